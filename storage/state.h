@@ -1,0 +1,38 @@
+/*  state.h - the two makers of the state port, and what is done to a store at rest.
+ *
+ *  state_lmdb: one LMDB environment "state.mdb" in the store's directory, one
+ *  tree, fully synced commits. state_memory: its twin for the simulator; a
+ *  fold is there as a whole or, when `state_memory_die_after` folds are
+ *  counted down, not at all; the content outlives the "process".
+ */
+#ifndef STORAGE_STATE_H
+#define STORAGE_STATE_H
+
+#include "runtime/port/state.h"
+
+#define STATE_FORMAT 1
+
+/*  Opens, or with `create` makes, the store below `directory`. `shards` and
+ *  the random identity count only when it is made. Takes the lock file "lock"
+ *  (close-on-exec): TROUPE_LOCKED names the holder's pid. TROUPE_MISMATCH for another
+ *  format. TROUPE_NOT_FOUND without `create`. NULL and an error. */
+state_port_t *state_lmdb_new (const char *directory, bool create, uint32_t shards, uint64_t map_bytes,
+                              troupe_error_t *error);
+void state_lmdb_destroy (state_port_t **self_p);
+
+/*  Forces what the environment wrote before onto the disk (recovery does). */
+troupe_status_t state_lmdb_sync (state_port_t *self, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  A compact copy of the newest state, with its identity, into `directory`
+ *  (made; must not hold a store). A reader for as long as it takes. */
+troupe_status_t state_lmdb_copy (state_port_t *self, const char *directory, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  Offline: gives the store of `directory` a new epoch (after a restore). */
+troupe_status_t state_lmdb_new_epoch (const char *directory, troupe_error_t *error) TROUPE_CHECKED;
+
+state_port_t *state_memory_new (uint32_t shards, uint64_t seed);
+void state_memory_destroy (state_port_t **self_p);
+void state_memory_die_after (state_port_t *self, uint64_t folds);
+void state_memory_revive (state_port_t *self);  /* after a crash: views are gone, folds work again */
+
+#endif
