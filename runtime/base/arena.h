@@ -1,8 +1,8 @@
 /*  arena.h - memory that is freed all at once; blocks never move.
  *
  *  Zero-initialised is empty. Blocks are aligned to 16 bytes. arena_reset keeps
- *  the first chunk, so that a turn's arena allocates nothing in the common
- *  case. Not shared between threads.
+ *  one chunk of a bounded size, so that a turn's arena allocates nothing in the
+ *  common case. Not shared between threads.
  */
 #ifndef RUNTIME_BASE_ARENA_H
 #define RUNTIME_BASE_ARENA_H
@@ -24,12 +24,12 @@ void *arena_alloc_slow (arena_t *arena, size_t size);
 static inline void *
 arena_alloc (arena_t *arena, size_t size)
 {
-    size = (size + 15) & ~(size_t) 15;
-    if (size > arena->left)
+    size_t rounded = (size + 15) & ~(size_t) 15;
+    if (rounded - 1 >= arena->left)  /* also for 0, and for what rounds over the end */
         return arena_alloc_slow (arena, size);
     void *block = arena->at;
-    arena->at += size;
-    arena->left -= size;
+    arena->at += rounded;
+    arena->left -= rounded;
     return block;
 }
 

@@ -26,7 +26,7 @@ uint8_t *buffer_reserve_slow (buffer_t *buffer, size_t more);
 static inline uint8_t *
 buffer_reserve (buffer_t *buffer, size_t more)
 {
-    if (buffer->capacity - buffer->size >= more && !buffer->failed)
+    if (buffer->capacity - buffer->size > more - 1 && !buffer->failed)  /* 0 bytes: the slow way */
         return buffer->data + buffer->size;
     return buffer_reserve_slow (buffer, more);
 }
@@ -34,8 +34,8 @@ buffer_reserve (buffer_t *buffer, size_t more)
 static inline void
 buffer_append (buffer_t *buffer, const void *bytes, size_t size)
 {
-    uint8_t *place = buffer_reserve (buffer, size);
-    if (place && size) {
+    uint8_t *place = size ? buffer_reserve (buffer, size) : NULL;
+    if (place) {
         memcpy (place, bytes, size);
         buffer->size += size;
     }
