@@ -1,0 +1,104 @@
+/*  letter.h - what crosses the border of a shard: letters in its inbox.
+ *
+ *  A letter is made by any thread, posted with shard_post, and from then on
+ *  the shard's. The inbox is a lock-free stack that the shard takes whole and
+ *  turns round, so that letters of one sender keep their order.
+ */
+#ifndef RUNTIME_LETTER_H
+#define RUNTIME_LETTER_H
+
+#include <stdatomic.h>
+#include <troupe.h>
+
+typedef enum {
+    LETTER_CALL,    /* call_t: a call from outside */
+    LETTER_PARCEL,  /* parcel_t: messages over a link */
+    LETTER_ACK,     /* link_note_t: taken up to here by a durable frame */
+    LETTER_HELLO,   /* link_note_t: what is the mark of this link? */
+    LETTER_ERRAND   /* errand_t: a function to run on the shard's thread */
+} letter_type_t;
+
+typedef struct letter_s {
+    struct letter_s *next;
+    letter_type_t type;
+} letter_t;
+
+/*  A call from outside, one allocation with all that it points to. */
+typedef struct call_s {
+    letter_t letter;
+    troupe_call_t asked;         /* strings and body point into this block */
+    uint64_t id;                 /* message id */
+    uint64_t submitted_ns;       /* monotonic, sampled; 0: not measured */
+    struct call_s *next_waiter;  /* twins that wait for one answer */
+} call_t;
+
+/*  A copy of `asked` in one block; NULL when out of memory. */
+call_t *call_new (const troupe_call_t *asked, uint64_t id);
+
+/*  Tells the caller, exactly once, and frees the call. Any thread. */
+void call_finish (call_t **self_p, troupe_status_t status, const void *body, size_t size, const char *text,
+                  uint32_t retry_after_ms);
+
+/*  Messages from one shard to another, encoded by message_encode one after the other. */
+typedef struct {
+    letter_t letter;
+    uint16_t from;
+    uint64_t first;      /* number of the first numbered message in it; casts carry none */
+    uint32_t count;      /* messages, casts included */
+    size_t size;
+    uint8_t bytes[];
+} parcel_t;
+
+typedef struct {
+    letter_t letter;
+    uint16_t from;       /* the shard that says it */
+    uint64_t mark;
+} link_note_t;
+
+/*  Runs on the shard's thread between turns; then `run` owns the errand again
+ *  and frees it or hands it back. What it tells the outside must wait with
+ *  shard_release_after. */
+struct shard_s;
+typedef struct errand_s {
+    letter_t letter;
+    void (*run) (struct shard_s *shard, struct errand_s *errand);
+} errand_t;
+
+typedef struct {
+    _Atomic (letter_t *) top;  /* shared: atomic; push releases, take acquires */
+} inbox_t;
+
+/*  True when it was empty before: the shard must be woken. */
+static inline bool
+inbox_push (inbox_t *self, letter_t *letter)
+{
+    letter_t *top = atomic_load_explicit (&self->top, memory_order_relaxed);
+    do
+        letter->next = top;
+    while (!atomic_compare_exchange_weak_explicit (&self->top, &top, letter, memory_order_release,
+                                                   memory_order_relaxed));
+    return top == NULL;
+}
+
+static inline bool
+inbox_is_empty (const inbox_t *self)
+{
+    return atomic_load_explicit (&self->top, memory_order_relaxed) == NULL;
+}
+
+/*  All letters, oldest first. */
+static inline letter_t *
+inbox_take (inbox_t *self)
+{
+    letter_t *stack = atomic_exchange_explicit (&self->top, NULL, memory_order_acquire);
+    letter_t *row = NULL;
+    while (stack) {
+        letter_t *next = stack->next;
+        stack->next = row;
+        row = stack;
+        stack = next;
+    }
+    return row;
+}
+
+#endif

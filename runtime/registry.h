@@ -1,0 +1,83 @@
+/*  registry.h - the kinds of a node, checked and compiled from their tables.
+ *
+ *  Made before the node starts, read by all shards, never changed while it
+ *  runs. Built-in verbs of every actor begin with "$" and cannot be declared.
+ */
+#ifndef RUNTIME_REGISTRY_H
+#define RUNTIME_REGISTRY_H
+
+#include "runtime/body/schema.h"
+#include <troupe.h>
+
+#define REGISTRY_KINDS_MAX 256
+#define REGISTRY_VERBS_MAX 256
+#define REGISTRY_CHANNELS_MAX 64
+
+typedef struct {
+    const troupe_verb_t *table;
+    const char *name;
+    troupe_handler_t *run;
+    uint8_t name_size;
+    bool reads;
+    uint8_t index;     /* in its kind */
+    schema_t *args;    /* NULL: not checked */
+    struct kind_s *kind;
+} verb_t;
+
+typedef struct {
+    const troupe_channel_t *table;
+    const char *name;
+    uint8_t name_size;
+    uint8_t index;
+} channel_t;
+
+typedef struct kind_s {
+    const troupe_kind_t *table;
+    const char *name;
+    uint8_t name_size;
+    uint16_t index;    /* in the registry */
+    uint16_t verb_count, channel_count;
+    verb_t *verbs;
+    channel_t *channels;
+    uint8_t *verb_slots;      /* hash of the name -> index + 1; a power of two */
+    uint32_t verb_slot_mask;
+} kind_t;
+
+typedef struct registry_s registry_t;
+
+registry_t *registry_new (void);
+void registry_destroy (registry_t **self_p);
+
+/*  TROUPE_INVALID: the text names kind, verb or channel and what is wrong. */
+troupe_status_t registry_add (registry_t *self, const troupe_kind_t *table, troupe_error_t *error) TROUPE_CHECKED;
+
+const kind_t *registry_find (const registry_t *self, const char *name, size_t size);
+const kind_t *registry_at (const registry_t *self, uint32_t index);
+uint32_t registry_count (const registry_t *self);
+
+const verb_t *kind_verb (const kind_t *self, const char *name, size_t size);
+const channel_t *kind_channel (const kind_t *self, const char *name);
+
+/* ---- addresses ---- */
+
+typedef struct {
+    const char *kind;
+    size_t kind_size;
+    const char *id;
+    size_t id_size;
+    const char *affinity;  /* what is in braces, else the id */
+    size_t affinity_size;
+} address_t;
+
+/*  Parts of "kind/id"; TROUPE_INVALID says what is wrong with it. */
+troupe_status_t address_parse (const char *text, size_t size, address_t *address, troupe_error_t *error);
+
+/*  The shard of an address; part of the store's format. */
+static inline uint16_t
+address_shard (const address_t *address, uint64_t hash_seed, uint32_t shards)
+{
+    extern uint64_t address_hash (const address_t *address, uint64_t hash_seed);
+    return (uint16_t) (address_hash (address, hash_seed) % shards);
+}
+
+#endif
