@@ -2,6 +2,8 @@
  *
  *  Made before the node starts, read by all shards, never changed while it
  *  runs. Built-in verbs of every actor begin with "$" and cannot be declared.
+ *  Names of verbs and channels are 1 to TROUPE_NAME_MAX of a-z A-Z 0-9 . - _ and
+ *  begin with a letter or a digit, so that they stand in a URL as they are.
  */
 #ifndef RUNTIME_REGISTRY_H
 #define RUNTIME_REGISTRY_H
@@ -10,7 +12,7 @@
 #include <troupe.h>
 
 #define REGISTRY_KINDS_MAX 256
-#define REGISTRY_VERBS_MAX 256
+#define REGISTRY_VERBS_MAX 255
 #define REGISTRY_CHANNELS_MAX 64
 
 typedef struct {
@@ -45,12 +47,14 @@ typedef struct kind_s {
 
 typedef struct registry_s registry_t;
 
-registry_t *registry_new (void);
+registry_t *registry_new (void);  /* NULL when out of memory */
 void registry_destroy (registry_t **self_p);
 
-/*  TROUPE_INVALID: the text names kind, verb or channel and what is wrong. */
+/*  TROUPE_INVALID: the text names kind, verb or channel and what is wrong. The
+ *  registry is unchanged by an error. The table is borrowed for its life. */
 troupe_status_t registry_add (registry_t *self, const troupe_kind_t *table, troupe_error_t *error) TROUPE_CHECKED;
 
+/*  These return NULL when there is none such. */
 const kind_t *registry_find (const registry_t *self, const char *name, size_t size);
 const kind_t *registry_at (const registry_t *self, uint32_t index);
 uint32_t registry_count (const registry_t *self);
@@ -69,14 +73,18 @@ typedef struct {
     size_t affinity_size;
 } address_t;
 
-/*  Parts of "kind/id"; TROUPE_INVALID says what is wrong with it. */
+/*  Parts of "kind/id", which point into the text and live as it does; the text
+ *  needs no NUL. TROUPE_INVALID says what is wrong with it and leaves `address`. */
 troupe_status_t address_parse (const char *text, size_t size, address_t *address, troupe_error_t *error);
+
+/*  Of the affinity key alone, so that addresses of several kinds with one key
+ *  share a shard. Part of the store's format. */
+uint64_t address_hash (const address_t *address, uint64_t hash_seed);
 
 /*  The shard of an address; part of the store's format. */
 static inline uint16_t
 address_shard (const address_t *address, uint64_t hash_seed, uint32_t shards)
 {
-    extern uint64_t address_hash (const address_t *address, uint64_t hash_seed);
     return (uint16_t) (address_hash (address, hash_seed) % shards);
 }
 
