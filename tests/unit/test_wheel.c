@@ -32,7 +32,8 @@ static void
 wheel_node_is_due_at_its_millisecond_and_not_before (void **state)
 {
     (void) state;
-    static const uint64_t delays[] = { 1, 2, 63, 64, 65, 4095, 4096, 4097, HOUR_MS, YEAR_MS, 1000 * YEAR_MS, 1ull << 62 };
+    static const uint64_t delays[] = { 1, 2, 63, 64, 65, 4095, 4096, 4097, HOUR_MS, YEAR_MS, 1000 * YEAR_MS,
+                                       1ull << 62 };
     for (size_t at = 0; at < sizeof delays / sizeof delays[0]; at++) {
         uint64_t start = 1700000000123ull, due = start + delays[at];
         wheel_t wheel;
