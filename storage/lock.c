@@ -1,0 +1,134 @@
+/*  lock.c - one opener of a store at a time, in all processes and within one.
+ *
+ *  DESIGN
+ *  flock belongs to the open file, so that a second open in the same process
+ *  meets it too, and it goes with the process however that dies. Where flock is
+ *  emulated (NFS) the same process would get the lock twice, and two LMDB
+ *  environments on one file in one process break each other's locks: hence a
+ *  list of what this process holds, by device and inode, asked first. The pid
+ *  in the file is for the text alone; nothing is decided by it.
+ */
+#include "storage/lock.h"
+
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+#include "storage/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct store_lock_s {
+    int fd;
+    dev_t device;
+    ino_t inode;
+    store_lock_t *next;  /* in `held` */
+};
+
+static pthread_mutex_t held_mutex = PTHREAD_MUTEX_INITIALIZER;
+static store_lock_t *held;  /* guarded by held_mutex */
+
+static troupe_status_t
+say_locked (const char *directory, long pid, troupe_error_t *error)
+{
+    if (pid == (long) getpid ())
+        return error_set (error, TROUPE_LOCKED, "this process (%ld) has the store %s open already", pid, directory);
+    return error_set (error, TROUPE_LOCKED, "process %ld has the store %s open: stop it, or speak to it by its "
+                      "control socket", pid, directory);
+}
+
+static bool
+is_held_here (const struct stat *info)
+{
+    for (const store_lock_t *lock = held; lock; lock = lock->next) {
+        if (lock->device == info->st_dev && lock->inode == info->st_ino)
+            return true;
+    }
+    return false;
+}
+
+/*  Locks the open file and writes the pid. 0 or an errno. */
+static int
+lock_file (store_lock_t *self)
+{
+    struct stat info;
+    if (flock (self->fd, LOCK_EX | LOCK_NB) != 0 || fstat (self->fd, &info) != 0)
+        return errno;
+    self->device = info.st_dev;
+    self->inode = info.st_ino;
+    char text[32];
+    int size = snprintf (text, sizeof text, "%ld\n", (long) getpid ());
+    if (ftruncate (self->fd, 0) != 0 || pwrite (self->fd, text, (size_t) size, 0) != size)
+        return 0;  /* a full disk must not keep a store closed: only the pid in a text is lost */
+    return 0;
+}
+
+/*  With held_mutex locked. */
+static troupe_status_t
+take (store_lock_t *self, const char *directory, troupe_error_t *error)
+{
+    char path[PATH_MAX];
+    troupe_status_t status = files_path (path, directory, "lock", error);
+    if (status != TROUPE_OK)
+        return status;
+    struct stat info;
+    if (stat (path, &info) == 0 && is_held_here (&info))
+        return say_locked (directory, (long) getpid (), error);
+    self->fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (self->fd < 0)
+        return files_error (error, errno, "open", path);
+    int code = lock_file (self);
+    if (code == 0)
+        return TROUPE_OK;
+    close (self->fd);
+    if (code != EWOULDBLOCK)
+        return files_error (error, code, "lock", path);
+    char text[32];
+    files_read_text (directory, "lock", text, sizeof text);
+    return say_locked (directory, atol (text), error);
+}
+
+store_lock_t *
+store_lock_take (const char *directory, troupe_error_t *error)
+{
+    store_lock_t *self = memory_zalloc (sizeof *self);
+    if (!self) {
+        error_set (error, TROUPE_NO_MEMORY, "no memory to lock the store %s", directory);
+        return NULL;
+    }
+    pthread_mutex_lock (&held_mutex);
+    if (take (self, directory, error) == TROUPE_OK) {
+        self->next = held;
+        held = self;
+    } else {
+        memory_free (self);
+        self = NULL;
+    }
+    pthread_mutex_unlock (&held_mutex);
+    return self;
+}
+
+void
+store_lock_release (store_lock_t **self_p)
+{
+    CHECK (self_p);
+    store_lock_t *self = *self_p;
+    if (!self)
+        return;
+    pthread_mutex_lock (&held_mutex);
+    store_lock_t **link = &held;
+    while (*link != self) {
+        CHECK (*link);
+        link = &(*link)->next;
+    }
+    *link = self->next;
+    close (self->fd);
+    pthread_mutex_unlock (&held_mutex);
+    memory_free (self);
+    *self_p = NULL;
+}
