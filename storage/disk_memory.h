@@ -21,9 +21,10 @@ void disk_memory_destroy (disk_t **self_p);
  *  writes are still read back, yet stay unsynced. */
 void disk_memory_crash (disk_t *self, uint64_t seed, bool keep_cache);
 
-/*  After `operations` more writes, fills, syncs, renames and removals the disk
- *  is dead: everything fails with TROUPE_IO and changes nothing, until the
- *  next crash. The dying write may be torn at a sector. 0: never. */
+/*  In the n-th following write, fill, sync, rename or removal the disk dies:
+ *  that one may be done, not done, or (a write) torn at a sector; from then on
+ *  everything fails with TROUPE_IO and changes nothing, until the next crash.
+ *  0: never. */
 void disk_memory_die_after (disk_t *self, uint64_t operations);
 bool disk_memory_is_dead (const disk_t *self);
 
@@ -31,7 +32,9 @@ bool disk_memory_is_dead (const disk_t *self);
  *  made durable may be lost at a crash although it reads back. 0: never. */
 void disk_memory_fail_sync_after (disk_t *self, uint64_t syncs);
 
-/*  Bytes that files may take in all; writes beyond are TROUPE_FULL. 0: no bound. */
+/*  Bytes that files may take in all; writes beyond are TROUPE_FULL, and leave
+ *  what fitted. A bound below what is taken already makes writes in place fail
+ *  too, as on a file system that copies on write. 0: no bound. */
 void disk_memory_set_space (disk_t *self, uint64_t bytes);
 
 /*  Flips bits of what is durable, as bit rot does. */
