@@ -41,6 +41,7 @@ buffer_reserve_slow (buffer_t *buffer, size_t more)
     uint8_t *data = capacity ? memory_realloc (buffer->data, capacity) : NULL;
     if (!data) {
         buffer->failed = true;
+        buffer->over_limit = capacity == 0;
         return NULL;
     }
     buffer->data = data;

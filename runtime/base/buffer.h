@@ -18,6 +18,7 @@ typedef struct {
     size_t capacity;  /* bytes allocated */
     size_t limit;     /* largest size; 0: none */
     bool failed;      /* an append did not fit */
+    bool over_limit;  /* with `failed`: it was the limit, not memory */
 } buffer_t;
 
 /*  Makes room for `more` bytes behind the end and returns the place, NULL on failure. */
@@ -59,6 +60,7 @@ buffer_reset (buffer_t *buffer)
 {
     buffer->size = 0;
     buffer->failed = false;
+    buffer->over_limit = false;
 }
 
 /*  Frees the memory and leaves it empty with the same limit. */

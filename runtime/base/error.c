@@ -2,10 +2,13 @@
  *
  *  DESIGN
  *  The text is cut to fit, never allocated: an error about memory must not need
- *  any. Control characters become '?', since names and values from strangers
- *  get into these texts and the texts get into logs and terminals. Any thread.
+ *  any. Names and values from strangers get into these texts, and the texts get
+ *  into terminals and replies: control characters, what is no UTF-8, and a
+ *  character that the cut went through become '?'. Any thread.
  */
 #include "runtime/base/error.h"
+
+#include "runtime/base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,10 +18,15 @@
 static void
 tame (char *text)
 {
-    for (; *text; text++) {
-        unsigned char byte = (unsigned char) *text;
-        if (byte < 0x20 || byte == 0x7f)
-            *text = '?';
+    size_t left = strlen (text);
+    for (uint8_t *at = (uint8_t *) text; left; ) {
+        size_t length = utf8_step (at, left);
+        if (length == 0 || *at < 0x20 || *at == 0x7f) {
+            *at = '?';
+            length = 1;
+        }
+        at += length;
+        left -= length;
     }
 }
 

@@ -1,7 +1,8 @@
 /*  packed.h - a cursor over MessagePack and a writer of it.
  *
  *  The reader trusts nothing: a value that runs past the end, is nested deeper
- *  than PACKED_DEPTH_MAX, or uses the ext family is TROUPE_INVALID. Any thread.
+ *  than PACKED_DEPTH_MAX, or is of a kind that JSON lacks (ext, an integer
+ *  beyond int64, NaN, infinity) is bad. Any thread.
  */
 #ifndef RUNTIME_BODY_PACKED_H
 #define RUNTIME_BODY_PACKED_H
@@ -41,19 +42,30 @@ typedef struct {
     const uint8_t *end;
 } packed_reader_t;
 
+/*  For texts: "an integer". Never NULL. */
+const char *packed_type_name (packed_type_t type);
+
 /*  Reads one scalar, or the head of an array or object whose elements (for an
- *  object: key, value, key, value ...) follow. False when the bytes are bad. */
+ *  object: key, value, key, value ...) follow. False when the bytes are bad or
+ *  at an end. A count is never larger than the bytes that are left. */
 bool packed_next (packed_reader_t *reader, packed_value_t *value);
 
 /*  Steps over one whole value. */
 bool packed_skip (packed_reader_t *reader);
 
-/*  Whether the bytes are exactly one good value (strings UTF-8, keys strings), or none at all. */
+/*  Whether the bytes are exactly one good value (strings UTF-8; keys strings
+ *  without NUL, each once in its object), or none at all. False, too, when an
+ *  object's keys could not be compared for lack of memory. */
 bool packed_is_valid (const void *bytes, size_t size);
 
-/*  Finds a field of an object; false when absent or when this is no object. */
+/*  The same for a value that will stand inside of others: at most `depth` levels. */
+bool packed_is_valid_within (const void *bytes, size_t size, unsigned depth);
+
+/*  Finds a field of an object, `found` spans its value; false when absent or
+ *  when this is no object. */
 bool packed_find (const void *bytes, size_t size, const char *name, packed_reader_t *found);
 
+/*  Writers, of the shortest form. Reals are finite, strings are UTF-8: the caller sees to it. */
 void packed_put_null (buffer_t *to);
 void packed_put_bool (buffer_t *to, bool truth);
 void packed_put_int (buffer_t *to, int64_t integer);
