@@ -255,12 +255,12 @@ TROUPE_EXPORT troupe_status_t troupe_tell (troupe_turn_t *turn, const char *to, 
 /*  Sends a message at most once: never written, gone with the process. */
 TROUPE_EXPORT troupe_status_t troupe_cast (troupe_turn_t *turn, const char *to, const char *verb, const char *format, ...);
 
-/*  Asks: the reply, or its refusal, or the deadline, whichever is first, comes
- *  back exactly once as a message for this actor's verb `then`, where
+/*  Asks: the reply, or its refusal, or the deadline (in `within_ms` from now;
+ *  0: 30 s), whichever is first, comes back exactly once as a message for this actor's verb `then`, where
  *  troupe_outcome tells which and troupe_asked gives the id returned here. The
  *  question is durable. 0 when it failed (the turn is poisoned). */
 TROUPE_EXPORT uint64_t troupe_ask (troupe_turn_t *turn, const char *to, const char *verb, const char *then,
-                                   uint64_t deadline_ms, const char *format, ...);
+                                   uint64_t within_ms, const char *format, ...);
 TROUPE_EXPORT uint64_t troupe_asked (const troupe_turn_t *turn);
 TROUPE_EXPORT troupe_status_t troupe_outcome (const troupe_turn_t *turn);
 
@@ -349,8 +349,8 @@ typedef void (troupe_done_t) (void *arg, const troupe_answer_t *answer);
 
 /*  A call in full. With a session, the pair (session, seq) is run exactly once
  *  however often it is submitted, and every submission gets the first one's
- *  answer, until `not_after_ms`, later than which it is refused with
- *  TROUPE_UNKNOWN. Without one it is run at most once by this process, and
+ *  answer, until `not_after_ms`, which is then required, is the same with every
+ *  submission, and later than which it is refused with TROUPE_UNKNOWN. Without one it is run at most once by this process, and
  *  TROUPE_UNKNOWN is the answer when the process could not tell. */
 typedef struct {
     const char *to;            /* "kind/id" */

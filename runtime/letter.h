@@ -14,7 +14,8 @@ typedef enum {
     LETTER_CALL,    /* call_t: a call from outside */
     LETTER_PARCEL,  /* parcel_t: messages over a link */
     LETTER_ACK,     /* link_note_t: taken up to here by a durable frame */
-    LETTER_HELLO,   /* link_note_t: what is the mark of this link? */
+    LETTER_HELLO,   /* link_note_t: what have you taken of my link to you? */
+    LETTER_CUT,     /* link_note_t: the road to `from` broke; ask it anew */
     LETTER_ERRAND   /* errand_t: a function to run on the shard's thread */
 } letter_type_t;
 
@@ -44,7 +45,7 @@ typedef struct {
     letter_t letter;
     uint16_t from;
     uint64_t first;      /* number of the first numbered message in it; casts carry none */
-    uint32_t count;      /* messages, casts included */
+    uint32_t count;      /* numbered messages */
     size_t size;
     uint8_t bytes[];
 } parcel_t;
@@ -52,10 +53,12 @@ typedef struct {
 typedef struct {
     letter_t letter;
     uint16_t from;       /* the shard that says it */
+    bool to_hello;       /* an ack that answers a hello */
     uint64_t mark;
 } link_note_t;
 
-/*  Runs on the shard's thread between turns; then `run` owns the errand again
+/*  Runs on the shard's thread between turns (with NULL when the shard is
+ *  destroyed before: only free); then `run` owns the errand again
  *  and frees it or hands it back. What it tells the outside must wait with
  *  shard_release_after. */
 struct shard_s;

@@ -108,8 +108,10 @@ const metrics_t *shard_metrics (const shard_t *self);  /* any thread */
 
 /* ---- for errands: shard's thread ---- */
 
-/*  Runs `release (arg)` when everything that this shard did so far is durable: at once when it is. */
-troupe_status_t shard_release_after (shard_t *self, void (*release) (void *arg), void *arg);
+/*  Runs `release (arg, true)` when everything that this shard did so far is
+ *  durable: at once when it is. When the shard is destroyed before, with
+ *  false: then free, and tell nobody. */
+troupe_status_t shard_release_after (shard_t *self, void (*release) (void *arg, bool is_durable), void *arg);
 
 /*  Appends packed values (an object) that describe the actor: state, mailbox,
  *  timers, asks, feeds. Does not wake it. TROUPE_NOT_FOUND: nothing is known of it. */

@@ -1,0 +1,595 @@
+/*  effects.c - what a handler asks for: messages, replies, timers, events, dice.
+ *
+ *  DESIGN. Nothing here changes the world: a message for an actor of this
+ *  shard is made and waits in a list, one for another shard is encoded, the
+ *  rest is noted in the turn's arena. turn.c lets all of it happen, or
+ *  nothing. Every failure poisons the turn.
+ */
+
+#include "runtime/inside.h"
+#include "runtime/body/json.h"
+#include "runtime/body/pack.h"
+#include "runtime/body/packed.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+#define ASK_DEFAULT_MS 30000
+
+troupe_status_t
+turn_poison (troupe_turn_t *turn, troupe_status_t status, const char *format, ...)
+{
+    if (turn->poisoned)
+        return turn->error.status;
+    char text[sizeof turn->error.text];
+    va_list arguments;
+    va_start (arguments, format);
+    vsnprintf (text, sizeof text, format, arguments);
+    va_end (arguments);
+    turn->poisoned = true;
+    return error_set (&turn->error, status, "%s", text);
+}
+
+/* ---- the message in hand ---- */
+
+const char *
+troupe_self (const troupe_turn_t *turn)
+{
+    return turn->actor->address;
+}
+
+const char *
+troupe_id (const troupe_turn_t *turn)
+{
+    return turn->actor->address + turn->actor->id_at;
+}
+
+const char *
+troupe_verb (const troupe_turn_t *turn)
+{
+    return turn->message ? message_verb_name (turn->message) : "";
+}
+
+const char *
+troupe_sender (const troupe_turn_t *turn)
+{
+    return turn->message ? message_from (turn->message) : "";
+}
+
+const char *
+troupe_subject (const troupe_turn_t *turn)
+{
+    return turn->message && turn->message->call ? turn->message->call->subject : "";
+}
+
+uint32_t
+troupe_attempt (const troupe_turn_t *turn)
+{
+    return turn->message ? turn->message->attempts + 1u : 1;
+}
+
+uint64_t
+troupe_asked (const troupe_turn_t *turn)
+{
+    return turn->message && (turn->message->flags & MESSAGE_ANSWER) ? turn->message->ask : 0;
+}
+
+troupe_status_t
+troupe_outcome (const troupe_turn_t *turn)
+{
+    return turn->message ? (troupe_status_t) turn->message->outcome : TROUPE_OK;
+}
+
+const void *
+troupe_body (const troupe_turn_t *turn, size_t *size)
+{
+    *size = turn->message ? turn->message->body_size : 0;
+    return turn->message ? message_body (turn->message) : NULL;
+}
+
+troupe_status_t
+troupe_unpack (troupe_turn_t *turn, const char *format, ...)
+{
+    size_t size;
+    const void *body = troupe_body (turn, &size);
+    va_list arguments;
+    va_start (arguments, format);
+    troupe_status_t status =
+        pack_read (body, size, &turn->arena, turn->poisoned ? NULL : &turn->error, format, arguments);
+    va_end (arguments);
+    return status;
+}
+
+json_t *
+troupe_body_tree (troupe_turn_t *turn)
+{
+    size_t size;
+    troupe_error_t error;
+    const void *body = troupe_body (turn, &size);
+    json_t *tree = json_tree_from_packed (body, size, &error);
+    if (!tree)
+        turn_poison (turn, error.status, "%s", error.text);
+    return tree;
+}
+
+/* ---- clock, dice, cache ---- */
+
+uint64_t
+troupe_now (const troupe_turn_t *turn)
+{
+    return turn->shard->now_ms;
+}
+
+static uint64_t
+next_id (troupe_turn_t *turn)
+{
+    uint64_t id = hash_mix (turn->id, ++turn->ordinal);
+    return id ? id : 1;
+}
+
+uint64_t
+troupe_random (troupe_turn_t *turn)
+{
+    return hash_mix (next_id (turn), turn->shard->store_hash);
+}
+
+void
+troupe_uuid (troupe_turn_t *turn, char text[37])
+{
+    uint64_t high = troupe_random (turn), low = hash_mix (high, turn->id);
+    high = (high & ~0xf000ull) | 0x8000ull;
+    low = (low & ~(3ull << 62)) | 2ull << 62;
+    snprintf (text, 37, "%08x-%04x-%04x-%04x-%012llx", (unsigned) (high >> 32), (unsigned) (high >> 16) & 0xffff,
+              (unsigned) high & 0xffff, (unsigned) (low >> 48), (unsigned long long) low & 0xffffffffffffull);
+}
+
+void *
+troupe_cache (troupe_turn_t *turn)
+{
+    return turn->actor->cache;
+}
+
+/* ---- packing ---- */
+
+static bool
+pack_scratch (troupe_turn_t *turn, const char *format, va_list arguments)
+{
+    buffer_reset (&turn->scratch);
+    if (!format)
+        return true;
+    troupe_error_t error;
+    troupe_status_t status = pack_append (&turn->scratch, &error, format, arguments);
+    if (status == TROUPE_OK && turn->scratch.size > TROUPE_BODY_MAX) {
+        status = TROUPE_TOO_LARGE;
+        error_set (&error, status, "a body has at most %u bytes, not %zu", TROUPE_BODY_MAX, turn->scratch.size);
+    }
+    if (status != TROUPE_OK)
+        turn_poison (turn, status, "%s", error.text);
+    return status == TROUPE_OK;
+}
+
+/*  Whether the turn may make one more effect of so many bytes. */
+static bool
+admit (troupe_turn_t *turn, size_t bytes, const char *what)
+{
+    if (turn->read_only)
+        turn_poison (turn, TROUPE_INVALID, "a read may not %s", what);
+    else if (++turn->effects > TROUPE_EFFECTS_MAX)
+        turn_poison (turn, TROUPE_TOO_LARGE, "a turn has at most %d effects", TROUPE_EFFECTS_MAX);
+    else if ((turn->bytes += bytes) > TROUPE_TURN_MAX)
+        turn_poison (turn, TROUPE_TOO_LARGE, "the effects of one turn are over %u bytes", TROUPE_TURN_MAX);
+    return !turn->poisoned;
+}
+
+/* ---- messages ---- */
+
+static bool
+put_out (troupe_turn_t *turn, actor_t *to, const message_fields_t *fields, const verb_t *verb)
+{
+    message_t *message = message_new (&turn->shard->pool, fields, verb);
+    if (!message) {
+        turn_poison (turn, TROUPE_NO_MEMORY, "no memory for a message");
+        return false;
+    }
+    message->to = to;
+    if (turn->out)
+        turn->out_last->next = message;
+    else
+        turn->out = message;
+    turn->out_last = message;
+    turn->out_count += 1;
+    return true;
+}
+
+static bool
+put_away (troupe_turn_t *turn, uint16_t shard, const message_fields_t *fields)
+{
+    size_t size = message_record_size (fields);
+    uint8_t *place = buffer_reserve (&turn->away, size + 6);
+    if (!place) {
+        turn_poison (turn, TROUPE_NO_MEMORY, "no memory for a message");
+        return false;
+    }
+    put_le16 (place, shard);
+    put_le32 (place + 2, (uint32_t) size);
+    message_record_write (fields, place + 6);
+    turn->away.size += size + 6;
+    return true;
+}
+
+static const verb_t *
+verb_or_poison (troupe_turn_t *turn, const kind_t *kind, const char *to, const char *name)
+{
+    const verb_t *verb = kind && name ? kind_verb (kind, name, strnlen (name, TROUPE_NAME_MAX + 1)) : NULL;
+    if (!kind)
+        turn_poison (turn, TROUPE_NOT_FOUND, "no kind for the address \"%.100s\"", to);
+    else if (!verb)
+        turn_poison (turn, TROUPE_NOT_FOUND, "%s has no verb \"%.60s\"", kind->name, name ? name : "");
+    return verb;
+}
+
+/*  To an address that is not awake here: parsed, checked, and sent where it lives. */
+static bool
+send_far (troupe_turn_t *turn, message_fields_t *fields, const char *to, size_t size, const char *name)
+{
+    shard_t *self = turn->shard;
+    address_t address;
+    troupe_error_t error;
+    if (address_parse (to, size, &address, &error) != TROUPE_OK) {
+        turn_poison (turn, error.status, "%s", error.text);
+        return false;
+    }
+    const kind_t *kind = registry_find (self->registry, address.kind, address.kind_size);
+    const verb_t *verb = verb_or_poison (turn, kind, to, name);
+    if (!verb)
+        return false;
+    uint16_t shard = address_shard (&address, self->hash_seed, self->shards);
+    if (shard == self->number) {
+        actor_t *actor = shard_actor (self, to, size);
+        if (!actor)
+            turn_poison (turn, TROUPE_NO_MEMORY, "no memory for an actor");
+        return actor && put_out (turn, actor, fields, verb);
+    }
+    fields->to = to;
+    fields->to_size = (uint8_t) size;
+    fields->verb = verb->name;
+    fields->verb_size = verb->name_size;
+    return put_away (turn, shard, fields);
+}
+
+/*  The id of the message, 0 when the turn is poisoned. */
+static uint64_t
+send (troupe_turn_t *turn, const char *to, const char *name, uint8_t flags, const char *format, va_list arguments)
+{
+    size_t size = to ? strnlen (to, TROUPE_ADDRESS_MAX + 1) : 0;
+    if (!pack_scratch (turn, format, arguments) || !admit (turn, turn->scratch.size + size, "send"))
+        return 0;
+    uint64_t id = next_id (turn);
+    message_fields_t fields = {
+        .id = id,
+        .ask = flags & MESSAGE_QUESTION ? id : 0,
+        .flags = flags,
+        .from = turn->actor->address,
+        .from_size = turn->actor->address_size,
+        .body = turn->scratch.data,
+        .body_size = (uint32_t) turn->scratch.size,
+    };
+    actor_t *actor = size && size <= TROUPE_ADDRESS_MAX ? shard_find_actor (turn->shard, to, size) : NULL;
+    if (!actor)
+        return send_far (turn, &fields, to ? to : "", size, name) ? id : 0;
+    const verb_t *verb = verb_or_poison (turn, actor->kind, to, name);
+    return verb && put_out (turn, actor, &fields, verb) ? id : 0;
+}
+
+troupe_status_t
+troupe_tell (troupe_turn_t *turn, const char *to, const char *verb, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    uint64_t id = send (turn, to, verb, MESSAGE_DURABLE, format, arguments);
+    va_end (arguments);
+    return id ? TROUPE_OK : turn->error.status;
+}
+
+troupe_status_t
+troupe_cast (troupe_turn_t *turn, const char *to, const char *verb, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    uint64_t id = send (turn, to, verb, MESSAGE_CAST, format, arguments);
+    va_end (arguments);
+    return id ? TROUPE_OK : turn->error.status;
+}
+
+static effect_t *
+new_effect (troupe_turn_t *turn, effect_type_t type, const void *body, size_t size)
+{
+    effect_t *effect = arena_alloc (&turn->arena, sizeof *effect);
+    void *copy = effect && size ? arena_alloc (&turn->arena, size) : NULL;
+    if (!effect || (size && !copy)) {
+        turn_poison (turn, TROUPE_NO_MEMORY, "no memory for an effect");
+        return NULL;
+    }
+    if (size)
+        memcpy (copy, body, size);
+    *effect = (effect_t) { .type = type, .body = copy, .size = size };
+    if (turn->first_effect)
+        turn->last_effect->next = effect;
+    else
+        turn->first_effect = effect;
+    turn->last_effect = effect;
+    return effect;
+}
+
+uint64_t
+troupe_ask (troupe_turn_t *turn, const char *to, const char *verb, const char *then, uint64_t within_ms,
+            const char *format, ...)
+{
+    const verb_t *continuation = verb_or_poison (turn, turn->actor->kind, turn->actor->address, then);
+    if (!continuation)
+        return 0;
+    va_list arguments;
+    va_start (arguments, format);
+    uint64_t id = send (turn, to, verb, MESSAGE_DURABLE | MESSAGE_QUESTION, format, arguments);
+    va_end (arguments);
+    effect_t *effect = id ? new_effect (turn, EFFECT_ASK, NULL, 0) : NULL;
+    if (!effect)
+        return 0;
+    effect->ask.id = id;
+    effect->ask.then = continuation;
+    effect->ask.due_ms = turn->shard->now_ms + (within_ms ? within_ms : ASK_DEFAULT_MS);
+    return id;
+}
+
+/* ---- replies ---- */
+
+troupe_status_t
+troupe_reply (troupe_turn_t *turn, const char *format, ...)
+{
+    if (turn->type != TURN_MESSAGE)
+        return turn_poison (turn, TROUPE_INVALID, "nobody waits for a reply here");
+    if (turn->replied || turn->later)
+        return turn_poison (turn, TROUPE_INVALID, "a turn replies once");
+    troupe_error_t error;
+    va_list arguments;
+    va_start (arguments, format);
+    troupe_status_t status = format ? pack_append (&turn->reply, &error, format, arguments) : TROUPE_OK;
+    va_end (arguments);
+    if (status == TROUPE_OK && turn->reply.size > TROUPE_BODY_MAX)
+        status = error_set (&error, TROUPE_TOO_LARGE, "a body has at most %u bytes", TROUPE_BODY_MAX);
+    if (status != TROUPE_OK)
+        return turn_poison (turn, status, "%s", error.text);
+    turn->replied = true;
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+say_no (troupe_turn_t *turn, troupe_status_t status, const char *format, va_list arguments)
+{
+    char text[sizeof turn->error.text];
+    vsnprintf (text, sizeof text, format, arguments);
+    return error_set (&turn->error, status, "%s", text);
+}
+
+troupe_status_t
+troupe_refuse (troupe_turn_t *turn, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    say_no (turn, TROUPE_REFUSED, format, arguments);
+    va_end (arguments);
+    return TROUPE_REFUSED;
+}
+
+troupe_status_t
+troupe_fail (troupe_turn_t *turn, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    say_no (turn, TROUPE_FAILED, format, arguments);
+    va_end (arguments);
+    return TROUPE_FAILED;
+}
+
+static void
+print_hex (char *to, const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        snprintf (to + 2 * i, 3, "%02x", bytes[i]);
+}
+
+const char *
+troupe_reply_later (troupe_turn_t *turn)
+{
+    const message_t *message = turn->message;
+    turn->caller[0] = 0;
+    if (turn->type != TURN_MESSAGE || turn->replied) {
+        turn_poison (turn, TROUPE_INVALID, "there is no reply to be put off");
+        return turn->caller;
+    }
+    if (turn->read_only) {
+        turn_poison (turn, TROUPE_INVALID, "a read replies in its turn");
+        return turn->caller;
+    }
+    turn->later = true;
+    if (message->flags & MESSAGE_CALL) {
+        char session[33];
+        print_hex (session, message->call->session, 16);
+        snprintf (turn->caller, sizeof turn->caller, "call:%s:%016llx", session,
+                  (unsigned long long) message->call->seq);
+    } else if (message->flags & MESSAGE_QUESTION)
+        snprintf (turn->caller, sizeof turn->caller, "ask:%016llx:%s", (unsigned long long) message->ask,
+                  message_from (message));
+    return turn->caller;
+}
+
+troupe_status_t
+troupe_answer (troupe_turn_t *turn, const char *caller, troupe_status_t status, const char *format, ...)
+{
+    if (status > TROUPE_TOO_LARGE)
+        return turn_poison (turn, TROUPE_INVALID, "an answer is ok or a refusal, not \"%s\"",
+                            troupe_status_name (status));
+    if (!caller || strnlen (caller, TROUPE_CALLER_MAX) == TROUPE_CALLER_MAX)
+        return turn_poison (turn, TROUPE_INVALID, "this names no caller");
+    va_list arguments;
+    va_start (arguments, format);
+    bool packed = pack_scratch (turn, format, arguments);
+    va_end (arguments);
+    if (!packed || !admit (turn, turn->scratch.size, "answer"))
+        return turn->error.status;
+    effect_t *effect = new_effect (turn, EFFECT_ANSWER, turn->scratch.data, turn->scratch.size);
+    char *name = effect ? arena_string (&turn->arena, caller, strlen (caller)) : NULL;
+    if (!name)
+        return turn_poison (turn, TROUPE_NO_MEMORY, "no memory for an answer");
+    effect->answer.caller = name;
+    effect->answer.status = status;
+    return TROUPE_OK;
+}
+
+static bool
+scan_hex (const char *text, uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        unsigned byte;
+        if (sscanf (text + 2 * i, "%2x", &byte) != 1)
+            return false;
+        bytes[i] = (uint8_t) byte;
+    }
+    return true;
+}
+
+/*  The text in {"error": text}, or the status' name. */
+static const char *
+error_text (troupe_turn_t *turn, const effect_t *effect)
+{
+    packed_reader_t reader;
+    packed_value_t value;
+    const char *text = NULL;
+    if (packed_find (effect->body, effect->size, "error", &reader) && packed_next (&reader, &value)
+        && value.type == PACKED_STRING)
+        text = arena_string (&turn->arena, value.string.bytes, value.string.size);
+    return text ? text : troupe_status_name (effect->answer.status);
+}
+
+void
+turn_answer_caller (shard_t *self, const actor_t *actor, const effect_t *effect)
+{
+    const char *caller = effect->answer.caller;
+    size_t size = strlen (caller);
+    uint8_t session[16], number[8];
+    if (size == 54 && strncmp (caller, "call:", 5) == 0 && scan_hex (caller + 5, session, 16)
+        && scan_hex (caller + 38, number, 8))
+        call_complete (self, session, get_be64 (number), self->open->number, effect->answer.status, effect->body,
+                       effect->size, effect->answer.status ? error_text (&self->turn, effect) : "");
+    else if (size > 21 && strncmp (caller, "ask:", 4) == 0 && scan_hex (caller + 4, number, 8))
+        ask_answer (self, actor, caller + 21, size - 21, get_be64 (number), effect->answer.status, effect->body,
+                    effect->size, hash_mix (self->turn.id, ++self->turn.ordinal));
+}
+
+/* ---- timers and events ---- */
+
+static bool
+name_or_poison (troupe_turn_t *turn, const char *name, const char *what)
+{
+    size_t size = name ? strnlen (name, TROUPE_NAME_MAX + 1) : 0;
+    if (size == 0 || size > TROUPE_NAME_MAX)
+        turn_poison (turn, TROUPE_INVALID, "a %s's name has 1 to %d bytes", what, TROUPE_NAME_MAX);
+    return size > 0 && size <= TROUPE_NAME_MAX;
+}
+
+static troupe_status_t
+set_timer (troupe_turn_t *turn, const char *name, const char *verb_name, uint64_t due_ms, uint64_t period_ms,
+           troupe_tick_t missed, const char *format, va_list arguments)
+{
+    const verb_t *verb = verb_or_poison (turn, turn->actor->kind, turn->actor->address, verb_name);
+    if (!verb || !name_or_poison (turn, name, "timer") || !pack_scratch (turn, format, arguments)
+        || !admit (turn, turn->scratch.size, "set a timer"))
+        return turn->error.status;
+    effect_t *effect = new_effect (turn, EFFECT_TIMER_SET, turn->scratch.data, turn->scratch.size);
+    char *copy = effect ? arena_string (&turn->arena, name, strlen (name)) : NULL;
+    if (!copy)
+        return turn_poison (turn, TROUPE_NO_MEMORY, "no memory for a timer");
+    effect->timer.name = copy;
+    effect->timer.verb = verb;
+    effect->timer.due_ms = due_ms;
+    effect->timer.period_ms = period_ms;
+    effect->timer.missed = missed;
+    effect->timer.generation = next_id (turn);
+    return TROUPE_OK;
+}
+
+troupe_status_t
+troupe_timer_at (troupe_turn_t *turn, const char *name, const char *verb, uint64_t due_ms, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    troupe_status_t status = set_timer (turn, name, verb, due_ms, 0, TROUPE_TICK_ONCE, format, arguments);
+    va_end (arguments);
+    return status;
+}
+
+troupe_status_t
+troupe_timer_every (troupe_turn_t *turn, const char *name, const char *verb, uint64_t period_ms,
+                    troupe_tick_t missed, const char *format, ...)
+{
+    if (period_ms == 0)
+        return turn_poison (turn, TROUPE_INVALID, "a timer's period is at least 1 ms");
+    va_list arguments;
+    va_start (arguments, format);
+    troupe_status_t status =
+        set_timer (turn, name, verb, turn->shard->now_ms + period_ms, period_ms, missed, format, arguments);
+    va_end (arguments);
+    return status;
+}
+
+troupe_status_t
+troupe_timer_cancel (troupe_turn_t *turn, const char *name)
+{
+    if (!name_or_poison (turn, name, "timer") || !admit (turn, 0, "cancel a timer"))
+        return turn->error.status;
+    effect_t *effect = new_effect (turn, EFFECT_TIMER_CANCEL, NULL, 0);
+    char *copy = effect ? arena_string (&turn->arena, name, strlen (name)) : NULL;
+    if (!copy)
+        return turn_poison (turn, TROUPE_NO_MEMORY, "no memory for a timer");
+    effect->timer.name = copy;
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+publish (troupe_turn_t *turn, const char *name, const char *key, const char *format, va_list arguments)
+{
+    const channel_t *channel = name ? kind_channel (turn->actor->kind, name) : NULL;
+    if (!channel)
+        return turn_poison (turn, TROUPE_NOT_FOUND, "%s has no channel \"%.60s\"", turn->actor->kind->name,
+                            name ? name : "");
+    if (key && !name_or_poison (turn, key, "key"))
+        return turn->error.status;
+    if (!pack_scratch (turn, format, arguments) || !admit (turn, turn->scratch.size, "publish"))
+        return turn->error.status;
+    effect_t *effect = new_effect (turn, EFFECT_EVENT, turn->scratch.data, turn->scratch.size);
+    char *copy = effect && key ? arena_string (&turn->arena, key, strlen (key)) : NULL;
+    if (!effect || (key && !copy))
+        return turn_poison (turn, TROUPE_NO_MEMORY, "no memory for an event");
+    effect->event.channel = channel;
+    effect->event.key = copy;
+    return TROUPE_OK;
+}
+
+troupe_status_t
+troupe_publish (troupe_turn_t *turn, const char *channel, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    troupe_status_t status = publish (turn, channel, NULL, format, arguments);
+    va_end (arguments);
+    return status;
+}
+
+troupe_status_t
+troupe_publish_key (troupe_turn_t *turn, const char *channel, const char *key, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    troupe_status_t status = publish (turn, channel, key ? key : "", format, arguments);
+    va_end (arguments);
+    return status;
+}

@@ -1,0 +1,431 @@
+/*  inside.h - the inside of a shard, for the files that are the shard.
+ *
+ *  One thread at a time; the shared fields at the top are the only exception.
+ *  What each file does:
+ *      shard.c     life, the step, seal, watermarks, sleep
+ *      mailbox.c   deliver, record, spill, refill; the run queue
+ *      turn.c      one message handled: run, commit, undo, fail
+ *      effects.c   tell, cast, ask, reply, timers, publish: what a turn asks for
+ *      values.c    load, store, walk: what a turn sees
+ *      call.c      calls from outside and their records
+ *      ask.c       questions between actors
+ *      timer.c     durable timers
+ *      feed.c      events and their history
+ *      link.c      messages to and from other shards
+ *      release.c   what waits for a frame to be durable
+ *      dead.c      dead letters
+ *      inspect.c   looking at all of it
+ */
+#ifndef RUNTIME_INSIDE_H
+#define RUNTIME_INSIDE_H
+
+#include "runtime/actor.h"
+#include "runtime/base/arena.h"
+#include "runtime/keys.h"
+#include "runtime/overlay.h"
+#include "runtime/shard.h"
+
+#define HASH_SEED_MEMORY 0x7472u /* of tables in memory; not part of any format */
+
+/* ---- a turn ---- */
+
+typedef enum {
+    EFFECT_TIMER_SET,
+    EFFECT_TIMER_CANCEL,
+    EFFECT_EVENT,
+    EFFECT_ASK,
+    EFFECT_ANSWER
+} effect_type_t;
+
+typedef struct effect_s {
+    struct effect_s *next;
+    effect_type_t type;
+    const void *body;             /* in the turn's arena */
+    size_t size;
+    union {
+        struct {
+            const char *name;
+            const verb_t *verb;
+            uint64_t due_ms, period_ms, generation;
+            troupe_tick_t missed;
+        } timer;
+        struct {
+            const channel_t *channel;
+            const char *key;
+        } event;
+        struct {
+            uint64_t id, due_ms;
+            const verb_t *then;
+        } ask;
+        struct {
+            const char *caller;   /* "ask:..." or "call:..." */
+            troupe_status_t status;
+        } answer;
+    };
+} effect_t;
+
+typedef enum {
+    TURN_MESSAGE,   /* a verb handles a message */
+    TURN_WAKE,      /* reads only */
+    TURN_UPGRADE
+} turn_type_t;
+
+struct troupe_turn_s {
+    shard_t *shard;
+    actor_t *actor;
+    message_t *message;      /* NULL in wake and upgrade */
+    const verb_t *verb;      /* likewise */
+    turn_type_t type;
+    bool read_only;
+    bool poisoned;
+    bool needs_upgrade;      /* touched state of an older version: run again after the upgrade */
+    bool replied, later;
+    bool version_written;    /* this turn is the first to store */
+    uint64_t id;             /* what its dice and ids are made of */
+    uint32_t ordinal;        /* of the next of them */
+    uint32_t effects;        /* counted against TROUPE_EFFECTS_MAX */
+    size_t bytes;            /* counted against TROUPE_TURN_MAX */
+    message_t *out, *out_last;      /* for actors of this shard */
+    uint32_t out_count;
+    value_t *changed;
+    effect_t *first_effect, *last_effect;
+    buffer_t away;           /* for other shards: u16 shard, u32 size, record, ... */
+    buffer_t reply;
+    buffer_t scratch;
+    arena_t arena;
+    troupe_error_t error;    /* of a refusal, a failure or the first failed effect */
+    char caller[TROUPE_CALLER_MAX];
+};
+
+/* ---- what waits for a frame ---- */
+
+typedef enum {
+    OUTPUT_ANSWER,  /* a call is finished */
+    OUTPUT_LINK,    /* messages may travel a link */
+    OUTPUT_TAKEN,   /* a link's messages are acknowledged */
+    OUTPUT_EVENT,   /* an event may be pushed */
+    OUTPUT_RUN      /* shard_release_after */
+} output_type_t;
+
+typedef struct output_s {
+    struct output_s *next;
+    output_type_t type;
+    uint32_t size;               /* of this block in the pool */
+    union {
+        struct {
+            call_t *call;
+            troupe_status_t status;
+            uint32_t body_size, text_size;
+        } answer;                /* bytes: body, text NUL */
+        struct {
+            parcel_t *parcel;    /* NULL: the link lags, its outbox is read later */
+            uint16_t to;
+            uint64_t given;      /* newest message in this frame */
+        } link;
+        struct {
+            uint16_t from;
+            uint64_t mark;
+        } taken;
+        struct {
+            const channel_t *channel;
+            uint64_t offset;
+            uint32_t address_size, key_size, body_size;
+            bool has_key;
+        } event;                 /* bytes: address NUL key NUL body */
+        struct {
+            void (*run) (void *arg, bool is_durable);
+            void *arg;
+        } run;
+    };
+    uint8_t bytes[];
+} output_t;
+
+/* ---- records in memory ---- */
+
+/*  A call from outside that is accepted, and kept until its not-after time. */
+typedef struct call_entry_s {
+    table_node_t node;           /* by session and seq */
+    due_t expiry;
+    uint8_t session[16];         /* zero: none; then the entry goes with the answer */
+    uint64_t seq;
+    uint64_t not_after_ms;
+    call_t *waiters;             /* twins, oldest first */
+    struct call_entry_s *fresh_prev, *fresh_next;  /* pending and not recorded yet */
+    bool is_pending;
+    bool is_fresh;               /* in that list */
+} call_entry_t;
+
+typedef struct ask_s {
+    table_node_t node;           /* by id */
+    due_t deadline;
+    uint64_t id;
+    uint64_t due_ms;
+    const verb_t *then;
+    struct ask_s *fresh_prev, *fresh_next;
+    bool is_fresh;               /* not recorded yet */
+    bool is_recorded;
+    uint8_t address_size;
+    char address[];              /* who asked */
+} ask_t;
+
+typedef struct stored_timer_s {
+    table_node_t node;           /* by address and name */
+    due_t due;
+    uint64_t due_ms, period_ms, generation;
+    const verb_t *verb;          /* NULL: the kind or verb is gone; it waits */
+    uint8_t missed;
+    bool in_mail;                /* its tick waits in the mailbox */
+    uint8_t address_size, name_size, verb_size;
+    uint32_t body_size;
+    char texts[];                /* address NUL name NUL verb NUL body */
+} stored_timer_t;
+
+/*  The road to and from one other shard. Numbers of messages grow by one:
+ *  acked <= carried <= planned <= given, and carried <= durable <= given. */
+typedef struct link_s {
+    /* out */
+    uint64_t given;         /* newest message of a turn */
+    uint64_t planned;       /* newest one that was sent off or stands in a parcel of an undurable frame */
+    uint64_t durable;       /* newest one in a durable frame */
+    uint64_t carried;       /* newest one that was sent off */
+    uint64_t acked;         /* newest one that the other has durably taken */
+    uint64_t in_flight;     /* bytes sent off and not acknowledged */
+    struct flight_s *flights, *flights_last;  /* parcels sent off, oldest first */
+    buffer_t building;      /* records of the open frame */
+    uint64_t building_first;
+    uint32_t building_count;  /* numbered ones */
+    bool is_asking;         /* a hello is out: nothing is carried until its answer */
+    bool gave_in_open;
+    /* in */
+    bool took_in_open;
+    uint64_t taken;         /* newest message taken, maybe not durably yet */
+    uint64_t taken_durable;
+    bool is_open;           /* in the list of links of the open frame */
+    struct link_s *open_next;
+    uint16_t peer;
+} link_t;
+
+typedef struct flight_s {
+    struct flight_s *next;
+    uint64_t last;
+    size_t size;
+} flight_t;
+
+/*  A session in which an ordered call was refused. */
+typedef struct {
+    table_node_t node;
+    uint8_t session[16];
+    uint64_t refused;       /* later calls are refused until this one is accepted */
+    uint64_t since_ms;
+} lane_t;
+
+/* ---- the shard ---- */
+
+struct shard_s {
+    /* fixed after start */
+    uint16_t number;
+    uint32_t shards;
+    uint64_t hash_seed;
+    uint64_t store_hash;     /* of store id and epoch: in every generated id */
+    uint64_t boot;
+    const registry_t *registry;
+    const recorder_t *recorder;
+    state_port_t *state;
+    shard_world_t world;
+    shard_limits_t limits;
+
+    /* shared: atomic */
+    inbox_t inbox;
+    _Atomic uint64_t taken;     /* newest frame that left the journal's queue; pairs with watermarks () */
+    _Atomic uint64_t durable;   /* newest durable frame */
+    _Atomic uint64_t folded;    /* newest frame in the state */
+    _Atomic int door;           /* troupe_status_t; not OK: why calls are refused */
+
+    /* owner: shard */
+    uint64_t now_ms;
+    recorder_slot_t *slot;      /* of the worker that steps it */
+    troupe_error_t failure;     /* not OK: the node must stop */
+    state_view_t *view;
+    bool view_held;
+    overlay_t overlay;
+    pool_t pool;
+    table_t actors;
+    table_hand_t sweep_hand;
+
+    frame_t *open;              /* always there; its number is the next */
+    frame_t *unfolded;          /* sealed ones, oldest first; `open` is not among them */
+    frame_t *newest;
+    frame_t *undurable;         /* oldest sealed one whose outputs wait */
+    uint64_t sealed;            /* number of the newest sealed frame */
+    uint64_t released;          /* newest frame whose outputs left */
+    uint64_t evicted;           /* newest frame whose entries left the overlay */
+    uint64_t undurable_bytes, unfolded_bytes;
+    uint64_t dirty_bytes;       /* of values changed since the last frame */
+    bool wanted;                /* somebody waits for the open frame */
+
+    value_t *dirty;             /* values changed since the last frame */
+    actor_t *fresh;             /* actors with mail to be recorded */
+    call_entry_t *fresh_calls;
+    ask_t *fresh_asks;
+    link_t *open_links;         /* given to or taken from in the open frame */
+
+    actor_t **run;              /* run queue: a ring */
+    uint32_t run_head, run_count, run_capacity;
+    uint32_t burst;             /* turns since the oldest was last taken */
+
+    wheel_t wheel;
+    table_t calls, asks, timers, lanes;
+    due_t sweep;
+    uint32_t sweep_left;        /* buckets still to look at in this pass */
+    link_t **links;             /* by shard; NULL: none yet */
+    uint64_t dead_next, dead_first, dead_bytes, dead_count;
+    uint32_t sample;            /* counts turns between measured ones */
+
+    troupe_turn_t turn;
+    metrics_t metrics;
+};
+
+/* ---- shard.c ---- */
+
+void shard_fail (shard_t *self, troupe_status_t status, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
+/*  Changes of the map; they join the open frame at once. */
+void shard_put (shard_t *self, const store_key_t *key, const void *value, size_t size);
+uint8_t *shard_put_place (shard_t *self, const store_key_t *key, size_t size);  /* NULL: the shard failed */
+void shard_delete (shard_t *self, const store_key_t *key);
+
+/*  Newest value of a key, the open frame included; borrowed until the next change
+ *  of the map. `frame` (may be NULL): which unfolded frame says it, else 0. */
+bool shard_get (shard_t *self, const store_key_t *key, const uint8_t **value, size_t *size, uint64_t *frame);
+
+/*  All keys with this prefix, in order, copied: each may change the map. */
+typedef bool (shard_each_t) (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size);
+bool shard_scan (shard_t *self, const void *prefix, size_t prefix_size, shard_each_t *each, void *arg);
+
+/*  The actor of this address in memory, made when it is not. NULL: out of memory. */
+actor_t *shard_actor (shard_t *self, const char *address, size_t size);
+actor_t *shard_find_actor (shard_t *self, const char *address, size_t size);
+actor_more_t *actor_more (shard_t *self, actor_t *actor);  /* NULL: out of memory */
+
+static inline uint32_t
+address_table_hash (const char *address, size_t size)
+{
+    return (uint32_t) hash_bytes (address, size, HASH_SEED_MEMORY);
+}
+
+/* ---- mailbox.c ---- */
+
+/*  Takes the message. */
+void mailbox_deliver (shard_t *self, actor_t *actor, message_t *message);
+void mailbox_make_runnable (shard_t *self, actor_t *actor);
+actor_t *mailbox_next_runnable (shard_t *self);
+/*  Takes the handled message off the front: its record goes, it is freed. */
+void mailbox_consume (shard_t *self, actor_t *actor);
+/*  Writes all waiting mail that should be into the open frame. */
+void mailbox_record_all (shard_t *self);
+void mailbox_load (shard_t *self, actor_t *actor);   /* more of what was spilled */
+bool mailbox_start (shard_t *self);
+uint64_t mailbox_count (const actor_t *actor);       /* spilled ones included */
+void mailbox_drop_all (shard_t *self, actor_t *actor);  /* memory only */
+
+/* ---- turn.c ---- */
+
+/*  Handles the first message of the mailbox; returns false when the actor
+ *  cannot go on now (held, parked). */
+bool turn_run_next (shard_t *self, actor_t *actor);
+void turn_drop_cache (shard_t *self, actor_t *actor);
+void actor_park (shard_t *self, actor_t *actor, const char *reason);
+void actor_unhold (shard_t *self, actor_more_t *more);
+
+/* ---- effects.c, values.c ---- */
+
+troupe_status_t turn_poison (troupe_turn_t *turn, troupe_status_t status, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+void turn_answer_caller (shard_t *self, const actor_t *actor, const effect_t *effect);
+void values_undo (troupe_turn_t *turn);
+void values_commit (troupe_turn_t *turn);
+void values_seal (shard_t *self);
+/*  The recorded version of the actor's state, its kind's own when nothing is
+ *  recorded; false when the store cannot be read. Recording it joins the open frame. */
+bool values_version (shard_t *self, actor_t *actor, uint32_t *version);
+void values_write_version (shard_t *self, const actor_t *actor);
+
+/* ---- call.c ---- */
+
+void call_admit (shard_t *self, call_t *call);
+void call_complete (shard_t *self, const uint8_t session[16], uint64_t seq, uint64_t wait_frame,
+                    troupe_status_t status, const void *body, size_t size, const char *text);
+/*  Whoever waits for this call hears that its actor is parked; the call itself stays accepted. */
+void call_tell_parked (shard_t *self, const uint8_t session[16], uint64_t seq, const char *reason);
+void call_record_fresh (shard_t *self);
+void call_expire (shard_t *self, call_entry_t *entry);
+bool call_start (shard_t *self);
+void call_drop_all (shard_t *self);
+bool call_is_sessionless (const uint8_t session[16]);
+
+/* ---- ask.c ---- */
+
+void ask_begin (shard_t *self, const actor_t *actor, uint64_t id, const verb_t *then, uint64_t due_ms);
+/*  An answer arrived (or its deadline passed): the asker gets its message, once. */
+void ask_resolve (shard_t *self, uint64_t id, troupe_status_t outcome, const void *body, size_t size,
+                  uint64_t message_id, const char *from, size_t from_size);
+void ask_answer (shard_t *self, const actor_t *from, const char *to, size_t to_size, uint64_t ask,
+                 troupe_status_t outcome, const void *body, size_t size, uint64_t parent_id);
+void ask_error_body (buffer_t *to, const char *text);  /* {"error": text} */
+void ask_due (shard_t *self, ask_t *ask);
+void ask_record_fresh (shard_t *self);
+bool ask_start (shard_t *self);
+void ask_drop_all (shard_t *self);
+
+/* ---- timer.c ---- */
+
+void timer_set (shard_t *self, const actor_t *actor, const effect_t *effect);
+void timer_cancel (shard_t *self, const actor_t *actor, const char *name);
+void timer_due (shard_t *self, stored_timer_t *timer);
+/*  Whether the tick still belongs to its timer; handled ticks move the timer on. */
+bool timer_tick_is_live (shard_t *self, const actor_t *actor, const message_t *tick);
+void timer_tick_done (shard_t *self, const actor_t *actor, const message_t *tick);
+bool timer_start (shard_t *self);
+void timer_drop_all (shard_t *self);
+/*  A tick that found the mailbox full comes again a little later. */
+void timer_put_off (shard_t *self, const actor_t *actor, const message_t *tick);
+
+/* ---- feed.c ---- */
+
+void feed_publish (shard_t *self, actor_t *actor, const effect_t *effect);
+
+/* ---- link.c ---- */
+
+/*  A record (message_record_write, `to` included) joins the open frame for another shard. */
+void link_give (shard_t *self, uint16_t to, const uint8_t *record, size_t size, bool is_cast);
+void link_give_fields (shard_t *self, uint16_t to, const message_fields_t *fields);
+void link_seal (shard_t *self);
+void link_released (shard_t *self, output_t *output);
+void link_take (shard_t *self, parcel_t *parcel);
+void link_acked (shard_t *self, const link_note_t *note);
+void link_hello (shard_t *self, const link_note_t *note);
+void link_cut (shard_t *self, const link_note_t *note);
+bool link_start (shard_t *self);
+void link_ask_all (shard_t *self);
+void link_drop_all (shard_t *self);
+
+/* ---- release.c ---- */
+
+/*  Queues an output behind a frame, or lets it go at once when that frame is durable. Takes it. */
+void release_after (shard_t *self, output_t *output, uint64_t frame);
+output_t *output_new (shard_t *self, output_type_t type, size_t bytes);
+void release_frames (shard_t *self, uint64_t durable);
+/*  Answers a call behind a frame; takes the call. */
+void release_answer (shard_t *self, call_t *call, uint64_t frame, troupe_status_t status, const void *body,
+                     size_t size, const char *text);
+void release_drop (shard_t *self, frame_t *frame);
+
+/* ---- dead.c ---- */
+
+void dead_letter (shard_t *self, const actor_t *actor, const message_t *message, const char *reason);
+void dead_record (shard_t *self, const message_fields_t *fields, const char *to, size_t to_size, const char *reason,
+                  uint32_t attempts);
+bool dead_start (shard_t *self);
+
+#endif

@@ -1,0 +1,313 @@
+/*  mailbox.c - messages that wait for their actor, and the actors that wait for their turn.
+ *
+ *  DESIGN. Mail that is born and handled within one frame never touches the
+ *  disk. What still waits when the frame closes is recorded then, under the
+ *  actor's next mail number; numbers are contiguous, so that a mailbox on disk
+ *  is a range and needs no list. A mailbox beyond its bound in memory spills:
+ *  new mail goes straight into the open frame, behind everything before it,
+ *  and is read back when the memory part runs empty.
+ *
+ *  The run queue is last in, first out within a burst, since what was just
+ *  told is warm in the cache; then the oldest gets its turn.
+ */
+
+#include "runtime/inside.h"
+#include "runtime/base/memory.h"
+
+#define BURST_TURNS 256
+#define RUN_FIRST 256
+
+/* ---- run queue ---- */
+
+static bool
+run_grow (shard_t *self)
+{
+    uint32_t capacity = self->run_capacity ? self->run_capacity * 2 : RUN_FIRST;
+    actor_t **run = memory_alloc (capacity * sizeof (actor_t *));
+    if (!run)
+        return false;
+    for (uint32_t i = 0; i < self->run_count; i++)
+        run[i] = self->run[(self->run_head + i) & (self->run_capacity - 1)];
+    memory_free (self->run);
+    self->run = run;
+    self->run_head = 0;
+    self->run_capacity = capacity;
+    return true;
+}
+
+void
+mailbox_make_runnable (shard_t *self, actor_t *actor)
+{
+    if (actor->flags & (ACTOR_RUNNABLE | ACTOR_HELD | ACTOR_PARKED))
+        return;
+    if (self->run_count == self->run_capacity && !run_grow (self)) {
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the run queue");
+        return;
+    }
+    self->run[(self->run_head + self->run_count) & (self->run_capacity - 1)] = actor;
+    self->run_count += 1;
+    actor->flags |= ACTOR_RUNNABLE;
+}
+
+actor_t *
+mailbox_next_runnable (shard_t *self)
+{
+    CHECK (self->run_count > 0);
+    actor_t *actor;
+    self->run_count -= 1;
+    if (++self->burst < BURST_TURNS)
+        actor = self->run[(self->run_head + self->run_count) & (self->run_capacity - 1)];
+    else {
+        self->burst = 0;
+        actor = self->run[self->run_head];
+        self->run_head = (self->run_head + 1) & (self->run_capacity - 1);
+    }
+    actor->flags &= (uint16_t) ~ACTOR_RUNNABLE;
+    return actor;
+}
+
+/* ---- records ---- */
+
+static void
+mail_key (const actor_t *actor, uint64_t number, store_key_t *key)
+{
+    key_start (key, KEY_MAIL);
+    key_add_name (key, actor->address, actor->address_size);
+    key_add_be64 (key, number);
+}
+
+static void
+record (shard_t *self, actor_t *actor, message_t *message)
+{
+    store_key_t key;
+    message_fields_t fields;
+    message->number = actor->next_number++;
+    message_fields (message, &fields);
+    mail_key (actor, message->number, &key);
+    uint8_t *place = shard_put_place (self, &key, message_record_size (&fields));
+    if (place)
+        message_record_write (&fields, place);
+    message->flags |= MESSAGE_RECORDED;
+}
+
+static void
+record_fresh (shard_t *self, actor_t *actor)
+{
+    for (message_t *message = actor->fresh; message; message = message->next) {
+        if ((message->flags & (MESSAGE_DURABLE | MESSAGE_RECORDED)) == MESSAGE_DURABLE)
+            record (self, actor, message);
+    }
+    actor->fresh = NULL;
+}
+
+void
+mailbox_record_all (shard_t *self)
+{
+    for (actor_t *actor = self->fresh; actor; actor = actor->fresh_next) {
+        record_fresh (self, actor);
+        actor->flags &= (uint16_t) ~ACTOR_FRESH;
+    }
+    self->fresh = NULL;
+}
+
+/* ---- in ---- */
+
+static void
+note_fresh (shard_t *self, actor_t *actor, message_t *message)
+{
+    if (!actor->fresh)
+        actor->fresh = message;
+    if (actor->flags & ACTOR_FRESH)
+        return;
+    actor->flags |= ACTOR_FRESH;
+    actor->fresh_next = self->fresh;
+    self->fresh = actor;
+}
+
+static void
+append (actor_t *actor, message_t *message)
+{
+    message->next = NULL;
+    if (actor->last)
+        actor->last->next = message;
+    else
+        actor->first = message;
+    actor->last = message;
+    actor->mail += 1;
+}
+
+/*  What may be lost is not spilled: a cast goes, a tick comes again later, a read is refused. */
+static void
+turn_away (shard_t *self, actor_t *actor, message_t *message)
+{
+    if (message->flags & MESSAGE_CALL)
+        call_complete (self, message->call->session, message->call->seq, 0, TROUPE_OVERLOADED, NULL, 0,
+                       "the actor's mailbox is full");
+    else if (message->flags & MESSAGE_TICK)
+        timer_put_off (self, actor, message);
+    message_free (&self->pool, message);
+}
+
+static void
+spill (shard_t *self, actor_t *actor, message_t *message)
+{
+    actor_more_t *more = actor_more (self, actor);
+    if (!more) {
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory to spill a mailbox");
+        message_free (&self->pool, message);
+        return;
+    }
+    record_fresh (self, actor);
+    record (self, actor, message);
+    if (more->spill_count == 0)
+        more->spill_first = message->number;
+    CHECK (message->number == more->spill_first + more->spill_count);
+    more->spill_count += 1;
+    counter_add (&self->metrics.spilled, 1);
+    message_free (&self->pool, message);
+}
+
+void
+mailbox_deliver (shard_t *self, actor_t *actor, message_t *message)
+{
+    bool spills = actor->more && actor->more->spill_count;
+    if (__builtin_expect (spills || actor->mail >= self->limits.mailbox_messages, 0)) {
+        if (message->flags & MESSAGE_DURABLE)
+            spill (self, actor, message);
+        else
+            turn_away (self, actor, message);
+        return;
+    }
+    append (actor, message);
+    if (message->flags & MESSAGE_DURABLE)
+        note_fresh (self, actor, message);
+    mailbox_make_runnable (self, actor);
+}
+
+uint64_t
+mailbox_count (const actor_t *actor)
+{
+    return actor->mail + (actor->more ? actor->more->spill_count : 0);
+}
+
+/* ---- out ---- */
+
+void
+mailbox_consume (shard_t *self, actor_t *actor)
+{
+    message_t *message = actor->first;
+    actor->first = message->next;
+    if (!actor->first)
+        actor->last = NULL;
+    if (actor->fresh == message)
+        actor->fresh = message->next;
+    actor->mail -= 1;
+    if (message->flags & MESSAGE_RECORDED) {
+        store_key_t key;
+        mail_key (actor, message->number, &key);
+        shard_delete (self, &key);
+        self->wanted = true;
+    }
+    message_free (&self->pool, message);
+    if (!actor->first && actor->more && actor->more->spill_count)
+        mailbox_load (self, actor);
+}
+
+static message_t *
+message_of_record (shard_t *self, const actor_t *actor, uint64_t number, const uint8_t *value, size_t size)
+{
+    message_fields_t fields;
+    if (message_record_read (value, size, &fields) == 0) {
+        shard_fail (self, TROUPE_CORRUPT, "a waiting message of %s is malformed", actor->address);
+        return NULL;
+    }
+    const verb_t *verb = actor->kind ? kind_verb (actor->kind, fields.verb, fields.verb_size) : NULL;
+    message_t *message = message_new (&self->pool, &fields, verb);
+    if (!message) {
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory for waiting mail");
+        return NULL;
+    }
+    message->number = number;
+    message->flags |= MESSAGE_RECORDED;
+    return message;
+}
+
+void
+mailbox_load (shard_t *self, actor_t *actor)
+{
+    actor_more_t *more = actor->more;
+    uint32_t most = self->limits.mailbox_messages / 2 + 1;
+    while (more->spill_count && actor->mail < most) {
+        store_key_t key;
+        const uint8_t *value;
+        size_t size;
+        mail_key (actor, more->spill_first, &key);
+        if (!shard_get (self, &key, &value, &size, NULL)) {
+            shard_fail (self, TROUPE_CORRUPT, "a waiting message of %s is gone", actor->address);
+            return;
+        }
+        message_t *message = message_of_record (self, actor, more->spill_first, value, size);
+        if (!message)
+            return;
+        append (actor, message);
+        more->spill_first += 1;
+        more->spill_count -= 1;
+        counter_add (&self->metrics.unspilled, 1);
+    }
+}
+
+/* ---- start and end ---- */
+
+static bool
+start_one (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size)
+{
+    shard_t *self = arg;
+    const uint8_t *nul = memchr (key, 0, key_size);
+    size_t size = nul ? (size_t) (nul - key) - 1 : 0;
+    if (size == 0 || key_size != size + 10 || !memchr (key + 1, '/', size) || size > TROUPE_ADDRESS_MAX) {
+        shard_fail (self, TROUPE_CORRUPT, "the key of a waiting message is malformed");
+        return false;
+    }
+    uint64_t number = get_be64 (nul + 1);
+    actor_t *actor = shard_actor (self, (const char *) key + 1, size);
+    actor_more_t *more = actor ? actor_more (self, actor) : NULL;
+    if (!more) {
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory for waiting mail");
+        return false;
+    }
+    if (mailbox_count (actor) && number != actor->next_number) {
+        shard_fail (self, TROUPE_CORRUPT, "a waiting message of %s is gone", actor->address);
+        return false;
+    }
+    actor->next_number = number + 1;
+    if (more->spill_count || actor->mail >= self->limits.mailbox_messages) {
+        more->spill_first = more->spill_count ? more->spill_first : number;
+        more->spill_count += 1;
+        return true;
+    }
+    message_t *message = message_of_record (self, actor, number, value, value_size);
+    if (!message)
+        return false;
+    append (actor, message);
+    if (!actor->kind)
+        actor_park (self, actor, "this node does not have its kind");
+    mailbox_make_runnable (self, actor);
+    return true;
+}
+
+bool
+mailbox_start (shard_t *self)
+{
+    char table = KEY_MAIL;
+    return shard_scan (self, &table, 1, start_one, self);
+}
+
+void
+mailbox_drop_all (shard_t *self, actor_t *actor)
+{
+    for (message_t *message = actor->first, *next; message; message = next) {
+        next = message->next;
+        message_free (&self->pool, message);
+    }
+    actor->first = actor->last = NULL;
+}

@@ -1,0 +1,812 @@
+/*  shard.c - a single-threaded world: its life, its step, its frames.
+ *
+ *  DESIGN. All that a shard durably is, is an ordered map (keys.h). A change
+ *  joins the open frame and the overlay in one call, shard_put, so that a read
+ *  sees it at once and nothing has to be kept twice. What lives for less than
+ *  a frame (a value changed many times, a message handled soon after it was
+ *  sent, a question answered at once) stays out of the frame until it closes
+ *  and is written only if it is still there: see seal.
+ *
+ *  The open frame closes when somebody waits for it (`wanted`) and the frame
+ *  before it has left the journal's queue: at once when the disk is idle, as
+ *  large as it grew when the disk is busy.
+ *
+ *  Nothing here waits, sleeps or takes a lock; a step ends after a slice of
+ *  turns, when a bound is reached, or when there is nothing to do.
+ */
+
+#include "runtime/inside.h"
+#include "runtime/base/memory.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+#define EVICT_BYTES_A_STEP (512u << 10) /* of frames; evicting more would stop the shard for too long */
+#define SWEEP_BUCKETS_A_STEP 2048
+#define DUE_A_STEP 512
+#define TURNS_BETWEEN_LOOKS 32          /* at watermarks and inbox */
+
+static const shard_limits_t default_limits = {
+    .mailbox_messages = 4096,
+    .mailbox_door = 2048,
+    .awake_actors = 1u << 20,
+    .undurable_bytes = 32u << 20,
+    .unfolded_bytes = 256u << 20,
+    .link_window_bytes = 4u << 20,
+    .slice_turns = 4096,
+    .attempts = 8,
+    .retry_first_ms = 50,
+    .retry_most_ms = 10000,
+    .wake_attempts = 5,
+    .call_keep_ms = 60000,
+    .calls_kept = 1u << 18,
+    .dead_bytes = 64u << 20,
+    .idle_ms = 60000,
+};
+
+void
+shard_fail (shard_t *self, troupe_status_t status, const char *format, ...)
+{
+    if (self->failure.status != TROUPE_OK)
+        return;
+    char text[sizeof self->failure.text];
+    va_list arguments;
+    va_start (arguments, format);
+    vsnprintf (text, sizeof text, format, arguments);
+    va_end (arguments);
+    error_set (&self->failure, status, "shard %u: %s", self->number, text);
+}
+
+troupe_status_t
+shard_failure (const shard_t *self, const char **text)
+{
+    *text = self->failure.text;
+    return self->failure.status;
+}
+
+/* ---- the map ---- */
+
+static uint8_t *
+note (shard_t *self, uint8_t *place, size_t offset)
+{
+    if (!place || !overlay_note (&self->overlay, self->open, offset)) {
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the open frame (%zu bytes)", self->open->body.size);
+        return NULL;
+    }
+    return place;
+}
+
+uint8_t *
+shard_put_place (shard_t *self, const store_key_t *key, size_t size)
+{
+    size_t offset = self->open->body.size;
+    return note (self, frame_put (self->open, key->bytes, key->size, size), offset);
+}
+
+void
+shard_put (shard_t *self, const store_key_t *key, const void *value, size_t size)
+{
+    uint8_t *place = shard_put_place (self, key, size);
+    if (place && size)
+        memcpy (place, value, size);
+}
+
+void
+shard_delete (shard_t *self, const store_key_t *key)
+{
+    size_t offset = self->open->body.size;
+    frame_delete (self->open, key->bytes, key->size);
+    note (self, self->open->body.failed ? NULL : self->open->body.data, offset);
+}
+
+bool
+shard_get (shard_t *self, const store_key_t *key, const uint8_t **value, size_t *size, uint64_t *frame)
+{
+    if (frame)
+        *frame = 0;
+    switch (overlay_get (&self->overlay, key->bytes, key->size, value, size, frame)) {
+    case OVERLAY_PUT:
+        return true;
+    case OVERLAY_DELETED:
+        return false;
+    case OVERLAY_SILENT:
+        break;
+    }
+    self->view_held = true;
+    troupe_status_t status = self->state->get (self->view, key->bytes, key->size, value, size);
+    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
+        shard_fail (self, status, "the state cannot be read");
+    return status == TROUPE_OK;
+}
+
+typedef struct {
+    uint32_t at, key_size, value_size;  /* in the bytes of the gathering */
+    bool is_deleted;
+} found_t;
+
+typedef struct {
+    buffer_t bytes, found;
+} gathering_t;
+
+static bool
+gather (gathering_t *self, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size, bool deleted)
+{
+    found_t found = { (uint32_t) self->bytes.size, (uint32_t) key_size, (uint32_t) value_size, deleted };
+    buffer_append (&self->bytes, key, key_size);
+    buffer_append (&self->bytes, value, value_size);
+    buffer_append (&self->found, &found, sizeof found);
+    return !self->bytes.failed && !self->found.failed;
+}
+
+static bool
+gather_op (void *arg, const frame_op_t *op)
+{
+    return gather (arg, op->key, op->key_size, op->value, op->value_size, op->kind == FRAME_DELETE);
+}
+
+static bool
+gather_stored (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size)
+{
+    return gather (arg, key, key_size, value, value_size, false);
+}
+
+static int
+compare_found (const void *left_, const void *right_, void *bytes_)
+{
+    const found_t *left = left_, *right = right_;
+    const uint8_t *bytes = bytes_;
+    uint32_t shorter = left->key_size < right->key_size ? left->key_size : right->key_size;
+    int order = memcmp (bytes + left->at, bytes + right->at, shorter);
+    if (order)
+        return order;
+    if (left->key_size != right->key_size)
+        return left->key_size < right->key_size ? -1 : 1;
+    return left->at < right->at ? -1 : 1;  /* the overlay's, gathered first, wins */
+}
+
+static void
+tell_found (const gathering_t *self, shard_each_t *each, void *arg)
+{
+    const found_t *found = (const found_t *) self->found.data, *before = NULL;
+    for (size_t i = 0; i < self->found.size / sizeof *found; i++) {
+        const uint8_t *key = self->bytes.data + found[i].at;
+        bool again = before && before->key_size == found[i].key_size
+                     && memcmp (self->bytes.data + before->at, key, before->key_size) == 0;
+        if (!again && !found[i].is_deleted
+            && !each (arg, key, found[i].key_size, key + found[i].key_size, found[i].value_size))
+            return;
+        before = &found[i];
+    }
+}
+
+bool
+shard_scan (shard_t *self, const void *prefix, size_t prefix_size, shard_each_t *each, void *arg)
+{
+    gathering_t gathering = { .bytes.limit = UINT32_MAX };
+    overlay_each (&self->overlay, prefix, prefix_size, gather_op, &gathering);
+    self->view_held = true;
+    troupe_status_t status = self->state->scan (self->view, prefix, prefix_size, prefix, prefix_size, gather_stored,
+                                                &gathering);
+    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
+        shard_fail (self, status, "the state cannot be read");
+    else if (gathering.bytes.failed || gathering.found.failed)
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory to walk a part of the state");
+    else if (gathering.found.size) {
+        qsort_r (gathering.found.data, gathering.found.size / sizeof (found_t), sizeof (found_t), compare_found,
+                 gathering.bytes.data);
+        tell_found (&gathering, each, arg);
+    }
+    buffer_clear (&gathering.bytes);
+    buffer_clear (&gathering.found);
+    return self->failure.status == TROUPE_OK;
+}
+
+/* ---- life ---- */
+
+static void
+take_limits (shard_limits_t *limits, const shard_limits_t *wanted)
+{
+    *limits = *wanted;
+#define DEFAULT(field)                                                         \
+    if (limits->field == 0)                                                    \
+        limits->field = default_limits.field;
+    DEFAULT (mailbox_messages)
+    DEFAULT (mailbox_door)
+    DEFAULT (awake_actors)
+    DEFAULT (undurable_bytes)
+    DEFAULT (unfolded_bytes)
+    DEFAULT (link_window_bytes)
+    DEFAULT (slice_turns)
+    DEFAULT (attempts)
+    DEFAULT (retry_first_ms)
+    DEFAULT (retry_most_ms)
+    DEFAULT (wake_attempts)
+    DEFAULT (call_keep_ms)
+    DEFAULT (calls_kept)
+    DEFAULT (dead_bytes)
+#undef DEFAULT
+    if (limits->attempts > UINT8_MAX)
+        limits->attempts = UINT8_MAX;
+}
+
+static bool
+allocate (shard_t *self)
+{
+    uint32_t kinds = registry_count (self->registry);
+    self->links = memory_zalloc (self->shards * sizeof *self->links);
+    self->metrics.kinds = memory_zalloc ((kinds ? kinds : 1) * sizeof *self->metrics.kinds);
+    self->metrics.kind_count = kinds;
+    self->open = frame_new (self->number, self->sealed + 1);
+    self->view = self->state->view_new (self->state->self, self->number);
+    return self->links && self->metrics.kinds && self->open && self->view;
+}
+
+shard_t *
+shard_new (const shard_options_t *options, troupe_error_t *error)
+{
+    const state_identity_t *identity = options->state->identity (options->state->self);
+    CHECK (options->number < identity->shards);
+    shard_t *self = memory_zalloc (sizeof *self);
+    state_mark_t *marks = memory_zalloc (identity->shards * sizeof *marks);
+    if (self && marks) {
+        self->number = options->number;
+        self->shards = identity->shards;
+        self->hash_seed = identity->hash_seed;
+        self->store_hash = hash_mix (hash_bytes (identity->store_id, 16, 0), hash_bytes (identity->epoch, 16, 0));
+        self->boot = options->boot;
+        self->registry = options->registry;
+        self->recorder = options->recorder;
+        self->state = options->state;
+        self->world = options->world;
+        take_limits (&self->limits, &options->limits);
+        self->state->marks (self->state->self, marks);
+        uint64_t mark = marks[self->number].frame;
+        self->sealed = self->released = self->evicted = mark;
+        atomic_init (&self->taken, mark);
+        atomic_init (&self->durable, mark);
+        atomic_init (&self->folded, mark);
+        self->now_ms = marks[self->number].time_ms;
+        self->turn.shard = self;
+        self->turn.away.limit = self->turn.reply.limit = self->turn.scratch.limit = TROUPE_TURN_MAX;
+        self->sweep.type = DUE_SWEEP;
+    }
+    memory_free (marks);
+    if (!self || !marks || !allocate (self)) {
+        shard_destroy (&self);
+        error_set (error, TROUPE_NO_MEMORY, "no memory for a shard");
+        return NULL;
+    }
+    return self;
+}
+
+static void
+list_frame (shard_t *self, frame_t *frame)
+{
+    if (self->newest)
+        self->newest->next_in_shard = frame;
+    else
+        self->unfolded = frame;
+    self->newest = frame;
+    self->unfolded_bytes += frame->body.size;
+}
+
+troupe_status_t
+shard_replay (shard_t *self, frame_t *frame, troupe_error_t *error)
+{
+    if (frame->number != self->sealed + 1)
+        return error_set (error, TROUPE_CORRUPT, "shard %u: frame %llu follows frame %llu", self->number,
+                          (unsigned long long) frame->number, (unsigned long long) self->sealed);
+    frame_op_t op;
+    size_t at = 0, before = 0;
+    for (; frame_next_op (frame->body.data, frame->body.size, &at, &op); before = at) {
+        if (!overlay_note (&self->overlay, frame, before))
+            return error_set (error, TROUPE_NO_MEMORY, "no memory to recover shard %u", self->number);
+    }
+    if (at != frame->body.size)
+        return error_set (error, TROUPE_CORRUPT, "shard %u: frame %llu is malformed at byte %zu", self->number,
+                          (unsigned long long) frame->number, at);
+    list_frame (self, frame);
+    self->sealed = self->released = frame->number;
+    self->open->number = frame->number + 1;
+    atomic_store_explicit (&self->taken, frame->number, memory_order_relaxed);
+    atomic_store_explicit (&self->durable, frame->number, memory_order_relaxed);
+    if (frame->time_ms > self->now_ms)
+        self->now_ms = frame->time_ms;
+    return TROUPE_OK;
+}
+
+troupe_status_t
+shard_start (shard_t *self, uint64_t wall_ms, troupe_error_t *error)
+{
+    if (wall_ms > self->now_ms)
+        self->now_ms = wall_ms;
+    wheel_init (&self->wheel, self->now_ms);
+    bool done = dead_start (self) && timer_start (self) && call_start (self) && ask_start (self) && link_start (self)
+                && mailbox_start (self);
+    if (self->view_held)
+        self->state->view_release (self->view);
+    self->view_held = false;
+    if (!done || self->failure.status != TROUPE_OK)
+        return error_set (error, self->failure.status ? self->failure.status : TROUPE_NO_MEMORY, "%s",
+                          self->failure.status ? self->failure.text : "no memory to start a shard");
+    link_ask_all (self);
+    return TROUPE_OK;
+}
+
+static bool
+free_actor (void *arg, table_node_t *node)
+{
+    shard_t *self = arg;
+    actor_t *actor = (actor_t *) node;
+    mailbox_drop_all (self, actor);
+    turn_drop_cache (self, actor);
+    value_free_all (&self->pool, actor);
+    if (actor->more) {
+        for (feed_t *feed = actor->more->feeds, *next; feed; feed = next) {
+            next = feed->next;
+            pool_free (&self->pool, feed, sizeof *feed);
+        }
+        wheel_remove (&self->wheel, &actor->more->retry.node);
+        memory_free (actor->more->reason);
+        pool_free (&self->pool, actor->more, sizeof *actor->more);
+    }
+    table_remove (&self->actors, &actor->node);
+    pool_free (&self->pool, actor, sizeof *actor + actor->address_size + 1u);
+    return true;
+}
+
+static void
+drop_inbox (shard_t *self)
+{
+    for (letter_t *letter = inbox_take (&self->inbox), *next; letter; letter = next) {
+        next = letter->next;
+        if (letter->type == LETTER_CALL) {
+            call_t *call = (call_t *) letter;
+            call_finish (&call, TROUPE_UNKNOWN, NULL, 0, "the node stopped before it was handled", 0);
+        } else if (letter->type == LETTER_ERRAND)
+            ((errand_t *) letter)->run (NULL, (errand_t *) letter);
+        else
+            memory_free (letter);
+    }
+}
+
+void
+shard_destroy (shard_t **self_p)
+{
+    shard_t *self = *self_p;
+    if (!self)
+        return;
+    drop_inbox (self);
+    if (self->open)
+        release_drop (self, self->open);
+    for (frame_t *frame = self->unfolded, *next; frame; frame = next) {
+        next = frame->next_in_shard;
+        release_drop (self, frame);
+        frame_destroy (&frame);
+    }
+    frame_destroy (&self->open);
+    for (value_t *value = self->dirty; value; value = value->dirty_next)
+        value->is_dirty = false;
+    table_each (&self->actors, free_actor, self);
+    call_drop_all (self);
+    ask_drop_all (self);
+    timer_drop_all (self);
+    link_drop_all (self);
+    overlay_clear (&self->overlay);
+    table_clear (&self->actors);
+    arena_clear (&self->turn.arena);
+    buffer_clear (&self->turn.away);
+    buffer_clear (&self->turn.reply);
+    buffer_clear (&self->turn.scratch);
+    pool_clear (&self->pool);
+    memory_free (self->run);
+    memory_free (self->metrics.kinds);
+    if (self->view)
+        self->state->view_destroy (&self->view);
+    memory_free (self);
+    *self_p = NULL;
+}
+
+/* ---- actors ---- */
+
+actor_t *
+shard_find_actor (shard_t *self, const char *address, size_t size)
+{
+    uint32_t hash = address_table_hash (address, size);
+    for (table_node_t *node = table_chain (&self->actors, hash); node; node = node->next) {
+        actor_t *actor = (actor_t *) node;
+        if (node->hash == hash && actor->address_size == size && memcmp (actor->address, address, size) == 0)
+            return actor;
+    }
+    return NULL;
+}
+
+actor_t *
+shard_actor (shard_t *self, const char *address, size_t size)
+{
+    actor_t *actor = shard_find_actor (self, address, size);
+    if (actor)
+        return actor;
+    const char *slash = memchr (address, '/', size);
+    CHECK (slash && size <= TROUPE_ADDRESS_MAX);
+    actor = pool_alloc (&self->pool, sizeof *actor + size + 1);
+    if (!actor)
+        return NULL;
+    memset (actor, 0, sizeof *actor);
+    memcpy (actor->address, address, size);
+    actor->address[size] = 0;
+    actor->address_size = (uint8_t) size;
+    actor->id_at = (uint8_t) (slash - address + 1);
+    actor->kind = registry_find (self->registry, address, (size_t) (slash - address));
+    actor->next_number = 1;
+    if (!table_insert (&self->actors, &actor->node, address_table_hash (address, size))) {
+        pool_free (&self->pool, actor, sizeof *actor + size + 1);
+        return NULL;
+    }
+    counter_set (&self->metrics.awake, self->actors.count);
+    if (actor->kind)
+        counter_add (&self->metrics.kinds[actor->kind->index].awake, 1);
+    if (self->limits.idle_ms && !wheel_has (&self->sweep.node) && self->sweep_left == 0)
+        wheel_add (&self->wheel, &self->sweep.node, self->now_ms + self->limits.idle_ms);
+    return actor;
+}
+
+actor_more_t *
+actor_more (shard_t *self, actor_t *actor)
+{
+    if (!actor->more) {
+        actor_more_t *more = pool_alloc (&self->pool, sizeof *more);
+        if (!more)
+            return NULL;
+        *more = (actor_more_t) { .actor = actor, .retry.type = DUE_RETRY };
+        actor->more = more;
+    }
+    return actor->more;
+}
+
+static bool
+may_sleep (const shard_t *self, const actor_t *actor)
+{
+    uint16_t busy = ACTOR_RUNNABLE | ACTOR_HELD | ACTOR_PARKED | ACTOR_FRESH;
+    return !(actor->flags & busy) && !actor->first && actor->frame <= self->released
+           && !(actor->more && actor->more->spill_count);
+}
+
+static bool
+sweep_actor (void *arg, table_node_t *node)
+{
+    shard_t *self = arg;
+    actor_t *actor = (actor_t *) node;
+    if (actor->flags & ACTOR_USED) {
+        actor->flags &= (uint16_t) ~ACTOR_USED;
+        actor->turns /= 2;
+        return true;
+    }
+    if (!may_sleep (self, actor))
+        return true;
+    if (actor->kind)
+        counter_set (&self->metrics.kinds[actor->kind->index].awake,
+                     counter_get (&self->metrics.kinds[actor->kind->index].awake) - 1);
+    counter_add (&self->metrics.slept, 1);
+    return free_actor (self, node);
+}
+
+/*  A bit of a walk that puts idle actors to sleep: two passes unused, or memory is short. */
+static void
+sweep (shard_t *self)
+{
+    bool crowded = self->actors.count > self->limits.awake_actors;
+    if (!crowded && self->sweep_left == 0)
+        return;
+    table_sweep (&self->actors, &self->sweep_hand, SWEEP_BUCKETS_A_STEP, sweep_actor, self);
+    counter_set (&self->metrics.awake, self->actors.count);
+    if (self->sweep_left > SWEEP_BUCKETS_A_STEP) {
+        self->sweep_left -= SWEEP_BUCKETS_A_STEP;
+        return;
+    }
+    bool pass_ended = self->sweep_left > 0;
+    self->sweep_left = 0;
+    if (pass_ended && self->actors.count)
+        wheel_add (&self->wheel, &self->sweep.node, self->now_ms + self->limits.idle_ms);
+}
+
+static void
+sweep_begin (shard_t *self)
+{
+    uint64_t buckets = 0;
+    for (uint32_t i = 0; i < TABLE_SEGMENTS; i++)
+        buckets += self->actors.segments[i].buckets ? self->actors.segments[i].mask + 1u : 0;
+    self->sweep_left = (uint32_t) buckets;
+}
+
+/* ---- frames ---- */
+
+static void
+levels (shard_t *self)
+{
+    counter_set (&self->metrics.undurable_bytes, self->undurable_bytes);
+    counter_set (&self->metrics.unfolded_bytes, self->unfolded_bytes);
+    counter_set (&self->metrics.timers, self->timers.count);
+    counter_set (&self->metrics.asks, self->asks.count);
+}
+
+static void
+seal (shard_t *self)
+{
+    frame_t *next = frame_new (self->number, self->open->number + 1);
+    values_seal (self);
+    mailbox_record_all (self);
+    call_record_fresh (self);
+    ask_record_fresh (self);
+    link_seal (self);
+    if (!next || self->failure.status != TROUPE_OK) {
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory to seal a frame");
+        frame_destroy (&next);
+        return;
+    }
+    frame_t *frame = self->open;
+    frame->time_ms = self->now_ms;
+    list_frame (self, frame);
+    if (!self->undurable)
+        self->undurable = frame;
+    self->undurable_bytes += frame->body.size;
+    self->sealed = frame->number;
+    self->open = next;
+    self->wanted = false;
+    self->dirty_bytes = 0;
+    counter_add (&self->metrics.frames, 1);
+    counter_add (&self->metrics.frame_bytes, frame->body.size);
+    self->world.submit (self->world.self, frame);
+}
+
+/*  Whether the bounds let a turn run now. */
+static bool
+may_run (const shard_t *self)
+{
+    return self->open->body.size + self->dirty_bytes + self->undurable_bytes < self->limits.undurable_bytes
+           && self->unfolded_bytes < self->limits.unfolded_bytes * 2 && self->failure.status == TROUPE_OK;
+}
+
+static void
+seal_when_ready (shard_t *self)
+{
+    bool large = self->open->body.size + self->dirty_bytes > self->limits.undurable_bytes / 2;
+    if ((self->wanted || large) && self->sealed <= atomic_load_explicit (&self->taken, memory_order_acquire))
+        seal (self);
+}
+
+/*  Frames that are in the tree leave the overlay and memory; the tree that
+ *  is looked at from now on must hold them. */
+static void
+evict (shard_t *self)
+{
+    uint64_t folded = atomic_load_explicit (&self->folded, memory_order_acquire);
+    if (self->evicted >= folded)
+        return;
+    if (self->view_held)
+        self->state->view_release (self->view);
+    uint64_t mark = self->state->view_renew (self->view);
+    self->view_held = true;
+    CHECK (mark >= folded);
+    for (uint64_t bytes = 0; self->evicted < folded && bytes < EVICT_BYTES_A_STEP;) {
+        frame_t *frame = self->unfolded;
+        CHECK (frame && frame->number == self->evicted + 1 && frame->number <= self->released);
+        overlay_evict (&self->overlay, frame);
+        bytes += frame->body.size + sizeof *frame;
+        self->unfolded_bytes -= frame->body.size;
+        self->unfolded = frame->next_in_shard;
+        if (!self->unfolded)
+            self->newest = NULL;
+        self->evicted = frame->number;
+        frame_destroy (&frame);
+    }
+}
+
+static void
+watermarks (shard_t *self)
+{
+    uint64_t durable = atomic_load_explicit (&self->durable, memory_order_acquire);
+    if (durable > self->released)
+        release_frames (self, durable);
+    evict (self);
+}
+
+static void
+raise (_Atomic uint64_t *mark, uint64_t frame)
+{
+    CHECK (atomic_load_explicit (mark, memory_order_relaxed) <= frame);
+    atomic_store_explicit (mark, frame, memory_order_release);
+}
+
+void
+shard_taken (shard_t *self, uint64_t frame)
+{
+    raise (&self->taken, frame);
+}
+
+void
+shard_durable (shard_t *self, uint64_t frame)
+{
+    raise (&self->durable, frame);
+}
+
+void
+shard_folded (shard_t *self, uint64_t frame)
+{
+    raise (&self->folded, frame);
+}
+
+/* ---- the step ---- */
+
+static void
+take_letter (shard_t *self, letter_t *letter)
+{
+    switch (letter->type) {
+    case LETTER_CALL:
+        call_admit (self, (call_t *) letter);
+        return;
+    case LETTER_ERRAND:
+        ((errand_t *) letter)->run (self, (errand_t *) letter);
+        return;
+    case LETTER_PARCEL:
+        link_take (self, (parcel_t *) letter);
+        break;
+    case LETTER_ACK:
+        link_acked (self, (link_note_t *) letter);
+        break;
+    case LETTER_HELLO:
+        link_hello (self, (link_note_t *) letter);
+        break;
+    case LETTER_CUT:
+        link_cut (self, (link_note_t *) letter);
+        break;
+    }
+    memory_free (letter);
+}
+
+static void
+take_letters (shard_t *self)
+{
+    if (inbox_is_empty (&self->inbox))
+        return;
+    for (letter_t *letter = inbox_take (&self->inbox), *next; letter; letter = next) {
+        next = letter->next;
+        take_letter (self, letter);
+    }
+}
+
+static void
+fire (shard_t *self, due_t *due)
+{
+#define OWNER(type, field) ((type *) ((char *) due - offsetof (type, field)))
+    switch (due->type) {
+    case DUE_RETRY:
+        actor_unhold (self, OWNER (actor_more_t, retry));
+        break;
+    case DUE_CALL:
+        call_expire (self, OWNER (call_entry_t, expiry));
+        break;
+    case DUE_ASK:
+        ask_due (self, OWNER (ask_t, deadline));
+        break;
+    case DUE_TIMER:
+        timer_due (self, OWNER (stored_timer_t, due));
+        break;
+    case DUE_SWEEP:
+        sweep_begin (self);
+        break;
+    }
+#undef OWNER
+}
+
+/*  True when more is due than fits a step. */
+static bool
+fire_due (shard_t *self)
+{
+    wheel_advance (&self->wheel, self->now_ms);
+    for (int i = 0; i < DUE_A_STEP; i++) {
+        wheel_node_t *node = wheel_pop_due (&self->wheel);
+        if (!node)
+            return false;
+        fire (self, (due_t *) node);
+    }
+    return true;
+}
+
+static bool
+has_news (const shard_t *self)
+{
+    return !inbox_is_empty (&self->inbox)
+           || atomic_load_explicit (&self->durable, memory_order_relaxed) > self->released;
+}
+
+/*  Between turns: what came meanwhile, and whether the journal waits for a frame. */
+static void
+look_around (shard_t *self)
+{
+    seal_when_ready (self);
+    if (has_news (self)) {
+        watermarks (self);
+        take_letters (self);
+    }
+}
+
+/*  Runs turns until the slice is used up; a mailbox is drained to where it stood. */
+static void
+run_slice (shard_t *self)
+{
+    uint32_t left = self->limits.slice_turns, until_look = TURNS_BETWEEN_LOOKS;
+    while (left > 0 && self->run_count > 0 && may_run (self)) {
+        actor_t *actor = mailbox_next_runnable (self);
+        uint32_t visit = actor->mail < left ? actor->mail : left;
+        bool goes_on = true;
+        for (; visit > 0 && goes_on && may_run (self); visit--, left--) {
+            goes_on = turn_run_next (self, actor);
+            if (--until_look == 0) {
+                until_look = TURNS_BETWEEN_LOOKS;
+                look_around (self);
+            }
+        }
+        if (goes_on && actor->first)
+            mailbox_make_runnable (self, actor);
+    }
+}
+
+bool
+shard_step (shard_t *self, uint64_t wall_ms, recorder_slot_t *slot)
+{
+    if (self->failure.status != TROUPE_OK)
+        return false;
+    self->slot = slot;
+    if (wall_ms > self->now_ms)
+        self->now_ms = wall_ms;
+    watermarks (self);
+    take_letters (self);
+    bool more_due = fire_due (self);
+    run_slice (self);
+    sweep (self);
+    seal_when_ready (self);
+    levels (self);
+    if (self->view_held)
+        self->state->view_release (self->view);
+    self->view_held = false;
+    self->slot = NULL;
+    return self->failure.status == TROUPE_OK
+           && (more_due || has_news (self) || (self->run_count && may_run (self)) || self->sweep_left
+               || self->evicted < atomic_load_explicit (&self->folded, memory_order_relaxed));
+}
+
+bool
+shard_post (shard_t *self, letter_t *letter)
+{
+    return inbox_push (&self->inbox, letter);
+}
+
+uint64_t
+shard_next_due (const shard_t *self)
+{
+    return wheel_next_due (&self->wheel);
+}
+
+bool
+shard_is_quiet (const shard_t *self)
+{
+    return self->run_count == 0 && !self->wanted && self->released == self->sealed && inbox_is_empty (&self->inbox);
+}
+
+void
+shard_close_door (shard_t *self, troupe_status_t why)
+{
+    atomic_store_explicit (&self->door, (int) why, memory_order_release);
+}
+
+uint16_t
+shard_number (const shard_t *self)
+{
+    return self->number;
+}
+
+const metrics_t *
+shard_metrics (const shard_t *self)
+{
+    return &self->metrics;
+}
