@@ -50,38 +50,38 @@ static const setting_t table[] = {
     ROW (checkpoint_ms, DURATION, "10s", 10, DAY_MS,
          "How often the journal is folded into the state. Longer writes less and makes recovery slower."),
     ROW (segment_bytes, BYTES, "64M", MIB, 16 * GIB, "The size of a journal file. A multiple of 4K."),
-    ROW (map_bytes, BYTES, "64G", MIB, 64 * TIB,
+    ROW (map_bytes, BYTES, "1T", MIB, 64 * TIB,
          "The most that the state may grow to. It is address space, not memory and not disk."),
     ROW (soft_room_bytes, BYTES, "256M", 0, TIB,
          "When the disk has less free space than this, calls from outside are refused as overloaded, "
          "so that a checkpoint and the operator still have room. 0: never."),
 
-    ROW (unfolded_bytes, BYTES, "128M", MIB, 64 * GIB,
+    ROW (unfolded_bytes, BYTES, "256M", MIB, 64 * GIB,
          "Bytes of frames that a shard keeps in memory until they are folded. Beyond it calls from outside "
          "are refused, at twice as much the shard waits."),
     ROW (undurable_bytes, BYTES, "32M", MIB, 64 * GIB,
          "Bytes of frames of a shard that are not on disk yet. Beyond it the shard waits for the disk."),
-    ROW (mailbox_messages, INTEGER, "1024", 1, MOST_32,
+    ROW (mailbox_messages, INTEGER, "4096", 1, MOST_32,
          "Waiting messages of one actor that are kept in memory. More of them wait on disk."),
-    ROW (mailbox_door, INTEGER, "100000", 1, MOST_32,
+    ROW (mailbox_door, INTEGER, "2048", 1, MOST_32,
          "Waiting messages of one actor from which on calls from outside are refused. "
          "Messages of other actors are always taken."),
-    ROW (awake_actors, INTEGER, "250000", 1, MOST_32,
+    ROW (awake_actors, INTEGER, "1048576", 1, MOST_32,
          "Actors of one shard that stay in memory. Beyond it those unused for longest go to sleep."),
-    ROW (idle_ms, DURATION, "5m", 0, 30 * DAY_MS,
+    ROW (idle_ms, DURATION, "60s", 0, 30 * DAY_MS,
          "An actor unused for so long goes to sleep. 0: only by awake_actors."),
-    ROW (slice_turns, INTEGER, "1024", 1, MOST_32, "Turns that a shard runs before another shard gets the worker."),
-    ROW (link_window_bytes, BYTES, "1M", 4 * KIB, GIB,
+    ROW (slice_turns, INTEGER, "4096", 1, MOST_32, "Turns that a shard runs before another shard gets the worker."),
+    ROW (link_window_bytes, BYTES, "4M", 4 * KIB, GIB,
          "Bytes on their way from one shard to another that are kept in memory. The rest waits on disk."),
-    ROW (attempts, INTEGER, "5", 1, 1000000, "How often a failing message is tried before it becomes a dead letter."),
-    ROW (retry_first_ms, DURATION, "100ms", 1, DAY_MS,
+    ROW (attempts, INTEGER, "8", 1, 255, "How often a failing message is tried before it becomes a dead letter."),
+    ROW (retry_first_ms, DURATION, "50ms", 1, DAY_MS,
          "The wait before the second try. It doubles with each further one."),
-    ROW (retry_most_ms, DURATION, "30s", 1, DAY_MS, "The longest wait before a try."),
-    ROW (wake_attempts, INTEGER, "5", 1, 1000000, "How often an actor may fail to wake before it is parked."),
-    ROW (call_keep_ms, DURATION, "10m", 1000, 30 * DAY_MS,
+    ROW (retry_most_ms, DURATION, "10s", 1, DAY_MS, "The longest wait before a try."),
+    ROW (wake_attempts, INTEGER, "8", 1, 255, "How often an actor may fail to wake before it is parked."),
+    ROW (call_keep_ms, DURATION, "60s", 1000, 30 * DAY_MS,
          "How long the answer to a call with a session is kept for callers who ask again, at most; "
          "also how far ahead a caller may set the end of a call."),
-    ROW (calls_kept, INTEGER, "1000000", 1, MOST_32,
+    ROW (calls_kept, INTEGER, "262144", 1, MOST_32,
          "Answers that one shard keeps. Beyond it calls with a session are refused."),
     ROW (dead_bytes, BYTES, "64M", 64 * KIB, TIB,
          "Bytes of dead letters that one shard keeps. Beyond it the oldest go."),
@@ -147,6 +147,12 @@ read_number (const char *text, const unit_t *units, uint64_t *value)
         if (strcasecmp (at, units->name) == 0)
             return !__builtin_mul_overflow (whole, units->factor, value);
     return false;
+}
+
+bool
+settings_read_number (const char *text, setting_type_t type, uint64_t *number)
+{
+    return read_number (text, units_of (type), number);
 }
 
 static void
@@ -310,7 +316,7 @@ find (const char *name, unsigned *row, troupe_error_t *error)
 troupe_status_t
 settings_set (settings_t *self, const char *name, const char *text, troupe_error_t *error)
 {
-    unsigned row;
+    unsigned row = 0;
     troupe_status_t status = find (name, &row, error);
     return status == TROUPE_OK ? set_row (self, row, text, SETTING_COMMAND, error) : status;
 }
@@ -468,7 +474,7 @@ split_line (const char *at, const char *end, line_t *line)
 static troupe_status_t
 read_line (settings_t *self, const line_t *line, unsigned number_of_line, unsigned *seen, troupe_error_t *error)
 {
-    unsigned row;
+    unsigned row = 0;
     troupe_status_t status = find (line->name, &row, error);
     if (status != TROUPE_OK)
         return status;

@@ -132,6 +132,10 @@ const char *settings_text (const settings_t *self, const setting_t *setting, cha
 const char *setting_type_name (setting_type_t type);
 const char *setting_source_name (setting_source_t source);
 
+/*  A whole number, or with a unit bytes or a duration in milliseconds; false
+ *  when the text is none or does not fit. */
+bool settings_read_number (const char *text, setting_type_t type, uint64_t *number);
+
 /*  The path of the control socket; at least SETTINGS_TEXT_MAX + 16 bytes. Returns `path`. */
 const char *settings_control (const settings_t *self, char *path, size_t size);
 

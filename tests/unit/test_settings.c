@@ -244,7 +244,7 @@ settings_limits_are_those_of_the_table (void **state)
     shard_limits_t limits = settings_limits (&settings);
     assert_int_equal (limits.retry_most_ms, 7000);
     assert_true (limits.idle_ms == 30ull * 86400000);
-    assert_int_equal (limits.attempts, 5);
+    assert_int_equal (limits.attempts, 8);
     assert_true (limits.unfolded_bytes == settings.unfolded_bytes);
 }
 
