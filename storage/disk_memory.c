@@ -432,12 +432,19 @@ read_file (void *self, disk_file_t *file, uint64_t at, void *bytes, size_t size,
     return TROUPE_OK;
 }
 
+/*  What a name or a handle leads to. A removed file takes no space, though a
+ *  crash may still bring it back. */
 static uint64_t
 used_space (const memory_disk_t *disk)
 {
     uint64_t used = 0;
-    for (const node_t *node = disk->nodes; node; node = node->next)
-        used += node->size;
+    for (const node_t *node = disk->nodes; node; node = node->next) {
+        bool counts = node->handles > 0;
+        for (size_t i = 0; i < disk->cached.count && !counts; i++)
+            counts = disk->cached.entries[i].node == node;
+        if (counts)
+            used += node->size;
+    }
     return used;
 }
 
@@ -449,7 +456,6 @@ room_for (memory_disk_t *disk, const node_t *node, uint64_t at, size_t size, boo
     *is_full = false;
     if (!disk->space)
         return size;
-    sweep (disk);
     uint64_t used = used_space (disk), end = at + size;
     uint64_t grown = end > node->size ? end - node->size : 0;
     if (used + grown <= disk->space)

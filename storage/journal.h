@@ -12,21 +12,29 @@
  *          number, salt, first LSN, durable LSN at its making, checksum
  *      records, each at a multiple of 8, a batch starting at a multiple of
  *          4096 so that a sync never rewrites a page that holds durable frames:
- *          head: magic, salt, LSN, shard, frame number, time, durable LSN at its
- *                writing, body size, head checksum, body checksum
+ *          head: magic, body size, shard, whether it is the last of its batch,
+ *                salt, LSN, frame number, time, durable LSN at its writing,
+ *                body checksum, head checksum
  *          body: as in frame.h
- *      The head's checksum is seeded by the salt, so that bytes of an earlier
- *      use of the file are no records; the body's is seeded by the previous
- *      record's (the first: the salt).
- *  A segment whose header is bad does not exist: it is written and synced
- *  last. When a later segment begins at LSN n, records >= n of earlier ones
- *  are superseded.
+ *      The head's checksum is seeded by store, epoch and salt, so that bytes of
+ *      an earlier use of the file are no records; the body's is seeded by the
+ *      previous record's (the first: the salt).
+ *  A batch never crosses into the next segment, so that all records before a
+ *  segment were durable when its header was written. A segment whose header is
+ *  bad, or names another number than the file, does not exist. When a later segment
+ *  begins at LSN n, records >= n of earlier ones are superseded. A frame that
+ *  needs more room than `segment_size` gets a segment of its own size.
  *
  *  Recovery reads until the first invalid record. If anything valid behind it
  *  says that the bad record had been durable, it refuses to start and says
  *  which bytes are bad. It never trusts the page cache: records past the last
- *  recorded durable LSN are written again into a fresh segment and synced
- *  before the first frame is handed out as durable.
+ *  recorded durable LSN are written again into a fresh segment and synced, then
+ *  its header, before the first frame is handed out as durable.
+ *
+ *  Threads. submit and counts: any. commit: the journal's. prepare, trim and
+ *  take_durable: the checkpoint's. new, recover and destroy: while no other
+ *  thread is here. The first I/O error of any of them ends the journal: every
+ *  commit, prepare and trim after it says TROUPE_IO.
  */
 #ifndef STORAGE_JOURNAL_H
 #define STORAGE_JOURNAL_H
@@ -38,7 +46,7 @@
 typedef struct journal_s journal_t;
 
 typedef struct {
-    uint64_t segment_size;     /* bytes of a segment file; multiple of 4096 */
+    uint64_t segment_size;     /* bytes of a segment file; multiple of 4096, at least 8192 */
     uint32_t spare_segments;   /* trimmed ones kept for reuse; others are removed */
     uint64_t salt_seed;        /* of the salts; the simulator fixes it, else random */
     /* Told on the journal's thread, once a batch and shard with its newest
@@ -50,7 +58,7 @@ typedef struct {
 } journal_options_t;
 
 /*  Opens the files of `disk` for a store. NULL and an error: TROUPE_MISMATCH
- *  for files of another store, epoch or format. Borrows the disk. */
+ *  for files of another store, epoch or format. Borrows the disk; copies the rest. */
 journal_t *journal_new (disk_t *disk, const state_identity_t *identity, const journal_options_t *options,
                         troupe_error_t *error);
 void journal_destroy (journal_t **self_p);
@@ -59,7 +67,10 @@ void journal_destroy (journal_t **self_p);
  *  (owned by the callee; lsn set) for each record whose number is above its
  *  shard's mark. TROUPE_CORRUPT: rot, or a frame missing between the mark and the
  *  journal: the text says file and byte. Frames handed out count as durable
- *  and are in the list of journal_take_durable. */
+ *  and are in the list of journal_take_durable. TROUPE_FULL: there is no room for
+ *  even a small fresh segment; nothing is lost. When `replay` refuses, so does
+ *  this, and destroys what was not handed out. The state must have been synced
+ *  before: nothing here looks at it again. */
 typedef troupe_status_t (journal_replay_t) (void *arg, frame_t *frame);
 troupe_status_t journal_recover (journal_t *self, const state_mark_t *marks, uint32_t shards,
                                  journal_replay_t *replay, void *arg, troupe_error_t *error) TROUPE_CHECKED;
@@ -70,9 +81,15 @@ troupe_status_t journal_recover (journal_t *self, const state_mark_t *marks, uin
 bool journal_submit (journal_t *self, frame_t *frame);
 
 /*  One round. TROUPE_OK: `*frames` of them are durable now (0: nothing was
- *  submitted). TROUPE_FULL: nothing is lost, call again later. TROUPE_IO: the node must stop at
+ *  submitted). TROUPE_FULL: no space, or no memory; nothing is lost, the same batch
+ *  is written to the same place by the next call. TROUPE_IO: the node must stop at
  *  once; every later call says the same. */
 troupe_status_t journal_commit (journal_t *self, uint32_t *frames, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  The checkpoint's thread, now and then: makes the next segment when none is
+ *  ready, so that no commit has to wait for that. TROUPE_FULL is no harm while the
+ *  current segment has room. */
+troupe_status_t journal_prepare (journal_t *self, troupe_error_t *error) TROUPE_CHECKED;
 
 /*  The checkpoint's thread: the list (by frame->next, LSN order) of frames that became
  *  durable since the last call; NULL when none. */
@@ -88,11 +105,13 @@ typedef struct {
     uint64_t bytes;           /* of live segments */
     uint64_t written_bytes;   /* since the start */
     uint64_t syncs;
-    uint64_t unfolded_bytes;  /* bodies of durable frames above the trimmed LSN */
+    uint64_t unfolded_bytes;  /* bodies of durable frames above the trimmed LSN; a little more
+                                 when that is within a batch */
 } journal_counts_t;
 journal_counts_t journal_counts (const journal_t *self);  /* any thread */
 
-/*  Reads all of it without changing anything, for `troupe check`. */
+/*  Reads all of it without changing anything, for `troupe check`, and says what
+ *  journal_recover would. The callee may destroy each frame at once. */
 troupe_status_t journal_check (disk_t *disk, const state_identity_t *identity, const state_mark_t *marks,
                                uint32_t shards, journal_replay_t *replay, void *arg, troupe_error_t *error) TROUPE_CHECKED;
 
