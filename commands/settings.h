@@ -54,6 +54,7 @@ typedef struct {
     uint64_t segment_bytes;
     uint64_t map_bytes;
     uint64_t soft_room_bytes;   /* free space of the disk below which the door closes */
+    uint64_t ballast_bytes;     /* given back when the disk is full */
 
     /* bounds of a shard: shard_limits_t */
     uint64_t unfolded_bytes;
