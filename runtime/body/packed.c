@@ -12,12 +12,11 @@
  */
 #include "runtime/body/packed.h"
 
-#include "runtime/base/bytes.h"
 #include "runtime/base/utf8.h"
+#include "runtime/body/names.h"
 #include "runtime/body/packed_write.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /*  What the head bytes 0xc0 to 0xdf begin, and how many bytes of number follow. */
 typedef enum { BAD, NIL, TRUTH, BYTES, REAL, UNSIGNED, SIGNED, STRING, ARRAY, OBJECT } form_t;
@@ -188,33 +187,11 @@ packed_skip (packed_reader_t *reader)
     return skip (reader, PACKED_DEPTH_MAX);
 }
 
-/*  A check of one body: the cursor, and a stack with the hashes of the keys of
- *  the objects that it is inside of. */
+/*  A check of one body. */
 typedef struct {
     packed_reader_t reader;
-    buffer_t keys;
+    buffer_t names;  /* keys of the objects that it is inside of */
 } checker_t;
-
-static int
-compare_hashes (const void *left, const void *right)
-{
-    uint64_t a, b;
-    memcpy (&a, left, sizeof a);
-    memcpy (&b, right, sizeof b);
-    return a < b ? -1 : a > b;
-}
-
-/*  By 64-bit hash: that two different keys of an honest object agree in it will not be seen. */
-static bool
-keys_differ (uint8_t *hashes, size_t count)
-{
-    if (count > 1)
-        qsort (hashes, count, sizeof (uint64_t), compare_hashes);
-    for (size_t index = 1; index < count; index++)
-        if (memcmp (hashes + 8 * index - 8, hashes + 8 * index, 8) == 0)
-            return false;
-    return true;
-}
 
 /*  Keys are names: UTF-8, and no NUL, which would end them early for C readers. */
 static bool
@@ -225,9 +202,7 @@ check_key (checker_t *self)
         return false;
     if (memchr (key.string.bytes, '\0', key.string.size) || !utf8_is_valid (key.string.bytes, key.string.size))
         return false;
-    uint64_t hash = hash_bytes (key.string.bytes, key.string.size, 0);
-    buffer_append (&self->keys, &hash, sizeof hash);
-    return !self->keys.failed;
+    return names_push (&self->names, key.string.bytes, key.string.size);
 }
 
 static bool
@@ -242,17 +217,14 @@ check_value (checker_t *self, unsigned depth)
         return true;
     if (depth == 0)
         return false;
-    size_t base = self->keys.size;
+    size_t base = self->names.size;
     for (uint32_t left = value.count; left; left--) {
         if (value.type == PACKED_OBJECT && !check_key (self))
             return false;
         if (!check_value (self, depth - 1))
             return false;
     }
-    if (value.type == PACKED_ARRAY || value.count == 0)
-        return true;
-    self->keys.size = base;
-    return keys_differ (self->keys.data + base, value.count);
+    return names_pop (&self->names, base);
 }
 
 bool
@@ -262,7 +234,7 @@ packed_is_valid_within (const void *bytes, size_t size, unsigned depth)
         return true;
     checker_t checker = { .reader = { bytes, (const uint8_t *) bytes + size } };
     bool good = check_value (&checker, depth) && checker.reader.at == checker.reader.end;
-    buffer_clear (&checker.keys);
+    buffer_clear (&checker.names);
     return good;
 }
 
@@ -375,4 +347,45 @@ packed_put_object (buffer_t *to, uint32_t count)
 {
     uint8_t head[PACKED_HEAD_MAX];
     put_head (to, head, write_container_head (head, 0x80, count));
+}
+
+troupe_status_t
+packed_status (const buffer_t *to, troupe_error_t *error)
+{
+    if (!to->failed)
+        return TROUPE_OK;
+    if (to->over_limit)
+        return error_set (error, TROUPE_TOO_LARGE, "over the limit of %zu bytes", to->limit);
+    return error_set (error, TROUPE_NO_MEMORY, "out of memory");
+}
+
+size_t
+packed_open (buffer_t *to)
+{
+    size_t place = to->size;
+    buffer_byte (to, 0);
+    return place;
+}
+
+/*  When the head needs more than the byte that was left for it, the contents move up. */
+void
+packed_close (buffer_t *to, size_t place, packed_type_t type, uint32_t count)
+{
+    uint8_t head[PACKED_HEAD_MAX];
+    size_t more = (size_t) (write_container_head (head, type == PACKED_OBJECT ? 0x80 : 0x90, count) - head) - 1;
+    if (to->failed || (more && !buffer_reserve (to, more)))
+        return;
+    uint8_t *begin = to->data + place;
+    if (more)
+        memmove (begin + 1 + more, begin + 1, to->size - place - 1);
+    memcpy (begin, head, 1 + more);
+    to->size += more;
+}
+
+void
+packed_cut (buffer_t *to, size_t size)
+{
+    to->size = size;
+    to->failed = false;
+    to->over_limit = false;
 }

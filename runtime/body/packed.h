@@ -75,4 +75,15 @@ void packed_put_bytes (buffer_t *to, const void *bytes, size_t size);
 void packed_put_array (buffer_t *to, uint32_t count);
 void packed_put_object (buffer_t *to, uint32_t count);
 
+/*  A container whose count is known only at its end. packed_open returns the
+ *  place to give to packed_close. */
+size_t packed_open (buffer_t *to);
+void packed_close (buffer_t *to, size_t place, packed_type_t type, uint32_t count);
+
+/*  TROUPE_OK, or why the last append did not fit: TROUPE_TOO_LARGE, TROUPE_NO_MEMORY. */
+troupe_status_t packed_status (const buffer_t *to, troupe_error_t *error);
+
+/*  Takes back what was appended beyond `size`, and with it the failure. */
+void packed_cut (buffer_t *to, size_t size);
+
 #endif
