@@ -189,7 +189,7 @@ TROUPE_EXPORT const char *troupe_subject (const troupe_turn_t *turn);  /* who ca
 /*  1 for the first try of this message, 2 for the second ... */
 TROUPE_EXPORT uint32_t troupe_attempt (const troupe_turn_t *turn);
 
-/*  Reads the body. On a mismatch TROUPE_INVALID, with a text that names the
+/*  Reads the body; an empty one counts as an object without fields. On a mismatch TROUPE_INVALID, with a text that names the
  *  place; a handler may return that as it is. Strings live until the turn ends. */
 TROUPE_EXPORT troupe_status_t troupe_unpack (troupe_turn_t *turn, const char *format, ...) TROUPE_CHECKED;
 

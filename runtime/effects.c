@@ -89,8 +89,13 @@ troupe_body (const troupe_turn_t *turn, size_t *size)
 troupe_status_t
 troupe_unpack (troupe_turn_t *turn, const char *format, ...)
 {
+    static const uint8_t no_fields[] = { 0x80 };
     size_t size;
     const void *body = troupe_body (turn, &size);
+    if (size == 0 && *format == '{') {  /* no body is an object without fields */
+        body = no_fields;
+        size = sizeof no_fields;
+    }
     va_list arguments;
     va_start (arguments, format);
     troupe_status_t status =
