@@ -1,0 +1,698 @@
+/*  test_store.c - a store as a whole: opened, refused, folded, checked, backed up and restored.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "runtime/base/bytes.h"
+#include "storage/disk.h"
+#include "storage/store.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PLACE "store"
+#define SHARDS 3
+#define TABLES "sx"
+#define FRAMES_MAX 4000
+
+static store_options_t options;
+static store_t *store;
+static frame_t *frames[FRAMES_MAX];  /* all that were made or handed out */
+static size_t frames_count;
+static uint64_t newest[SHARDS];      /* submitted, or found by recovery */
+static atomic_uint folded_calls;
+
+static void
+on_folded (void *arg, uint16_t shard, uint64_t frame)
+{
+    (void) arg;
+    (void) shard;
+    (void) frame;
+    atomic_fetch_add (&folded_calls, 1);
+}
+
+static troupe_status_t
+on_replay (void *arg, frame_t *frame)
+{
+    (void) arg;
+    assert_true (frames_count < FRAMES_MAX);
+    frames[frames_count++] = frame;
+    newest[frame->shard] = frame->number;
+    return TROUPE_OK;
+}
+
+static int
+start (void **state)
+{
+    (void) state;
+    assert_int_equal (system ("rm -rf store other copy again"), 0);
+    options = (store_options_t) { .directory = PLACE, .create = true, .shards = SHARDS, .segment_size = 1 << 16,
+                                  .tables = TABLES, .on_folded = on_folded };
+    return 0;
+}
+
+static void
+close_store (void)
+{
+    store_close (&store);
+    while (frames_count)
+        frame_destroy (&frames[--frames_count]);
+}
+
+static int
+stop (void **state)
+{
+    (void) state;
+    close_store ();
+    return 0;
+}
+
+static void
+open_store (const char *place)
+{
+    troupe_error_t error = { 0 };
+    state_mark_t marks[STATE_SHARDS_MAX];
+    options.directory = place;
+    store = store_open (&options, &error);
+    if (!store)
+        fail_msg ("%s", error.text);
+    store->state->marks (store->state->self, marks);
+    for (int i = 0; i < SHARDS; i++)
+        newest[i] = marks[i].frame;
+    if (store_recover (store, on_replay, NULL, &error) != TROUPE_OK)
+        fail_msg ("%s", error.text);
+}
+
+/*  Opening gives this status and a text with this in it. */
+static void
+is_refused (const char *place, troupe_status_t status, const char *text)
+{
+    troupe_error_t error = { 0 };
+    options.directory = place;
+    assert_null (store_open (&options, &error));
+    assert_int_equal (error.status, status);
+    if (!strstr (error.text, text))
+        fail_msg ("\"%s\" is not in \"%s\"", text, error.text);
+}
+
+/*  A frame of three puts, the first of the shard's newest number. */
+static void
+submit_as (uint16_t shard, const char *table)
+{
+    static const char *const keys[] = { "newest", "a", "b" };
+    frame_t *frame = frame_new (shard, ++newest[shard]);
+    assert_true (frames_count < FRAMES_MAX);
+    frames[frames_count++] = frame;
+    for (size_t i = 0; i < 3; i++) {
+        char key[16];
+        int size = snprintf (key, sizeof key, "%s%s", table, keys[i]);
+        uint8_t *value = frame_put (frame, key, (size_t) size, 100);
+        memset (value, (int) frame->number, 100);
+        put_le64 (value, frame->number);
+    }
+    journal_submit (store->journal, frame);
+}
+
+static void
+submit (uint16_t shard)
+{
+    submit_as (shard, "s");
+}
+
+static void
+commit (void)
+{
+    troupe_error_t error = { 0 };
+    uint32_t count = 1;
+    while (count > 0) {
+        if (journal_commit (store->journal, &count, &error) != TROUPE_OK)
+            fail_msg ("%s", error.text);
+    }
+}
+
+static void
+fold (void)
+{
+    troupe_error_t error = { 0 };
+    if (store_fold (store, &error) != TROUPE_OK)
+        fail_msg ("%s", error.text);
+}
+
+/*  The number that the shard's state holds; it agrees with the mark. */
+static uint64_t
+number_in_state (uint16_t shard)
+{
+    state_view_t *view = store->state->view_new (store->state->self, shard);
+    uint64_t mark = store->state->view_renew (view), number = 0;
+    const uint8_t *value;
+    size_t size;
+    troupe_status_t status = store->state->get (view, (const uint8_t *) "snewest", 7, &value, &size);
+    if (status == TROUPE_OK)
+        number = get_le64 (value);
+    store->state->view_destroy (&view);
+    assert_true (mark == number);
+    return number;
+}
+
+static char told[8192];
+
+static void
+note_line (void *arg, const char *line)
+{
+    (void) arg;
+    size_t at = strlen (told);
+    snprintf (told + at, sizeof told - at, "%s\n", line);
+}
+
+static troupe_status_t
+check (const char *place, troupe_error_t *error)
+{
+    told[0] = '\0';
+    return store_check (place, TABLES, note_line, NULL, error);
+}
+
+static void
+is_whole (const char *place)
+{
+    troupe_error_t error = { 0 };
+    if (check (place, &error) != TROUPE_OK)
+        fail_msg ("%s", error.text);
+}
+
+static void
+flip (const char *path, off_t at)
+{
+    uint8_t byte;
+    int fd = open (path, O_RDWR);
+    assert_true (fd >= 0);
+    assert_int_equal (pread (fd, &byte, 1, at), 1);
+    byte ^= 0x10;
+    assert_int_equal (pwrite (fd, &byte, 1, at), 1);
+    close (fd);
+}
+
+/*  Where in the file these bytes stand first. */
+static off_t
+find_in (const char *path, const char *bytes, size_t size)
+{
+    static uint8_t content[4 << 20];
+    int fd = open (path, O_RDONLY);
+    assert_true (fd >= 0);
+    ssize_t got = read (fd, content, sizeof content);
+    close (fd);
+    assert_true (got > 0);
+    const uint8_t *place = memmem (content, (size_t) got, bytes, size);
+    assert_non_null (place);
+    return place - content;
+}
+
+/* ------------------------------------------------------------------ *
+ *  Opening
+ * ------------------------------------------------------------------ */
+
+static void
+store_opened_new_is_its_owners_alone (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    static const char *const names[] = { "store", "store/journal", "store/state.mdb", "store/lock" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct stat info;
+        assert_int_equal (stat (names[i], &info), 0);
+        assert_int_equal (info.st_mode & 077, 0);
+    }
+    assert_int_equal (store->state->identity (store->state->self)->shards, SHARDS);
+}
+
+static void
+store_missing_without_create_is_not_found (void **state)
+{
+    (void) state;
+    options.create = false;
+    is_refused (PLACE, TROUPE_NOT_FOUND, "no store");
+    assert_int_equal (access (PLACE, F_OK), -1);
+}
+
+static void
+store_reopened_hands_out_what_is_not_folded (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    submit (0);
+    submit (1);
+    commit ();
+    fold ();
+    submit (1);
+    submit (2);
+    commit ();
+    close_store ();
+    open_store (PLACE);
+    assert_int_equal (frames_count, 2);
+    assert_true (newest[0] == 1 && newest[1] == 2 && newest[2] == 1);
+    assert_true (number_in_state (1) == 1);
+    fold ();
+    assert_true (number_in_state (1) == 2);
+    assert_true (number_in_state (2) == 1);
+    submit (2);
+    commit ();
+    close_store ();
+    is_whole (PLACE);
+}
+
+static void
+store_opened_twice_is_locked (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    is_refused (PLACE, TROUPE_LOCKED, "this process");
+    troupe_error_t error;
+    assert_int_equal (check (PLACE, &error), TROUPE_LOCKED);
+}
+
+static void
+store_held_by_another_process_is_locked (void **state)
+{
+    (void) state;
+    int ready[2];
+    char byte, pid[32];
+    assert_int_equal (pipe (ready), 0);
+    pid_t child = fork ();
+    if (child == 0) {
+        if (store_open (&options, NULL) && write (ready[1], "r", 1) == 1)
+            pause ();
+        _exit (1);
+    }
+    assert_int_equal (read (ready[0], &byte, 1), 1);
+    snprintf (pid, sizeof pid, "process %ld ", (long) child);
+    is_refused (PLACE, TROUPE_LOCKED, pid);
+    kill (child, SIGKILL);
+    waitpid (child, NULL, 0);
+    close (ready[0]);
+    close (ready[1]);
+    open_store (PLACE);
+}
+
+static void
+store_with_the_journal_of_another_is_mismatch (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    submit (0);
+    commit ();
+    close_store ();
+    open_store ("other");
+    submit (0);
+    commit ();
+    close_store ();
+    assert_int_equal (system ("rm -r store/journal; cp -r other/journal store/journal"), 0);
+    is_refused (PLACE, TROUPE_MISMATCH, "");
+}
+
+static void
+store_without_a_part_is_refused (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    submit (0);
+    commit ();
+    close_store ();
+    assert_int_equal (rename ("store/journal", "store/elsewhere"), 0);
+    is_refused (PLACE, TROUPE_INVALID, "no journal");
+    assert_int_equal (rename ("store/elsewhere", "store/journal"), 0);
+    assert_int_equal (rename ("store/state.mdb", "store/elsewhere"), 0);
+    is_refused (PLACE, TROUPE_CORRUPT, "no state.mdb");
+    options.create = false;
+    is_refused (PLACE, TROUPE_CORRUPT, "no state.mdb");
+}
+
+static void
+store_marked_broken_is_refused_until_acknowledged (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    store_mark_broken (store, "cannot sync 0000000001.seg");
+    close_store ();
+    is_refused (PLACE, TROUPE_IO, "0000000001.seg");
+    troupe_error_t error;
+    assert_int_equal (store_acknowledge (PLACE, &error), TROUPE_OK);
+    assert_int_equal (store_acknowledge (PLACE, &error), TROUPE_OK);
+    open_store (PLACE);
+}
+
+/* ------------------------------------------------------------------ *
+ *  Room
+ * ------------------------------------------------------------------ */
+
+static void
+store_room_is_bounded_by_the_soft_limit (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    uint64_t room = 0;
+    assert_true (store_has_room (store, &room));
+    assert_true (room > 0);
+    store->options.soft_room_bytes = room / 2;
+    assert_true (store_has_room (store, NULL));
+    store->options.soft_room_bytes = room * 2;
+    assert_false (store_has_room (store, NULL));
+}
+
+static state_port_t whole_port;
+
+/*  No room as long as the ballast is there. */
+static troupe_status_t
+fold_beside_ballast (void *self, const state_change_t *changes, size_t count, const state_mark_t *marks,
+                     troupe_error_t *error)
+{
+    if (access ("store/ballast", F_OK) != 0)
+        return whole_port.fold (self, changes, count, marks, error);
+    error->status = TROUPE_FULL;
+    return TROUPE_FULL;
+}
+
+static void
+store_fold_on_a_full_disk_takes_the_ballast (void **state)
+{
+    (void) state;
+    options.ballast_bytes = 100000;
+    open_store (PLACE);
+    struct stat info;
+    assert_int_equal (stat ("store/ballast", &info), 0);
+    assert_int_equal (info.st_size, 100000);
+    assert_true (info.st_blocks * 512 >= 100000);
+    submit (0);
+    commit ();
+    whole_port = *store->state;
+    store->state->fold = fold_beside_ballast;
+    fold ();
+    *store->state = whole_port;
+    assert_true (number_in_state (0) == 1);
+    assert_int_equal (stat ("store/ballast", &info), 0);
+    assert_int_equal (info.st_size, 100000);
+    store_free_ballast (store);
+    assert_int_equal (access ("store/ballast", F_OK), -1);
+}
+
+static void
+store_ballast_never_takes_the_last_room (void **state)
+{
+    (void) state;
+    options.ballast_bytes = 1ull << 60;
+    open_store (PLACE);
+    assert_int_equal (access ("store/ballast", F_OK), -1);
+}
+
+/* ------------------------------------------------------------------ *
+ *  Checking
+ * ------------------------------------------------------------------ */
+
+static void
+store_checked_whole_is_counted (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    submit (0);
+    submit (1);
+    commit ();
+    fold ();
+    submit (0);
+    commit ();
+    close_store ();
+    is_whole (PLACE);
+    assert_non_null (strstr (told, "3 shards"));
+    assert_non_null (strstr (told, "table s: 6 records"));
+    assert_non_null (strstr (told, "journal: 1 frames"));
+    assert_non_null (strstr (told, "3 changes"));
+    open_store (PLACE);
+    assert_int_equal (frames_count, 1);
+}
+
+static void
+store_checked_finds_damage_in_the_state (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    submit (0);
+    commit ();
+    fold ();
+    close_store ();
+    troupe_error_t error;
+    off_t at = find_in ("store/state.mdb", "snewest", 7);
+    flip ("store/state.mdb", at + 9);
+    assert_int_equal (check (PLACE, &error), TROUPE_CORRUPT);
+    flip ("store/state.mdb", at + 9);
+    is_whole (PLACE);
+    flip ("store/state.mdb", 4096 + 16);
+    assert_int_equal (check (PLACE, &error), TROUPE_CORRUPT);
+    flip ("store/state.mdb", 4096 + 16);
+    assert_int_equal (truncate ("store/state.mdb", 8192), 0);
+    assert_int_equal (check (PLACE, &error), TROUPE_CORRUPT);
+}
+
+static void
+store_checked_finds_damage_in_the_journal (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    for (int i = 0; i < 10; i++) {
+        submit (0);
+        commit ();
+    }
+    close_store ();
+    is_whole (PLACE);
+    troupe_error_t error;
+    off_t at = find_in ("store/journal/0000000001.seg", "snewest", 7);
+    flip ("store/journal/0000000001.seg", at);
+    assert_int_equal (check (PLACE, &error), TROUPE_CORRUPT);
+    assert_non_null (strstr (error.text, "0000000001.seg"));
+    flip ("store/journal/0000000001.seg", at);
+    is_whole (PLACE);
+}
+
+static void
+store_checked_finds_keys_of_no_table (void **state)
+{
+    (void) state;
+    open_store (PLACE);
+    submit_as (0, "?");
+    commit ();
+    close_store ();
+    troupe_error_t error;
+    assert_int_equal (check (PLACE, &error), TROUPE_CORRUPT);
+    assert_non_null (strstr (error.text, "0x3f"));
+    open_store (PLACE);
+    fold ();
+    close_store ();
+    assert_int_equal (check (PLACE, &error), TROUPE_CORRUPT);
+    assert_non_null (strstr (error.text, "0x3f"));
+    assert_int_equal (store_check (PLACE, NULL, NULL, NULL, &error), TROUPE_OK);
+}
+
+/* ------------------------------------------------------------------ *
+ *  Backup and restore
+ * ------------------------------------------------------------------ */
+
+static troupe_status_t
+backup (const char *target, troupe_error_t *error)
+{
+    told[0] = '\0';
+    return store_backup (store, target, NULL, NULL, note_line, NULL, error);
+}
+
+static troupe_status_t
+restore (const char *from, const char *target, troupe_error_t *error)
+{
+    told[0] = '\0';
+    return store_restore (from, target, TABLES, note_line, NULL, error);
+}
+
+static void
+store_restored_is_the_same_with_a_new_epoch (void **state)
+{
+    (void) state;
+    troupe_error_t error = { 0 };
+    open_store (PLACE);
+    for (int i = 0; i < 30; i++)
+        submit ((uint16_t) (i % 2));
+    commit ();
+    assert_int_equal (backup ("copy", &error), TROUPE_OK);
+    assert_non_null (strstr (told, "backup"));
+    submit (0);
+    commit ();
+    fold ();
+    state_identity_t before = *store->state->identity (store->state->self);
+    close_store ();
+    is_refused ("copy", TROUPE_INVALID, "restore");
+    is_whole ("copy");
+    assert_int_equal (restore ("copy", "again", &error), TROUPE_OK);
+    open_store ("again");
+    state_identity_t after = *store->state->identity (store->state->self);
+    assert_memory_equal (before.store_id, after.store_id, 16);
+    assert_memory_not_equal (before.epoch, after.epoch, 16);
+    assert_true (number_in_state (0) == 15 && number_in_state (1) == 15 && number_in_state (2) == 0);
+    submit (0);
+    commit ();
+    close_store ();
+    open_store ("again");
+    assert_true (newest[0] == 16);
+    close_store ();
+    is_whole ("again");
+}
+
+static atomic_bool writer_stops;
+static atomic_uint writer_rounds;
+
+/*  What a node's threads do: frames of two shards, one after the other. */
+static void *
+write_frames (void *arg)
+{
+    (void) arg;
+    while (!atomic_load (&writer_stops) && frames_count + 2 < FRAMES_MAX) {
+        uint32_t count;
+        submit (0);
+        if (journal_commit (store->journal, &count, NULL) != TROUPE_OK)
+            break;
+        submit (1);
+        if (journal_commit (store->journal, &count, NULL) != TROUPE_OK)
+            break;
+        atomic_fetch_add (&writer_rounds, 1);
+    }
+    return NULL;
+}
+
+static void
+store_backed_up_beside_writers_is_one_cut (void **state)
+{
+    (void) state;
+    troupe_error_t error = { 0 };
+    pthread_t writer;
+    open_store (PLACE);
+    atomic_store (&writer_stops, false);
+    atomic_store (&writer_rounds, 0);
+    assert_int_equal (pthread_create (&writer, NULL, write_frames, NULL), 0);
+    troupe_status_t status = TROUPE_OK;
+    for (int i = 0; i < 5 && status == TROUPE_OK; i++) {
+        while (atomic_load (&writer_rounds) < 10u * (unsigned) (i + 1))
+            usleep (500);
+        assert_int_equal (system ("rm -rf copy"), 0);
+        status = backup ("copy", &error);
+    }
+    atomic_store (&writer_stops, true);
+    pthread_join (writer, NULL);
+    if (status != TROUPE_OK)
+        fail_msg ("%s", error.text);
+    close_store ();
+    assert_int_equal (restore ("copy", "again", &error), TROUPE_OK);
+    open_store ("again");
+    uint64_t first = number_in_state (0), second = number_in_state (1);
+    assert_true (second >= 10);
+    assert_true (first == second || first == second + 1);
+}
+
+static void
+store_backup_over_something_is_refused (void **state)
+{
+    (void) state;
+    troupe_error_t error;
+    open_store (PLACE);
+    assert_int_equal (backup ("copy", &error), TROUPE_OK);
+    assert_int_equal (backup ("copy", &error), TROUPE_INVALID);
+    assert_int_equal (backup (PLACE, &error), TROUPE_INVALID);
+    assert_int_equal (backup ("not/there", &error), TROUPE_NOT_FOUND);
+}
+
+static troupe_status_t
+refuse_to_fold (void *arg, troupe_error_t *error)
+{
+    (void) arg;
+    error->status = TROUPE_STOPPING;
+    return TROUPE_STOPPING;
+}
+
+static void
+store_backup_without_a_fold_is_none (void **state)
+{
+    (void) state;
+    troupe_error_t error;
+    open_store (PLACE);
+    assert_int_equal (store_backup (store, "copy", refuse_to_fold, NULL, NULL, NULL, &error), TROUPE_STOPPING);
+    assert_int_equal (access ("copy", F_OK), -1);
+}
+
+static void
+store_restore_of_or_over_a_store_is_refused (void **state)
+{
+    (void) state;
+    troupe_error_t error;
+    open_store (PLACE);
+    assert_int_equal (backup ("copy", &error), TROUPE_OK);
+    assert_int_equal (restore ("copy", PLACE, &error), TROUPE_INVALID);
+    close_store ();
+    assert_int_equal (restore ("copy", PLACE, &error), TROUPE_INVALID);
+    assert_int_equal (restore (PLACE, "again", &error), TROUPE_INVALID);
+    assert_int_equal (restore ("nowhere", "again", &error), TROUPE_NOT_FOUND);
+    assert_int_equal (access ("again", F_OK), -1);
+    open_store (PLACE);
+}
+
+static void
+store_restore_of_a_damaged_backup_never_opens (void **state)
+{
+    (void) state;
+    troupe_error_t error;
+    open_store (PLACE);
+    submit (0);
+    commit ();
+    assert_int_equal (backup ("copy", &error), TROUPE_OK);
+    off_t at = find_in ("copy/state.mdb", "snewest", 7) + 20;
+    flip ("copy/state.mdb", at);
+    assert_int_equal (restore ("copy", "again", &error), TROUPE_CORRUPT);
+    is_refused ("again", TROUPE_CORRUPT, "did not finish");
+    flip ("copy/state.mdb", at);
+    assert_int_equal (restore ("copy", "again", &error), TROUPE_OK);
+    close_store ();
+    open_store ("again");
+    assert_true (number_in_state (0) == 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
+
+int
+main (void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST (store_opened_new_is_its_owners_alone),
+        TEST (store_missing_without_create_is_not_found),
+        TEST (store_reopened_hands_out_what_is_not_folded),
+        TEST (store_opened_twice_is_locked),
+        TEST (store_held_by_another_process_is_locked),
+        TEST (store_with_the_journal_of_another_is_mismatch),
+        TEST (store_without_a_part_is_refused),
+        TEST (store_marked_broken_is_refused_until_acknowledged),
+        TEST (store_room_is_bounded_by_the_soft_limit),
+        TEST (store_fold_on_a_full_disk_takes_the_ballast),
+        TEST (store_ballast_never_takes_the_last_room),
+        TEST (store_checked_whole_is_counted),
+        TEST (store_checked_finds_damage_in_the_state),
+        TEST (store_checked_finds_damage_in_the_journal),
+        TEST (store_checked_finds_keys_of_no_table),
+        TEST (store_restored_is_the_same_with_a_new_epoch),
+        TEST (store_backed_up_beside_writers_is_one_cut),
+        TEST (store_backup_over_something_is_refused),
+        TEST (store_backup_without_a_fold_is_none),
+        TEST (store_restore_of_or_over_a_store_is_refused),
+        TEST (store_restore_of_a_damaged_backup_never_opens),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
