@@ -273,7 +273,11 @@ park (workers_t *self, worker_t *me)
     }
     pthread_mutex_unlock (&self->lock);
 
+    if (self->options.watchdog)
+        watchdog_idle (self->options.watchdog, me->index);
     gate_wait (&me->gate, timeout_ns);
+    if (self->options.watchdog)
+        watchdog_busy (self->options.watchdog, me->index);
 
     pthread_mutex_lock (&self->lock);
     if (me->state == WORKER_ASLEEP)
@@ -342,7 +346,11 @@ run (void *arg)
     current = me;
     if (me->slot)
         recorder_thread_begin (me->all->options.recorder, me->slot);
+    if (me->all->options.watchdog)
+        watchdog_busy (me->all->options.watchdog, me->index);
     serve (me->all, me);
+    if (me->all->options.watchdog)
+        watchdog_idle (me->all->options.watchdog, me->index);
     if (me->slot)
         recorder_thread_end ();
     current = NULL;

@@ -14,6 +14,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/recorder.h"
+#include "runtime/watchdog.h"
 
 #define WORKERS_MAX RECORDER_SLOTS_MAX
 
@@ -34,6 +35,7 @@ typedef struct {
     const task_t *table;               /* copied */
     const steady_clock_t *clock;       /* of now_ms and next_due */
     recorder_t *recorder;              /* slot by worker; may be NULL */
+    watchdog_t *watchdog;              /* of that recorder; may be NULL */
     /* Called on a worker between two slices, and before it sleeps; `more` says
      * that another task waits. It may run for long when there is no more. True: it did
      * something; look again before sleeping. May be NULL. */

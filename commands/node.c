@@ -1,0 +1,540 @@
+/*  node.c - the floor where a node is put together: store, shards, threads.
+ *
+ *  DESIGN
+ *  The parts know each other only through callbacks (node_wiring.c):
+ *
+ *      shard  -- submit -->  committer  -- taken, durable -->  shard, and a wake
+ *      shard  -- carry  -->  another shard's inbox, and a wake
+ *      committer -- committed --> checkpointer -- folded --> shard, and a wake
+ *
+ *  Start: the store is opened and made trustworthy before anything serves
+ *  (the flight recorder counts strikes, the state is synced, the journal's tail
+ *  is written anew); the frames above the state's marks go to their shards; all
+ *  shards are started; then the threads.
+ *
+ *  Stop: callers are turned away, shards run until they have nothing in hand (for
+ *  a bounded time: two actors may talk to each other forever, and what they do
+ *  not finish now they finish after the next start), then workers, journal and
+ *  checkpoint end in this order, each after it did its last.
+ *
+ *  Callers are counted while they are inside of node_post, so that the stop
+ *  can wait until nobody touches a shard any more; that wait is short, for nobody
+ *  blocks in there.
+ */
+#include "commands/node_parts.h"
+
+#include "commands/log.h"
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+#include "runtime/keys.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define RECORDER_FILE "recorder"
+#define STOP_PATIENCE_NS (10ull * 1000 * 1000 * 1000)
+#define TOTAL_UNFOLDED_FACTOR 4  /* all shards together, in bounds of one */
+
+/*  The status of a part that could not be made. */
+static troupe_status_t
+failed (const troupe_error_t *error)
+{
+    return error->status == TROUPE_OK ? TROUPE_FAILED : error->status;
+}
+
+/* ------------------------------------------------------------------ *
+ *  New
+ * ------------------------------------------------------------------ */
+
+troupe_t *
+troupe_new (const troupe_kind_t *const *kinds, troupe_error_t *error)
+{
+    troupe_t *self = memory_zalloc (sizeof *self);
+    registry_t *registry = registry_new ();
+    if (!self || !registry) {
+        registry_destroy (&registry);
+        memory_free (self);
+        error_set (error, TROUPE_NO_MEMORY, "no memory for a node");
+        return NULL;
+    }
+    self->registry = registry;
+    CHECK (pthread_mutex_init (&self->lock, NULL) == 0);
+    settings_init (&self->settings);
+    for (; kinds && *kinds; kinds++)
+        if (node_add_kind (self, *kinds, error) != TROUPE_OK) {
+            troupe_destroy (&self);
+            return NULL;
+        }
+    return self;
+}
+
+troupe_status_t
+node_add_kind (troupe_t *self, const troupe_kind_t *kind, troupe_error_t *error)
+{
+    CHECK (node_state (self) == NODE_NEW);
+    return registry_add (self->registry, kind, error);
+}
+
+troupe_status_t
+troupe_set (troupe_t *self, const char *name, const char *value, troupe_error_t *error)
+{
+    if (node_state (self) != NODE_NEW)
+        return error_set (error, TROUPE_INVALID, "%s: settings are for before the start", name);
+    return settings_set (&self->settings, name, value, error);
+}
+
+settings_t *
+node_settings (troupe_t *self)
+{
+    return &self->settings;
+}
+
+void
+node_watch_events (troupe_t *self,
+                   void (*published) (void *arg, uint16_t shard, const char *address, const char *channel,
+                                      uint64_t offset, const char *key, const void *body, size_t size),
+                   void *arg)
+{
+    CHECK (node_state (self) == NODE_NEW);
+    self->published = published;
+    self->published_arg = arg;
+}
+
+/* ------------------------------------------------------------------ *
+ *  Start
+ * ------------------------------------------------------------------ */
+
+static shard_limits_t
+limits_of (const settings_t *settings)
+{
+    return (shard_limits_t) {
+        .mailbox_messages = (uint32_t) settings->mailbox_messages,
+        .mailbox_door = (uint32_t) settings->mailbox_door,
+        .awake_actors = (uint32_t) settings->awake_actors,
+        .undurable_bytes = settings->undurable_bytes,
+        .unfolded_bytes = settings->unfolded_bytes,
+        .link_window_bytes = (uint32_t) settings->link_window_bytes,
+        .slice_turns = (uint32_t) settings->slice_turns,
+        .attempts = (uint32_t) settings->attempts,
+        .retry_first_ms = (uint32_t) settings->retry_first_ms,
+        .retry_most_ms = (uint32_t) settings->retry_most_ms,
+        .wake_attempts = (uint32_t) settings->wake_attempts,
+        .call_keep_ms = (uint32_t) settings->call_keep_ms,
+        .calls_kept = (uint32_t) settings->calls_kept,
+        .dead_bytes = settings->dead_bytes,
+        .idle_ms = (uint32_t) settings->idle_ms
+    };
+}
+
+static uint32_t
+workers_of (const settings_t *settings)
+{
+    long cores = sysconf (_SC_NPROCESSORS_ONLN);
+    uint64_t wanted = settings->workers ? settings->workers : cores > 1 ? (uint64_t) cores : 1;
+    return wanted < WORKERS_MAX ? (uint32_t) wanted : WORKERS_MAX;
+}
+
+static troupe_status_t
+open_store (troupe_t *self, troupe_error_t *error)
+{
+    store_options_t options = {
+        .directory = self->settings.store,
+        .create = self->settings.create,
+        .shards = (uint32_t) self->settings.shards,
+        .map_bytes = self->settings.map_bytes,
+        .segment_size = self->settings.segment_bytes,
+        .soft_room_bytes = self->settings.soft_room_bytes,
+        .ballast_bytes = self->settings.ballast_bytes,
+        .tables = KEY_TABLES
+    };
+    node_wire_store (self, &options);
+    self->store = store_open (&options, error);
+    if (!self->store)
+        return failed (error);
+    const state_identity_t *identity = self->store->state->identity (self->store->state->self);
+    self->shards = identity->shards;
+    self->hash_seed = identity->hash_seed;
+    return TROUPE_OK;
+}
+
+/*  Who ran last, and who watches those that will run. */
+static troupe_status_t
+open_recorder (troupe_t *self, troupe_error_t *error)
+{
+    char path[PATH_MAX];
+    if (snprintf (path, sizeof path, "%s/" RECORDER_FILE, self->settings.store) >= (int) sizeof path)
+        return error_set (error, TROUPE_INVALID, "the path of the store is too long");
+    self->recorder = recorder_new (path, self->worker_count, error);
+    if (!self->recorder)
+        return failed (error);
+    if (*recorder_warning (self->recorder))
+        log_warning ("%s", recorder_warning (self->recorder));
+    recorder_install (self->recorder);
+    watchdog_options_t options = {
+        .budget_ms = (uint32_t) self->settings.budget_ms,
+        .stuck_ms = (uint32_t) self->settings.stuck_ms
+    };
+    node_wire_watchdog (self, &options);
+    self->watchdog = watchdog_new (self->recorder, self->worker_count, &options, error);
+    return self->watchdog ? TROUPE_OK : failed (error);
+}
+
+static troupe_status_t
+make_shards (troupe_t *self, troupe_error_t *error)
+{
+    self->places = memory_zalloc (self->shards * sizeof *self->places);
+    if (!self->places)
+        return error_set (error, TROUPE_NO_MEMORY, "no memory for %u shards", self->shards);
+    for (uint16_t i = 0; i < self->shards; i++) {
+        place_t *place = &self->places[i];
+        *place = (place_t) { .node = self, .number = i };
+        shard_options_t options = {
+            .number = i,
+            .registry = self->registry,
+            .state = self->store->state,
+            .limits = limits_of (&self->settings),
+            .boot = self->boot,
+            .recorder = self->recorder
+        };
+        node_wire_shard (place, &options.world);
+        place->shard = shard_new (&options, error);
+        if (!place->shard)
+            return failed (error);
+    }
+    return TROUPE_OK;
+}
+
+typedef struct {
+    troupe_t *node;
+    troupe_error_t *error;
+} replaying_t;
+
+static troupe_status_t
+replay (void *arg, frame_t *frame)
+{
+    replaying_t *self = arg;
+    return shard_replay (self->node->places[frame->shard].shard, frame, self->error);
+}
+
+static troupe_status_t
+make_workers (troupe_t *self, troupe_error_t *error)
+{
+    task_t *table = memory_alloc (self->shards * sizeof *table);
+    if (!table)
+        return error_set (error, TROUPE_NO_MEMORY, "no memory for the workers");
+    for (uint32_t i = 0; i < self->shards; i++)
+        table[i] = (task_t) { node_step, node_next_due, &self->places[i] };
+    workers_options_t options = {
+        .workers = self->worker_count,
+        .tasks = self->shards,
+        .table = table,
+        .clock = &self->clock,
+        .recorder = self->recorder,
+        .watchdog = self->watchdog
+    };
+    node_wire_workers (self, &options);
+    self->workers = workers_new (&options, error);
+    memory_free (table);
+    return self->workers ? TROUPE_OK : failed (error);
+}
+
+static troupe_status_t
+make_storage_threads (troupe_t *self, troupe_error_t *error)
+{
+    committer_watch_t watch;
+    checkpointer_options_t options = {
+        .every_ms = self->settings.checkpoint_ms,
+        .most_bytes = self->settings.unfolded_bytes * TOTAL_UNFOLDED_FACTOR,
+        .urgent_bytes = self->settings.unfolded_bytes / 2,
+        .prepare_bytes = self->settings.segment_bytes / 4
+    };
+    node_wire_committer (self, &watch);
+    node_wire_checkpointer (self, &options);
+    self->committer = committer_new (self->store->journal, &watch, error);
+    if (!self->committer)
+        return failed (error);
+    self->checkpointer = checkpointer_new (self->store, &options, error);
+    return self->checkpointer ? TROUPE_OK : failed (error);
+}
+
+static troupe_status_t
+start_shards (troupe_t *self, troupe_error_t *error)
+{
+    for (uint32_t i = 0; i < self->shards; i++) {
+        troupe_status_t status = shard_start (self->places[i].shard, steady_clock_ms (&self->clock), error);
+        if (status != TROUPE_OK)
+            return status;
+    }
+    for (uint32_t i = 0; i < self->shards; i++)
+        workers_schedule (self->workers, i);
+    return TROUPE_OK;
+}
+
+/*  Timers and records of calls know no time before that of the newest frame. */
+static void
+warn_of_clock (const troupe_t *self)
+{
+    state_mark_t marks[STATE_SHARDS_MAX];
+    uint64_t newest_ms = 0;
+    self->store->state->marks (self->store->state->self, marks);
+    for (uint32_t i = 0; i < self->shards; i++)
+        newest_ms = marks[i].time_ms > newest_ms ? marks[i].time_ms : newest_ms;
+    if (newest_ms > self->clock.wall_ms + NODE_CLOCK_JUMP_MS)
+        log_warning ("the clock is %llu s behind the newest frame of the store: timers wait until it has caught up",
+                     (unsigned long long) (newest_ms - self->clock.wall_ms) / 1000);
+}
+
+/*  All that comes before the threads. */
+static troupe_status_t
+prepare (troupe_t *self, troupe_error_t *error)
+{
+    replaying_t replaying = { self, error };
+    self->clock = steady_clock_start ();
+    self->worker_count = workers_of (&self->settings);
+    if (getrandom (&self->boot, sizeof self->boot, 0) != sizeof self->boot)
+        return error_set (error, TROUPE_IO, "the system gives no random numbers");
+    troupe_status_t status = open_store (self, error);
+    if (status == TROUPE_OK)
+        status = open_recorder (self, error);
+    if (status == TROUPE_OK)
+        status = make_shards (self, error);
+    if (status == TROUPE_OK)
+        status = store_recover (self->store, replay, &replaying, error);
+    if (status == TROUPE_OK)
+        status = make_storage_threads (self, error);
+    if (status == TROUPE_OK)
+        status = make_workers (self, error);
+    if (status != TROUPE_OK)
+        return status;
+    warn_of_clock (self);
+    return start_shards (self, error);
+}
+
+/*  The journal first: a shard may seal as soon as it is stepped. */
+static troupe_status_t
+start_threads (troupe_t *self, troupe_error_t *error)
+{
+    troupe_status_t status = committer_start (self->committer, error);
+    if (status == TROUPE_OK)
+        status = checkpointer_start (self->checkpointer, error);
+    if (status == TROUPE_OK)
+        status = workers_start (self->workers, error);
+    return status;
+}
+
+/*  The reverse of the start, from wherever it came to. */
+static void
+tear_down (troupe_t *self)
+{
+    workers_t *workers = self->workers;
+    if (workers)
+        workers_stop (workers);
+    watchdog_destroy (&self->watchdog);
+    committer_destroy (&self->committer);
+    checkpointer_destroy (&self->checkpointer);
+    workers_destroy (&self->workers);
+    for (uint32_t i = 0; self->places && i < self->shards; i++)
+        if (self->places[i].shard)
+            shard_destroy (&self->places[i].shard);
+    memory_free (self->places);
+    self->places = NULL;
+    recorder_destroy (&self->recorder);
+    store_close (&self->store);
+}
+
+troupe_status_t
+troupe_start (troupe_t *self, troupe_error_t *error)
+{
+    troupe_error_t own;
+    error = error ? error : &own;
+    int expected = NODE_NEW;
+    if (!atomic_compare_exchange_strong (&self->state, &expected, NODE_STARTING))
+        return error_set (error, TROUPE_INVALID, "a node is started once");
+    error->status = TROUPE_FAILED;
+    troupe_status_t status = prepare (self, error);
+    if (status == TROUPE_OK)
+        status = start_threads (self, error);
+    if (status == TROUPE_OK) {
+        atomic_store (&self->state, NODE_RUNNING);
+        return TROUPE_OK;
+    }
+    tear_down (self);
+    atomic_store (&self->state, NODE_STOPPED);
+    return status;
+}
+
+/* ------------------------------------------------------------------ *
+ *  Stop
+ * ------------------------------------------------------------------ */
+
+/*  Nobody is inside of node_post any more, and nobody comes in. */
+static void
+close_to_callers (troupe_t *self)
+{
+    while (atomic_load (&self->callers) > 0)
+        gate_wait (&self->callers_gone, GATE_FOREVER);
+}
+
+/*  Until no shard has anything in hand, or patience is over. */
+static void
+wait_until_quiet (troupe_t *self)
+{
+    for (uint32_t i = 0; i < self->shards; i++)
+        workers_schedule (self->workers, i);
+    uint64_t end_ns = clock_monotonic_ns () + STOP_PATIENCE_NS;
+    for (;;) {
+        pthread_mutex_lock (&self->lock);
+        bool is_quiet = self->unquiet == 0;
+        pthread_mutex_unlock (&self->lock);
+        uint64_t now_ns = clock_monotonic_ns ();
+        if (is_quiet)
+            return;
+        if (now_ns >= end_ns) {
+            log_warning ("shards are still busy: what they have in hand goes on after the next start");
+            return;
+        }
+        gate_wait (&self->quiet, end_ns - now_ns);
+    }
+}
+
+void
+troupe_stop (troupe_t *self)
+{
+    if (node_state (self) != NODE_RUNNING)
+        return;
+    CHECK (!workers_has_me (self->workers));
+    pthread_mutex_lock (&self->lock);
+    self->unquiet = self->shards;
+    pthread_mutex_unlock (&self->lock);
+    atomic_store (&self->state, NODE_STOPPING);
+    close_to_callers (self);
+    node_set_door (self, DOOR_STOPPING, true);
+    wait_until_quiet (self);
+    workers_stop (self->workers);
+    committer_stop (self->committer);
+    troupe_error_t error;
+    if (checkpointer_stop (self->checkpointer, &error) != TROUPE_OK)
+        log_warning ("the last checkpoint is left to the next start: %s", error.text);
+    tear_down (self);
+    atomic_store (&self->state, NODE_STOPPED);
+}
+
+void
+troupe_destroy (troupe_t **self_p)
+{
+    troupe_t *self = *self_p;
+    if (!self)
+        return;
+    troupe_stop (self);
+    registry_destroy (&self->registry);
+    pthread_mutex_destroy (&self->lock);
+    memory_free (self);
+    *self_p = NULL;
+}
+
+/* ------------------------------------------------------------------ *
+ *  For those who work with it
+ * ------------------------------------------------------------------ */
+
+bool
+node_post (troupe_t *self, uint16_t shard, letter_t *letter)
+{
+    atomic_fetch_add (&self->callers, 1);
+    bool is_open = node_state (self) == NODE_RUNNING;
+    if (is_open && shard_post (self->places[shard].shard, letter))
+        workers_schedule (self->workers, shard);
+    if (atomic_fetch_sub (&self->callers, 1) == 1 && node_state (self) == NODE_STOPPING)
+        gate_open (&self->callers_gone);
+    return is_open;
+}
+
+troupe_status_t
+node_shard_of (const troupe_t *self, const char *text, uint16_t *shard, troupe_error_t *error)
+{
+    address_t address;
+    troupe_status_t status = address_parse (text, strlen (text), &address, error);
+    if (status == TROUPE_OK)
+        *shard = address_shard (&address, self->hash_seed, self->shards);
+    return status;
+}
+
+troupe_status_t
+node_checkpoint_now (troupe_t *self, troupe_error_t *error)
+{
+    return checkpointer_run_now (self->checkpointer, error);
+}
+
+static troupe_status_t
+fold_for_backup (void *arg, troupe_error_t *error)
+{
+    return node_checkpoint_now (arg, error);
+}
+
+troupe_status_t
+node_backup (troupe_t *self, const char *directory, store_tell_t *tell, void *arg, troupe_error_t *error)
+{
+    return store_backup (self->store, directory, fold_for_backup, self, tell, arg, error);
+}
+
+node_counts_t
+node_counts (troupe_t *self)
+{
+    return (node_counts_t) { workers_counts (self->workers), committer_counts (self->committer) };
+}
+
+uint32_t
+node_shard_count (const troupe_t *self)
+{
+    return self->shards;
+}
+
+shard_t *
+node_shard (const troupe_t *self, uint16_t number)
+{
+    CHECK (number < self->shards);
+    return self->places[number].shard;
+}
+
+store_t *
+node_store (const troupe_t *self)
+{
+    return self->store;
+}
+
+const registry_t *
+node_registry (const troupe_t *self)
+{
+    return self->registry;
+}
+
+const recorder_t *
+node_recorder (const troupe_t *self)
+{
+    return self->recorder;
+}
+
+uint64_t
+node_boot (const troupe_t *self)
+{
+    return self->boot;
+}
+
+uint64_t
+node_started_ms (const troupe_t *self)
+{
+    return self->clock.wall_ms;
+}
+
+uint32_t
+node_worker_count (const troupe_t *self)
+{
+    return self->worker_count;
+}
+
+bool
+node_is_running (const troupe_t *self)
+{
+    return node_state (self) == NODE_RUNNING;
+}

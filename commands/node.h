@@ -1,0 +1,72 @@
+/*  node.h - a node from inside the program: for the control socket, the bench, serve.
+ *
+ *  troupe_t is the public name of the same thing. Unless said otherwise a
+ *  function may be called by any thread while the node runs.
+ *
+ *  What ends the process. A node whose storage broke, or whose shard cannot go
+ *  on, must stop at once: nothing in memory may be believed any more, and every
+ *  promise is kept by the next start. It prints the reason and leaves with
+ *  EXIT_DISK (I/O error; the store keeps a marker that an operator must
+ *  acknowledge) or EXIT_INTERNAL, also inside of a program that embeds it.
+ */
+#ifndef COMMANDS_NODE_H
+#define COMMANDS_NODE_H
+
+#include "commands/committer.h"
+#include "commands/settings.h"
+#include "runtime/registry.h"
+#include "runtime/shard.h"
+#include "runtime/worker.h"
+#include "storage/store.h"
+
+/*  Before the start. Adds a kind that troupe_new was not given (one loaded from a shared object). */
+troupe_status_t node_add_kind (troupe_t *self, const troupe_kind_t *kind, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  Before the start: to be changed. Later: to be read. */
+settings_t *node_settings (troupe_t *self);
+
+/*  All that follows: from troupe_start to troupe_destroy. */
+
+uint32_t node_shard_count (const troupe_t *self);
+
+/*  Borrowed until troupe_stop begins. */
+shard_t *node_shard (const troupe_t *self, uint16_t number);
+store_t *node_store (const troupe_t *self);
+const registry_t *node_registry (const troupe_t *self);
+const recorder_t *node_recorder (const troupe_t *self);
+uint64_t node_boot (const troupe_t *self);
+uint64_t node_started_ms (const troupe_t *self);  /* wall clock */
+uint32_t node_worker_count (const troupe_t *self);
+bool node_is_running (const troupe_t *self);
+
+/*  The shard of "kind/id"; TROUPE_INVALID. */
+troupe_status_t node_shard_of (const troupe_t *self, const char *address, uint16_t *shard,
+                               troupe_error_t *error) TROUPE_CHECKED;
+
+/*  Posts the letter and has the shard scheduled. False: the node stops, the letter stays the caller's. */
+bool node_post (troupe_t *self, uint16_t shard, letter_t *letter) TROUPE_CHECKED;
+
+/*  Folds all that is durable now and waits for it. Not from a thread of the node. */
+troupe_status_t node_checkpoint_now (troupe_t *self, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  A restorable, checked copy of the store into `directory`, which must not hold one. Takes
+ *  as long as it takes; the node goes on. Not from a thread of the node. `tell` may be NULL. */
+troupe_status_t node_backup (troupe_t *self, const char *directory, store_tell_t *tell, void *arg,
+                             troupe_error_t *error) TROUPE_CHECKED;
+
+/*  Why calls from outside are refused now; TROUPE_OK when they are not. */
+troupe_status_t node_door (troupe_t *self);
+
+typedef struct {
+    workers_counts_t workers;
+    committer_counts_t commits;
+} node_counts_t;
+node_counts_t node_counts (troupe_t *self);
+
+/*  Events that shards publish, for gateways; before the start. `published` as in shard_world_t. */
+void node_watch_events (troupe_t *self,
+                        void (*published) (void *arg, uint16_t shard, const char *address, const char *channel,
+                                           uint64_t offset, const char *key, const void *body, size_t size),
+                        void *arg);
+
+#endif

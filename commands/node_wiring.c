@@ -1,0 +1,310 @@
+/*  node_wiring.c - the callbacks between the parts of a node, and its door.
+ *
+ *  DESIGN
+ *  Everything here is called by a part of the node on that part's thread, and
+ *  ends soon: a watermark is raised, a shard is scheduled, a line is logged.
+ *  A shard that hears that its frame was taken has something to do only when it
+ *  waits with the next one: that is worth a look, not a wake.
+ *
+ *  The door has several locks (a full disk, little room, the stop): each is a
+ *  bit, and calls come in when all are open.
+ *
+ *  What cannot go on ends the process here, whatever thread noticed it.
+ */
+#include "commands/node_parts.h"
+
+#include "commands/exit.h"
+#include "commands/log.h"
+#include "runtime/base/error.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define SHORT_STEP_TURNS 32  /* a frame sealed before so many turns closes its step */
+
+/* ------------------------------------------------------------------ *
+ *  The end of the process
+ * ------------------------------------------------------------------ */
+
+/*  The disk, or a thread of the node, failed in a way that it cannot go on from. */
+_Noreturn static void
+end_process (troupe_t *self, const troupe_error_t *why)
+{
+    int code = EXIT_INTERNAL;
+    if (why->status == TROUPE_IO || why->status == TROUPE_CORRUPT) {
+        code = EXIT_DISK;
+        store_mark_broken (self->store, why->text);
+    }
+    log_error ("the node stops at once: %s", why->text);
+    _exit (code);
+}
+
+static void
+on_broken (void *arg, const troupe_error_t *error)
+{
+    end_process (arg, error);
+}
+
+/* ------------------------------------------------------------------ *
+ *  The door
+ * ------------------------------------------------------------------ */
+
+static troupe_status_t
+door_status (unsigned doors)
+{
+    return doors & DOOR_STOPPING ? TROUPE_STOPPING : doors ? TROUPE_OVERLOADED : TROUPE_OK;
+}
+
+bool
+node_set_door (troupe_t *self, unsigned bit, bool is_closed)
+{
+    pthread_mutex_lock (&self->lock);
+    unsigned before = self->doors;
+    self->doors = is_closed ? before | bit : before & ~bit;
+    bool is_changed = self->doors != before;
+    if (door_status (self->doors) != door_status (before))
+        for (uint32_t i = 0; i < self->shards; i++)
+            shard_close_door (self->places[i].shard, door_status (self->doors));
+    pthread_mutex_unlock (&self->lock);
+    return is_changed;
+}
+
+troupe_status_t
+node_door (troupe_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    troupe_status_t status = door_status (self->doors);
+    pthread_mutex_unlock (&self->lock);
+    return status;
+}
+
+/* ------------------------------------------------------------------ *
+ *  What shards, journal and checkpoint are wired to
+ * ------------------------------------------------------------------ */
+
+/*  A frame that closes a short step can be committed by its worker after the
+ *  step; in the middle of a long one the journal's thread must not wait for the end. */
+static void
+world_submit (void *arg, frame_t *frame)
+{
+    place_t *place = arg;
+    troupe_t *self = place->node;
+    uint64_t turns = counter_get (&shard_metrics (place->shard)->turns) - place->turns_before;
+    committer_submit (self->committer, frame, turns < SHORT_STEP_TURNS && workers_has_me (self->workers));
+}
+
+static void
+mark_quiet (place_t *place, bool is_quiet)
+{
+    troupe_t *self = place->node;
+    pthread_mutex_lock (&self->lock);
+    if (is_quiet != place->is_quiet) {
+        place->is_quiet = is_quiet;
+        self->unquiet += is_quiet ? -1u : 1u;
+    }
+    bool all = self->unquiet == 0;
+    pthread_mutex_unlock (&self->lock);
+    if (all)
+        gate_open (&self->quiet);
+}
+
+static void
+world_carry (void *arg, uint16_t to, letter_t *letter)
+{
+    troupe_t *self = ((place_t *) arg)->node;
+    place_t *place = &self->places[to];
+    bool is_first = shard_post (place->shard, letter);
+    bool is_stopping = node_state (self) == NODE_STOPPING;
+    if (is_stopping)
+        mark_quiet (place, false);
+    if (is_first || is_stopping)
+        workers_schedule (self->workers, to);
+}
+
+static void
+world_published (void *arg, uint16_t shard, const char *address, const char *channel, uint64_t offset,
+                 const char *key, const void *body, size_t size)
+{
+    troupe_t *self = ((place_t *) arg)->node;
+    if (self->published)
+        self->published (self->published_arg, shard, address, channel, offset, key, body, size);
+}
+
+static void
+on_taken (void *arg, uint16_t shard, uint64_t frame)
+{
+    troupe_t *self = arg;
+    shard_taken (self->places[shard].shard, frame);
+    workers_nudge (self->workers, shard);
+}
+
+static void
+on_durable (void *arg, uint16_t shard, uint64_t frame)
+{
+    troupe_t *self = arg;
+    shard_durable (self->places[shard].shard, frame);
+    workers_schedule (self->workers, shard);
+    if (counter_get (&shard_metrics (self->places[shard].shard)->unfolded_bytes) > self->settings.unfolded_bytes / 2)
+        checkpointer_urge (self->checkpointer);
+}
+
+static void
+on_folded (void *arg, uint16_t shard, uint64_t frame)
+{
+    troupe_t *self = arg;
+    shard_folded (self->places[shard].shard, frame);
+    workers_schedule (self->workers, shard);
+}
+
+static void
+on_committed (void *arg)
+{
+    checkpointer_committed (((troupe_t *) arg)->checkpointer);
+}
+
+static void
+on_full (void *arg, bool is_full, const char *text)
+{
+    node_set_door (arg, DOOR_FULL, is_full);
+    if (is_full)
+        log_error ("calls are refused until there is space for the journal: %s", text);
+    else
+        log_warning ("there is space for the journal again");
+}
+
+static void
+on_fold_full (void *arg, bool is_full, const char *text)
+{
+    (void) arg;
+    if (is_full)
+        log_error ("the checkpoint waits for space: %s", text);
+    else
+        log_warning ("the checkpoint has space again");
+}
+
+/*  The wall clock was set by a large amount: timers keep to the steady one. */
+static void
+look_at_clock (troupe_t *self)
+{
+    uint64_t steady_ms = steady_clock_ms (&self->clock), wall_ms = clock_wall_ms ();
+    uint64_t apart_ms = steady_ms > wall_ms ? steady_ms - wall_ms : wall_ms - steady_ms;
+    if (apart_ms > NODE_CLOCK_JUMP_MS && !self->has_told_clock) {
+        self->has_told_clock = true;
+        log_warning ("the wall clock was set by %llu s; the node keeps its own time until it is started again",
+                     (unsigned long long) apart_ms / 1000);
+    }
+}
+
+/*  The disk has room for one more checkpoint and the operator. */
+static bool
+has_room (void *arg)
+{
+    troupe_t *self = arg;
+    uint64_t room;
+    look_at_clock (self);
+    bool is_short = !store_has_room (self->store, &room);
+    if (node_set_door (self, DOOR_SHORT, is_short)) {
+        if (is_short)
+            log_error ("calls are refused until the disk has more room: %llu MB are free in %s (soft_room_bytes)",
+                       (unsigned long long) (room >> 20), self->settings.store);
+        else
+            log_warning ("there is room on the disk again");
+    }
+    return !is_short;
+}
+
+static void
+on_long_turn (void *arg, const watchdog_report_t *report)
+{
+    (void) arg;
+    if (report->is_stuck)
+        log_error ("%s %s is stuck since %llu ms: the process is ended", report->address, report->verb,
+                   (unsigned long long) report->ran_ms);
+    else
+        log_warning ("%s %s runs for %llu ms, its budget is %u ms", report->address, report->verb,
+                     (unsigned long long) report->ran_ms, report->budget_ms);
+}
+
+/* ------------------------------------------------------------------ *
+ *  On the workers
+ * ------------------------------------------------------------------ */
+
+bool
+node_step (void *arg, uint64_t now_ms, recorder_slot_t *slot)
+{
+    place_t *place = arg;
+    place->turns_before = counter_get (&shard_metrics (place->shard)->turns);
+    bool more = shard_step (place->shard, now_ms, slot);
+    troupe_error_t failure;
+    const char *text;
+    failure.status = shard_failure (place->shard, &text);
+    if (failure.status != TROUPE_OK) {
+        snprintf (failure.text, sizeof failure.text, "%s", text);
+        end_process (place->node, &failure);
+    }
+    if (node_state (place->node) == NODE_STOPPING)
+        mark_quiet (place, !more && shard_is_quiet (place->shard));
+    return more;
+}
+
+uint64_t
+node_next_due (void *arg)
+{
+    return shard_next_due (((place_t *) arg)->shard);
+}
+
+static bool
+between (void *arg, bool more)
+{
+    return committer_settle (((troupe_t *) arg)->committer, more);
+}
+
+/* ------------------------------------------------------------------ *
+ *  Who calls what
+ * ------------------------------------------------------------------ */
+
+void
+node_wire_store (troupe_t *self, store_options_t *options)
+{
+    options->on_taken = on_taken;
+    options->on_durable = on_durable;
+    options->on_folded = on_folded;
+    options->arg = self;
+}
+
+void
+node_wire_shard (place_t *place, shard_world_t *world)
+{
+    *world = (shard_world_t) { .self = place, .submit = world_submit, .carry = world_carry };
+    if (place->node->published)
+        world->published = world_published;
+}
+
+void
+node_wire_workers (troupe_t *self, workers_options_t *options)
+{
+    options->between = between;
+    options->arg = self;
+}
+
+void
+node_wire_committer (troupe_t *self, committer_watch_t *watch)
+{
+    *watch = (committer_watch_t) { .arg = self, .committed = on_committed, .full = on_full, .broken = on_broken };
+}
+
+void
+node_wire_checkpointer (troupe_t *self, checkpointer_options_t *options)
+{
+    options->arg = self;
+    options->has_room = has_room;
+    options->full = on_fold_full;
+    options->broken = on_broken;
+}
+
+void
+node_wire_watchdog (troupe_t *self, watchdog_options_t *options)
+{
+    options->report = on_long_turn;
+    options->arg = self;
+}
