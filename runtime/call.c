@@ -301,7 +301,7 @@ actor_of (shard_t *self, const char *to)
     if (address_parse (to, size, &address, NULL) != TROUPE_OK
         || address_shard (&address, self->hash_seed, self->shards) != self->number)
         return NULL;
-    return shard_actor (self, to, size);
+    return shard_new_actor (self, to, size);
 }
 
 static void

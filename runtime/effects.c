@@ -249,7 +249,7 @@ send_far (troupe_turn_t *turn, message_fields_t *fields, const char *to, size_t 
         return false;
     uint16_t shard = address_shard (&address, self->hash_seed, self->shards);
     if (shard == self->number) {
-        actor_t *actor = shard_actor (self, to, size);
+        actor_t *actor = shard_new_actor (self, to, size);
         if (!actor)
             turn_poison (turn, TROUPE_NO_MEMORY, "no memory for an actor");
         return actor && put_out (turn, actor, fields, verb);

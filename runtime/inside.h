@@ -306,6 +306,7 @@ bool shard_scan (shard_t *self, const void *prefix, size_t prefix_size, shard_ea
 /*  The actor of this address in memory, made when it is not. NULL: out of memory. */
 actor_t *shard_actor (shard_t *self, const char *address, size_t size);
 actor_t *shard_find_actor (shard_t *self, const char *address, size_t size);
+actor_t *shard_new_actor (shard_t *self, const char *address, size_t size);  /* it is not in memory yet */
 actor_more_t *actor_more (shard_t *self, actor_t *actor);  /* NULL: out of memory */
 
 static inline uint32_t

@@ -424,11 +424,15 @@ actor_t *
 shard_actor (shard_t *self, const char *address, size_t size)
 {
     actor_t *actor = shard_find_actor (self, address, size);
-    if (actor)
-        return actor;
+    return actor ? actor : shard_new_actor (self, address, size);
+}
+
+actor_t *
+shard_new_actor (shard_t *self, const char *address, size_t size)
+{
     const char *slash = memchr (address, '/', size);
     CHECK (slash && size <= TROUPE_ADDRESS_MAX);
-    actor = pool_alloc (&self->pool, sizeof *actor + size + 1);
+    actor_t *actor = pool_alloc (&self->pool, sizeof *actor + size + 1);
     if (!actor)
         return NULL;
     memset (actor, 0, sizeof *actor);

@@ -2,7 +2,9 @@
  *
  *  DESIGN. The table is cut into segments by the top bits of the hash, and
  *  each grows on its own, so that growing never stops a shard of a million
- *  actors for longer than one segment takes. A failed growth leaves longer
+ *  actors for longer than one segment takes. There are two buckets a node, so
+ *  that looking for what is not there mostly touches no node at all: each
+ *  touch is a cache miss in a large table. A failed growth leaves longer
  *  chains and nothing else. Not shared between threads.
  */
 #ifndef RUNTIME_BASE_TABLE_H
@@ -52,7 +54,7 @@ table_insert (table_t *self, table_node_t *node, uint32_t hash)
 {
     table_segment_t *segment = table_segment (self, hash);
     node->hash = hash;
-    if (!segment->buckets || segment->count > segment->mask)
+    if (!segment->buckets || segment->count > segment->mask / 2)
         return table_insert_slow (self, node);
     node->next = segment->buckets[hash & segment->mask];
     segment->buckets[hash & segment->mask] = node;
