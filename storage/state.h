@@ -43,7 +43,8 @@ troupe_status_t state_lmdb_new_epoch (const char *directory, troupe_error_t *err
 
 /*  Every record of the state in order: its checksum holds and its key is one of
  *  a shard (first two bytes) of this store. TROUPE_CORRUPT names the key. Any thread. */
-troupe_status_t state_lmdb_walk (state_port_t *self, state_each_t *each, void *arg, troupe_error_t *error) TROUPE_CHECKED;
+troupe_status_t state_lmdb_walk (state_port_t *self, state_each_t *each, void *arg, troupe_error_t *error)
+    TROUPE_CHECKED;
 
 /*  In memory; NULL when out of memory. The n-th following fold after die_after (n),
  *  and all later ones, change nothing and give TROUPE_IO; 0: never. */

@@ -63,7 +63,8 @@ store_t *store_open (const store_options_t *options, troupe_error_t *error);
 void store_close (store_t **self_p);
 
 /*  Syncs the state, then journal_recover with its marks. */
-troupe_status_t store_recover (store_t *self, journal_replay_t *replay, void *arg, troupe_error_t *error) TROUPE_CHECKED;
+troupe_status_t store_recover (store_t *self, journal_replay_t *replay, void *arg, troupe_error_t *error)
+    TROUPE_CHECKED;
 
 /*  checkpoint_run. When the disk is full it gives the ballast back and tries again;
  *  after a success it makes the ballast anew. */

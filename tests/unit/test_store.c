@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "runtime/base/bytes.h"
-#include "storage/disk.h"
+#include "runtime/base/memory.h"
 #include "storage/store.h"
 
 #include <fcntl.h>
@@ -350,6 +350,24 @@ store_marked_broken_is_refused_until_acknowledged (void **state)
     open_store (PLACE);
 }
 
+static void
+store_opened_without_memory_is_refused_and_unharmed (void **state)
+{
+    (void) state;
+    uint64_t nth = 0;
+    while (!store) {
+        troupe_error_t error = { 0 };
+        memory_fail_after (++nth);
+        store = store_open (&options, &error);
+        memory_fail_after (0);
+        assert_true (store || error.status == TROUPE_NO_MEMORY);
+        assert_true (nth < 200);
+    }
+    assert_true (nth > 8);
+    close_store ();
+    open_store (PLACE);
+}
+
 /* ------------------------------------------------------------------ *
  *  Room
  * ------------------------------------------------------------------ */
@@ -680,6 +698,7 @@ main (void)
         TEST (store_with_the_journal_of_another_is_mismatch),
         TEST (store_without_a_part_is_refused),
         TEST (store_marked_broken_is_refused_until_acknowledged),
+        TEST (store_opened_without_memory_is_refused_and_unharmed),
         TEST (store_room_is_bounded_by_the_soft_limit),
         TEST (store_fold_on_a_full_disk_takes_the_ballast),
         TEST (store_ballast_never_takes_the_last_room),
