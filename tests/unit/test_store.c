@@ -649,6 +649,19 @@ store_backup_without_a_fold_is_none (void **state)
 }
 
 static void
+store_backup_that_fails_its_check_is_no_backup (void **state)
+{
+    (void) state;
+    troupe_error_t error;
+    open_store (PLACE);
+    submit_as (0, "?");
+    commit ();
+    assert_int_equal (backup ("copy", &error), TROUPE_CORRUPT);
+    assert_int_equal (access ("copy/state.mdb", F_OK), -1);
+    assert_int_equal (restore ("copy", "again", &error), TROUPE_NOT_FOUND);
+}
+
+static void
 store_restore_of_or_over_a_store_is_refused (void **state)
 {
     (void) state;
@@ -710,6 +723,7 @@ main (void)
         TEST (store_backed_up_beside_writers_is_one_cut),
         TEST (store_backup_over_something_is_refused),
         TEST (store_backup_without_a_fold_is_none),
+        TEST (store_backup_that_fails_its_check_is_no_backup),
         TEST (store_restore_of_or_over_a_store_is_refused),
         TEST (store_restore_of_a_damaged_backup_never_opens),
     };
