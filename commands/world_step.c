@@ -1,0 +1,280 @@
+/*  world_step.c - what happens next in a world.
+ *
+ *  DESIGN
+ *  Of all that could happen now one thing is chosen by dice. What waits for time
+ *  alone is not among it: the caller moves the clock, or a step now and then. The
+ *  checkpoint may run at any time, so it has dice of its own, or it would
+ *  always run when nothing else can and no frame would ever wait for long.
+ */
+#include "commands/world_inside.h"
+
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+
+#define FULL_RETRY_MS 20       /* between two tries of the journal on a full disk */
+#define CLOCK_STEP_MS 4        /* most that passes in one step */
+#define CHECKPOINT_ONCE_IN 40  /* steps, by default */
+
+/* ------------------------------------------------------------------ *
+ *  What can happen
+ * ------------------------------------------------------------------ */
+
+static bool
+must_step (const world_t *self, uint32_t shard)
+{
+    return self->is_ready[shard] || shard_next_due (self->shards[shard]) <= self->wall_ms;
+}
+
+static void
+step_shard (world_t *self, uint32_t number)
+{
+    shard_t *shard = self->shards[number];
+    self->is_ready[number] = false;
+    if (shard_step (shard, self->wall_ms, recorder_slot (self->recorder, 0)))
+        self->is_ready[number] = true;
+    troupe_error_t error;
+    const char *text;
+    error.status = shard_failure (shard, &text);
+    if (error.status != TROUPE_OK && self->is_up) {
+        error_set (&error, error.status, "%s", text);
+        world_fail (self, &error);
+    }
+}
+
+static bool
+can_commit (const world_t *self)
+{
+    return self->submitted > self->durable && !(self->is_full && self->wall_ms < self->retry_ms);
+}
+
+static void
+commit (world_t *self)
+{
+    troupe_error_t error = { 0 };
+    uint32_t frames = 0;
+    troupe_status_t status = journal_commit (self->journal, &frames, &error);
+    self->durable += frames;
+    self->unfolded += frames;
+    bool was_full = self->is_full;
+    self->is_full = status == TROUPE_FULL;
+    if (self->is_full)
+        self->retry_ms = self->wall_ms + FULL_RETRY_MS;
+    else if (status != TROUPE_OK)
+        world_fail (self, &error);
+    if (self->is_full != was_full)
+        world_close_door (self, self->is_full ? TROUPE_OVERLOADED : TROUPE_OK);
+}
+
+static void
+fold (world_t *self)
+{
+    troupe_error_t error = { 0 };
+    self->counts.folds += 1;
+    troupe_status_t status = journal_prepare (self->journal, &error);
+    if (status == TROUPE_OK || status == TROUPE_FULL) {
+        status = checkpoint_run (self->checkpoint, &error);
+        if (status == TROUPE_OK)
+            self->unfolded = 0;
+    }
+    if (status != TROUPE_OK && status != TROUPE_FULL)
+        world_fail (self, &error);
+}
+
+void
+world_post (world_t *self, uint16_t to, letter_t *letter)
+{
+    if (shard_post (self->shards[to], letter))
+        self->is_ready[to] = true;
+}
+
+static bool
+cut_end (world_t *self, uint16_t at, uint16_t from)
+{
+    link_note_t *note = memory_zalloc (sizeof *note);
+    if (!note)
+        return false;
+    note->letter.type = LETTER_CUT;
+    note->from = from;
+    world_post (self, at, &note->letter);
+    return true;
+}
+
+void
+world_cut (world_t *self, uint16_t one, uint16_t other)
+{
+    if (!self->is_up || one == other)
+        return;
+    world_clear_road (self, one, other);
+    world_clear_road (self, other, one);
+    self->counts.cuts += 1;
+    CHECK (cut_end (self, one, other) && cut_end (self, other, one));
+}
+
+void
+world_set_cuts (world_t *self, uint32_t once_in)
+{
+    self->options.cut_once_in = once_in;
+}
+
+static void
+deliver (world_t *self, uint32_t which)
+{
+    uint16_t from = (uint16_t) (which / WORLD_SHARDS_MAX), to = (uint16_t) (which % WORLD_SHARDS_MAX);
+    if (dice_once_in (&self->dice, self->options.cut_once_in)) {
+        world_cut (self, from, to);
+        return;
+    }
+    road_t *road = &self->roads[which];
+    letter_t *letter = road->first;
+    road->first = letter->next;
+    if (!road->first)
+        road->last = NULL;
+    self->letters -= 1;
+    self->counts.letters += 1;
+    world_post (self, to, letter);
+}
+
+/* ------------------------------------------------------------------ *
+ *  Choosing
+ * ------------------------------------------------------------------ */
+
+static uint32_t
+count_ready (const world_t *self)
+{
+    uint32_t ready = 0;
+    for (uint32_t i = 0; i < self->shard_count; i++)
+        ready += must_step (self, i);
+    return ready;
+}
+
+static uint32_t
+count_roads (const world_t *self)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; self->letters && i < self->shard_count * WORLD_SHARDS_MAX; i++)
+        used += self->roads[i].first != NULL;
+    return used;
+}
+
+static uint32_t
+nth_ready (const world_t *self, uint64_t nth)
+{
+    for (uint32_t i = 0;; i++)
+        if (must_step (self, i) && nth-- == 0)
+            return i;
+}
+
+static uint32_t
+nth_road (const world_t *self, uint64_t nth)
+{
+    for (uint32_t i = 0;; i++)
+        if (self->roads[i].first && nth-- == 0)
+            return i;
+}
+
+static void
+act (world_t *self, world_action_t action, uint32_t which, uint64_t detail)
+{
+    self->counts.steps += 1;
+    if (self->options.watch.acted)
+        self->options.watch.acted (self->options.watch.self, action, which, detail);
+    switch (action) {
+    case WORLD_SHARD:
+        step_shard (self, which);
+        break;
+    case WORLD_COMMIT:
+        commit (self);
+        break;
+    case WORLD_CHECKPOINT:
+        fold (self);
+        break;
+    case WORLD_DELIVER:
+        deliver (self, which);
+        break;
+    case WORLD_CLOCK:
+    case WORLD_ACTIONS:
+        world_pass (self, detail);
+        break;
+    }
+}
+
+static uint64_t
+weight (const world_t *self, world_action_t action)
+{
+    return self->options.weights[action] ? self->options.weights[action] : 1;
+}
+
+/*  The clock moves only while something else could happen as well: what
+ *  waits for time alone is the caller's to decide. */
+bool
+world_step (world_t *self)
+{
+    if (!self->is_up)
+        return false;
+    uint32_t fold_once_in = self->options.weights[WORLD_CHECKPOINT];
+    if (self->unfolded && dice_once_in (&self->dice, fold_once_in ? fold_once_in : CHECKPOINT_ONCE_IN)) {
+        act (self, WORLD_CHECKPOINT, 0, self->unfolded);
+        return true;
+    }
+    uint32_t ready = count_ready (self), roads = count_roads (self);
+    uint64_t shards = ready ? weight (self, WORLD_SHARD) * ready : 0;
+    uint64_t commits = can_commit (self) ? weight (self, WORLD_COMMIT) : 0;
+    uint64_t letters = roads ? weight (self, WORLD_DELIVER) * roads : 0;
+    if (shards + commits + letters == 0)
+        return false;
+    uint64_t fallen = dice_roll (&self->dice, shards + commits + letters + weight (self, WORLD_CLOCK));
+    if (fallen < shards)
+        act (self, WORLD_SHARD, nth_ready (self, fallen % ready), 0);
+    else if ((fallen -= shards) < commits)
+        act (self, WORLD_COMMIT, 0, self->submitted - self->durable);
+    else if ((fallen -= commits) < letters)
+        act (self, WORLD_DELIVER, nth_road (self, fallen % roads), 0);
+    else
+        act (self, WORLD_CLOCK, 0, 1 + dice_roll (&self->dice, CLOCK_STEP_MS));
+    return true;
+}
+
+bool
+world_settle (world_t *self, uint64_t most)
+{
+    for (; most && self->is_up; most--) {
+        if (world_step (self))
+            continue;
+        if (!self->unfolded)
+            return true;
+        act (self, WORLD_CHECKPOINT, 0, self->unfolded);
+        if (self->unfolded)
+            return self->is_up;
+    }
+    return false;
+}
+
+uint64_t
+world_next_due (const world_t *self)
+{
+    uint64_t earliest = UINT64_MAX;
+    for (uint32_t i = 0; self->is_up && i < self->shard_count; i++) {
+        uint64_t due = shard_next_due (self->shards[i]);
+        earliest = due < earliest ? due : earliest;
+    }
+    if (self->is_full && self->retry_ms < earliest)
+        earliest = self->retry_ms;
+    return earliest;
+}
+
+bool
+world_is_quiet (const world_t *self)
+{
+    if (!self->is_up || self->letters || self->submitted > self->durable)
+        return false;
+    for (uint32_t i = 0; i < self->shard_count; i++)
+        if (!shard_is_quiet (self->shards[i]))
+            return false;
+    return true;
+}
+
+bool
+world_is_full (const world_t *self)
+{
+    return self->is_full;
+}

@@ -1,0 +1,456 @@
+/*  drive.c - one run: clients act, things happen, faults strike; then quiet, and the end.
+ *
+ *  DESIGN
+ *  All choices come from the dice of the seed. Whenever the process is down it is
+ *  booted again, maybe by other code, at another time, and maybe to die while it
+ *  recovers. After the steps of the profile the faults stop and everything must
+ *  come to rest: each call answered, each timer fired, each letter taken. A
+ *  world that does not come to rest has lost something. Then the models check, the process is
+ *  killed once more, and what is found must be the same.
+ */
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+
+#define REST_MS 200000           /* after that nothing may be due but what repeats for ever */
+#define UNTOUCHED_MS 60000
+#define REST_STEPS 20000
+#define SETTLE_STEPS 20000
+#define BOOTS_MOST 50
+#define DEATH_OPERATIONS 12
+
+extern const workload_t workload_bank, workload_counter, workload_order, workload_feed, workload_timer, workload_ask,
+    workload_upgrade, workload_chaos, workload_dead;
+
+const workload_t *const sim_workloads[] = {
+    &workload_bank, &workload_counter, &workload_order, &workload_feed, &workload_timer, &workload_ask,
+    &workload_upgrade, &workload_chaos, &workload_dead, NULL
+};
+
+bool
+sim_has (const sim_t *sim, const workload_t *workload)
+{
+    for (uint32_t i = 0; sim_workloads[i]; i++)
+        if (sim_workloads[i] == workload)
+            return sim->profile.workloads >> i & 1;
+    return false;
+}
+
+static bool
+once_in (sim_t *sim, uint32_t in)
+{
+    return dice_once_in (&sim->dice, in);
+}
+
+/* ------------------------------------------------------------------ *
+ *  Up and down
+ * ------------------------------------------------------------------ */
+
+static void
+choose_kinds (sim_t *sim)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; sim_workloads[i]; i++) {
+        const workload_t *workload = sim_workloads[i];
+        const troupe_kind_t *kind = NULL;
+        for (uint32_t version = 0; version < sim->version; version++)
+            kind = workload->kinds[version] ? workload->kinds[version] : kind;
+        if (!sim_has (sim, workload))
+            continue;
+        sim->kinds[count++] = kind;
+        if (workload->other)
+            sim->kinds[count++] = workload->other;
+    }
+    sim->kinds[count] = NULL;
+}
+
+static void
+change_version (sim_t *sim)
+{
+    if (sim->is_ending)
+        sim->version = SIM_KIND_VERSIONS;
+    else if (once_in (sim, sim->profile.upgrade_in))
+        sim->version = 1 + (uint32_t) dice_roll (&sim->dice, SIM_KIND_VERSIONS);
+    choose_kinds (sim);
+}
+
+void
+sim_note_time (sim_t *sim)
+{
+    uint64_t now = world_now (sim->world);
+    sim->newest_ms = now > sim->newest_ms ? now : sim->newest_ms;
+}
+
+/*  The machine stood for a while; its clock may have been set. */
+static void
+pass_downtime (sim_t *sim)
+{
+    world_pass (sim->world, dice_roll (&sim->dice, once_in (sim, 4) ? 5000 : 50));
+    if (!sim->is_ending && once_in (sim, sim->profile.clock_jump_in))
+        world_set_clock (sim->world, world_now (sim->world) - dice_roll (&sim->dice, 3000));
+    else if (sim->is_ending && world_now (sim->world) < sim->newest_ms)
+        world_set_clock (sim->world, sim->newest_ms);
+    sim_note_time (sim);
+}
+
+static void
+halt (sim_t *sim, bool power)
+{
+    sim_note (sim, power ? "power" : "kill", 0, 0, 0, NULL);
+    sim->figures.powers += power;
+    world_halt (sim->world, power);
+    clients_forget (sim);
+}
+
+static void
+die_in_boot (sim_t *sim)
+{
+    if (sim->is_ending || !once_in (sim, sim->profile.boot_death_in))
+        return;
+    uint64_t operations = 1 + dice_roll (&sim->dice, DEATH_OPERATIONS);
+    sim_note (sim, "boot dies", operations, 0, 0, NULL);
+    sim->may_fail = true;  /* if not now, then soon after */
+    disk_memory_die_after (world_disk (sim->world), operations);
+}
+
+static void
+boot (sim_t *sim)
+{
+    for (uint32_t tries = 0; tries < BOOTS_MOST; tries++) {
+        troupe_error_t error = { TROUPE_OK, "" };
+        pass_downtime (sim);
+        change_version (sim);
+        die_in_boot (sim);
+        checks_boot_begins (sim);
+        sim_note (sim, "boot", sim->version, 0, 0, NULL);
+        troupe_status_t status = world_boot (sim->world, sim->kinds, &error);
+        if (status == TROUPE_OK) {
+            checks_booted (sim);
+            for (uint32_t i = 0; sim_workloads[i]; i++)
+                if (sim_workloads[i]->booted && sim_has (sim, sim_workloads[i]))
+                    sim_workloads[i]->booted (sim);
+            return;
+        }
+        sim_note (sim, "boot fails", status, 0, 0, error.text);
+        sim->figures.deaths_in_boot += 1;
+        if (status == TROUPE_FULL)
+            disk_memory_set_space (world_disk (sim->world), 0);
+        else if (status != TROUPE_IO)
+            sim_fail ("the process does not start: %s", error.text);
+        disk_memory_die_after (world_disk (sim->world), 0);
+        if (once_in (sim, 2))
+            halt (sim, true);
+    }
+    sim_fail ("the process does not start");
+}
+
+/*  Whatever ended the process, it is started again. */
+static void
+revive (sim_t *sim)
+{
+    const char *text;
+    troupe_status_t status = world_failure (sim->world, &text);
+    sim_note (sim, "down", status, 0, 0, text);
+    if (status == TROUPE_CORRUPT || status == TROUPE_MISMATCH || status == TROUPE_NO_MEMORY)
+        sim_fail ("the process stopped: %s", text);
+    if (status == TROUPE_IO && !sim->may_fail)
+        sim_fail ("the process stopped: %s", text);
+    sim->may_fail = false;
+    halt (sim, once_in (sim, 2));
+    state_memory_die_after (world_state (sim->world), 0);
+    boot (sim);
+}
+
+/* ------------------------------------------------------------------ *
+ *  What strikes
+ * ------------------------------------------------------------------ */
+
+static void
+strike (sim_t *sim)
+{
+    const profile_t *profile = &sim->profile;
+    if (once_in (sim, profile->power_in) || once_in (sim, profile->kill_in)) {
+        halt (sim, once_in (sim, profile->kill_in ? 2 : 1));
+        boot (sim);
+    }
+    if (once_in (sim, profile->disk_death_in)) {
+        sim->may_fail = true;
+        disk_memory_die_after (world_disk (sim->world), 1 + dice_roll (&sim->dice, DEATH_OPERATIONS));
+        sim_note (sim, "disk dies", 0, 0, 0, NULL);
+    }
+    if (once_in (sim, profile->fold_death_in)) {
+        sim->may_fail = true;
+        state_memory_die_after (world_state (sim->world), 1 + dice_roll (&sim->dice, 2));
+        sim_note (sim, "fold dies", 0, 0, 0, NULL);
+    }
+    if (once_in (sim, profile->sync_failure_in)) {
+        sim->may_fail = true;
+        sim->figures.sync_failures += 1;
+        disk_memory_fail_sync_after (world_disk (sim->world), 1 + dice_roll (&sim->dice, 3));
+        sim_note (sim, "sync fails", 0, 0, 0, NULL);
+    }
+}
+
+static bool
+add_size (void *sim_, const char *name)
+{
+    sim_t *sim = sim_;
+    disk_t *disk = world_disk (sim->world);
+    disk_file_t *file;
+    uint64_t size = 0;
+    if (disk->open (disk->self, name, false, &file, NULL) != TROUPE_OK)
+        return false;
+    if (disk->size (disk->self, file, &size, NULL) == TROUPE_OK)
+        sim->used += size;
+    disk->close (disk->self, &file);
+    return true;
+}
+
+static uint64_t
+files_size (sim_t *sim)
+{
+    disk_t *disk = world_disk (sim->world);
+    sim->used = 0;
+    return disk->each_name (disk->self, add_size, sim, NULL) == TROUPE_OK ? sim->used : 0;
+}
+
+static void
+bother (sim_t *sim)
+{
+    const profile_t *profile = &sim->profile;
+    if (once_in (sim, profile->full_in)) {
+        uint64_t room = dice_roll (&sim->dice, 20000);
+        disk_memory_set_space (world_disk (sim->world), files_size (sim) + room);
+        sim->figures.full += 1;
+        sim_note (sim, "full", room, 0, 0, NULL);
+    } else if (profile->full_in && once_in (sim, 30))
+        disk_memory_set_space (world_disk (sim->world), 0);
+    if (once_in (sim, profile->door_in)) {
+        bool closes = once_in (sim, 2);
+        sim_note (sim, "door", closes, 0, 0, NULL);
+        world_close_door (sim->world, closes ? TROUPE_OVERLOADED : TROUPE_OK);
+    }
+    if (once_in (sim, profile->operator_in))
+        operator_act (sim);
+}
+
+/* ------------------------------------------------------------------ *
+ *  What happens
+ * ------------------------------------------------------------------ */
+
+static void
+client_acts (sim_t *sim)
+{
+    uint32_t count = 0;
+    while (sim_workloads[count])
+        count += 1;
+    uint32_t which = (uint32_t) dice_roll (&sim->dice, count);
+    while (!sim_has (sim, sim_workloads[which]))
+        which = (which + 1) % count;
+    bool has_session = !once_in (sim, 8);
+    uint32_t client = has_session ? (uint32_t) dice_roll (&sim->dice, sim->profile.clients) : SIM_NO_SESSION;
+    sim_workloads[which]->act (sim, client);
+}
+
+static void
+wait_for_time (sim_t *sim)
+{
+    uint64_t now = world_now (sim->world), due = world_next_due (sim->world);
+    uint64_t most = 1 + dice_roll (&sim->dice, sim->profile.think_ms);
+    world_pass (sim->world, due > now && due - now < most ? due - now : most);
+    sim_note_time (sim);
+}
+
+static void
+step (sim_t *sim)
+{
+    sim->step += 1;
+    strike (sim);
+    bother (sim);
+    if (once_in (sim, sim->profile.act_in))
+        client_acts (sim);
+    if (once_in (sim, 3 * sim->profile.act_in))
+        clients_repeat (sim);
+    if (!world_step (sim->world))
+        wait_for_time (sim);
+    sim_note_time (sim);
+    checks_stepped (sim);
+    if (!world_is_up (sim->world))
+        revive (sim);
+}
+
+/* ------------------------------------------------------------------ *
+ *  The end
+ * ------------------------------------------------------------------ */
+
+static void
+end_faults (sim_t *sim)
+{
+    disk_t *disk = world_disk (sim->world);
+    sim->is_ending = true;
+    sim_note (sim, "ending", 0, 0, 0, NULL);
+    disk_memory_set_space (disk, 0);
+    disk_memory_die_after (disk, 0);
+    disk_memory_fail_sync_after (disk, 0);
+    state_memory_die_after (world_state (sim->world), 0);
+    world_set_cuts (sim->world, 0);
+    world_close_door (sim->world, TROUPE_OK);
+    if (sim->version != SIM_KIND_VERSIONS || !world_is_up (sim->world)) {
+        halt (sim, false);
+        boot (sim);
+    }
+}
+
+/*  Until nothing can happen now. A message may still kill the process, a few times. */
+static void
+settle (sim_t *sim)
+{
+    const char *text;
+    while (!world_settle (sim->world, SETTLE_STEPS)) {
+        troupe_status_t status = world_failure (sim->world, &text);
+        if (status != TROUPE_FAILED)
+            sim_fail ("without faults the process %s %s", status ? "stopped:" : "does not come to rest", text);
+        revive (sim);
+    }
+    checks_stepped (sim);
+    if (world_is_full (sim->world))
+        return;  /* the journal tries again in a while */
+    if (!world_is_quiet (sim->world))
+        sim_fail ("nothing can happen any more, yet work is left");
+}
+
+/*  Dead letters are left alone at first: retried ones fill mailboxes. */
+static void
+make_round (sim_t *sim, bool retries)
+{
+    for (uint32_t i = 0; sim_workloads[i]; i++)
+        if (sim_workloads[i]->ending && sim_has (sim, sim_workloads[i]))
+            sim_workloads[i]->ending (sim);
+    operator_end (sim, retries);
+    clients_push (sim);
+    settle (sim);
+}
+
+/*  Time passes from one due thing to the next, until all calls are answered and nothing is due. */
+static void
+come_to_rest (sim_t *sim)
+{
+    uint64_t until = world_now (sim->world) + REST_MS, next_round = 0;
+    for (uint32_t i = 0; i < REST_STEPS; i++) {
+        sim->step += 1;
+        settle (sim);
+        uint64_t now = world_now (sim->world), due = world_next_due (sim->world);
+        if (now >= next_round) {
+            make_round (sim, now + REST_MS > until + UNTOUCHED_MS);
+            next_round = now + 5000;
+            due = world_next_due (sim->world);
+        }
+        if (now >= until)
+            break;
+        uint64_t next = due < next_round ? due : next_round;
+        world_pass (sim->world, next > now ? next - now : 0);
+        sim_note_time (sim);
+    }
+    if (world_now (sim->world) < until)
+        sim_fail ("timers never end");
+}
+
+static void
+check_requests (const sim_t *sim)
+{
+    for (const request_t *request = sim->requests; request; request = request->next)
+        if (!request->is_final && !request->is_unknown)
+            sim_fail ("client %u, call %llu, %s of %s has no answer", request->client,
+                      (unsigned long long) request->seq, request->verb, request->to);
+}
+
+static void
+check_all (sim_t *sim)
+{
+    checks_quiet (sim);
+    check_requests (sim);
+    for (uint32_t i = 0; sim_workloads[i]; i++)
+        if (sim_has (sim, sim_workloads[i]))
+            sim_workloads[i]->check (sim);
+}
+
+static void
+finish (sim_t *sim)
+{
+    end_faults (sim);
+    come_to_rest (sim);
+    check_all (sim);
+    halt (sim, true);
+    boot (sim);
+    settle (sim);
+    check_all (sim);
+}
+
+/* ------------------------------------------------------------------ *
+ *  A run
+ * ------------------------------------------------------------------ */
+
+static void
+begin (sim_t *sim)
+{
+    profile_t *profile = &sim->profile;
+    world_options_t options = { .seed = sim->seed };
+    troupe_error_t error;
+    profile_roll (profile, &sim->dice);
+    options.shards = profile->shards;
+    options.limits = profile->limits;
+    options.segment_size = profile->segment_size;
+    options.spare_segments = profile->spare_segments;
+    memcpy (options.weights, profile->weights, sizeof options.weights);
+    options.cut_once_in = profile->cut_in;
+    checks_begin (sim);
+    checks_watch (sim, &options.watch);
+    sim->world = world_new (&options, &error);
+    if (!sim->world)
+        sim_fail ("%s", error.text);
+    clients_begin (sim);
+    for (uint32_t i = 0; sim_workloads[i]; i++)
+        if (sim_workloads[i]->begin)
+            sim_workloads[i]->begin (sim);
+    sim->version = 1;
+    sim_note_time (sim);
+    boot (sim);
+}
+
+static void
+count_figures (sim_t *sim)
+{
+    world_counts_t counts = world_counts (sim->world);
+    sim->figures.seeds = 1;
+    sim->figures.steps = counts.steps;
+    sim->figures.turns = counts.turns;
+    sim->figures.halts = counts.halts;
+    sim->figures.folds = counts.folds;
+    sim->figures.cuts = counts.cuts;
+    sim->figures.handler_deaths = counts.deaths_in_handlers;
+}
+
+void
+sim_run (sim_t *sim, uint64_t seed, bool verbose)
+{
+    *sim = (sim_t) { .seed = seed, .is_verbose = verbose, .dice = dice_of (hash_mix (seed, 1)) };
+    sim->trace = calloc (TRACE_KEPT, sizeof *sim->trace);
+    CHECK (sim->trace);
+    sim_now = sim;
+    begin (sim);
+    for (uint32_t i = 0; i < sim->profile.steps; i++)
+        step (sim);
+    finish (sim);
+    count_figures (sim);
+}
+
+void
+sim_clear (sim_t *sim)
+{
+    world_destroy (&sim->world);
+    clients_clear (sim);
+    checks_clear (sim);
+    free (sim->trace);
+    sim->trace = NULL;
+    sim_now = NULL;
+}

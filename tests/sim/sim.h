@@ -1,0 +1,223 @@
+/*  sim.h - the simulator: one seed, one run of a world with faults and a model that watches it.
+ *
+ *  What each file does:
+ *      sim.c         the program: seeds, jobs, figures
+ *      profile.c     what a seed decides beforehand
+ *      drive.c       one run: what happens next, faults, the end
+ *      clients.c     callers with sessions: call, repeat, forget, compare answers
+ *      checks.c      what holds at any moment: releases, links, frames, recovery (I1 to I6)
+ *      fold.c        a fold of frames of its own, to compare the state with
+ *      trace.c       what happened, its hash, and how a failure is told
+ *      operator.c    errands of an operator: dead letters, inspection, feeds
+ *      workload_*.c  kinds, each with a model of what must come out
+ */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "commands/world.h"
+#include "runtime/base/bytes.h"
+#include "runtime/base/error.h"
+#include "runtime/keys.h"
+#include "tests/sim/fold.h"
+
+#define SIM_CLIENTS_MAX 8
+#define SIM_KIND_VERSIONS 3
+#define SIM_TEXT_MAX 96
+
+typedef struct sim_s sim_t;
+typedef struct request_s request_t;
+
+/* ---- what a seed decides ---- */
+
+typedef struct {
+    uint32_t shards, clients, steps;
+    uint32_t workloads;          /* a bit each */
+    uint32_t act_in;             /* of the steps, one in so many is a client's act; so below */
+    uint32_t power_in, kill_in, disk_death_in, fold_death_in, boot_death_in;
+    uint32_t full_in, sync_failure_in, cut_in, clock_jump_in, upgrade_in, operator_in, door_in;
+    uint32_t handler_death_in;   /* of the turns that may */
+    uint32_t think_ms;           /* most that passes when nothing happens */
+    bool is_ordered;             /* sessions are ordered lanes */
+    shard_limits_t limits;
+    uint64_t segment_size;
+    uint32_t spare_segments;
+    uint32_t weights[WORLD_ACTIONS];
+} profile_t;
+
+/* ---- a workload: kinds and a model ---- */
+
+typedef struct {
+    const char *name;
+    const troupe_kind_t *kinds[SIM_KIND_VERSIONS];  /* by version, newest last; NULL: the one before stays */
+    const troupe_kind_t *other;                     /* a second kind; may be NULL */
+    void (*begin) (sim_t *sim);                     /* resets the model; may be NULL */
+    void (*act) (sim_t *sim, uint32_t client);      /* a client does something */
+    void (*answered) (sim_t *sim, const request_t *request);  /* its outcome is final; may be NULL */
+    void (*published) (sim_t *sim, const char *address, const char *channel, uint64_t offset, const void *body,
+                       size_t size);                /* may be NULL */
+    void (*booted) (sim_t *sim);                    /* the process is up again; may be NULL */
+    void (*ending) (sim_t *sim);                    /* faults are over; now and then; may be NULL */
+    void (*check) (sim_t *sim);                     /* all is quiet at the end */
+} workload_t;
+
+extern const workload_t *const sim_workloads[];     /* NULL-ended */
+
+/* ---- a call of a client, until its answer is known ---- */
+
+struct request_s {
+    request_t *next;
+    const workload_t *workload;
+    uint32_t client;             /* SIM_CLIENTS_MAX and more: without a session */
+    uint64_t seq;
+    char to[64];
+    const char *verb;
+    uint64_t a, b;               /* the workload's */
+    uint64_t not_after_ms;
+    uint64_t floor;              /* stamp of the actor that was seen before this call was first made */
+    uint32_t out;                /* submissions that this process has not answered yet */
+    bool is_final;               /* the answer is known, and the same for good */
+    bool is_unknown;             /* nobody will ever know */
+    bool is_read;                /* not recorded: each submission is answered for itself */
+    troupe_status_t status;
+    uint8_t *answer;             /* packed, malloced */
+    size_t answer_size;
+    char text[SIM_TEXT_MAX];
+    size_t size;
+    uint8_t body[];
+};
+
+#define SIM_NO_SESSION SIM_CLIENTS_MAX
+
+/* ---- the run ---- */
+
+#define TRACE_KEPT 400
+
+typedef struct {
+    const char *what;            /* a literal */
+    uint64_t step, now_ms, a, b, c;
+    char text[SIM_TEXT_MAX];
+} trace_entry_t;
+
+typedef struct pending_frame_s {
+    struct pending_frame_s *next;
+    uint64_t number;
+    bool is_applied;
+    uint64_t hash;
+    size_t size;
+    uint8_t bytes[];
+} pending_frame_t;
+
+/*  What is known of the frames of one shard. */
+typedef struct {
+    pending_frame_t *pending, *pending_last;  /* above the folded mark */
+    uint64_t submitted, durable, folded;
+    uint64_t recovered;          /* newest frame that this boot found */
+    uint64_t time_ms;            /* of the newest submitted frame */
+} shard_record_t;
+
+typedef struct {
+    uint64_t seeds, steps, turns, frames, calls, resends, halts, powers, deaths_in_boot, full, sync_failures, cuts,
+        folds, handler_deaths, upgrades, compared, released, answers, events, parcels;
+} figures_t;
+
+struct sim_s {
+    uint64_t seed;
+    bool is_verbose;
+    dice_t dice;
+    profile_t profile;
+    world_t *world;
+    uint64_t step;
+    uint32_t version;            /* of the kinds that the process runs; 1 .. SIM_KIND_VERSIONS */
+    uint64_t used;               /* bytes on the disk, while they are counted */
+    uint64_t newest_ms;          /* latest time that any clock ever showed */
+    const troupe_kind_t *kinds[32];
+    bool is_ending;              /* no more faults, no more new calls */
+    bool may_fail;               /* a fault is under way that may end the process with an I/O error */
+
+    /* clients */
+    uint8_t sessions[SIM_CLIENTS_MAX][16];
+    uint64_t next_seq[SIM_CLIENTS_MAX];
+    request_t *requests, *requests_last;
+    uint32_t waiting;            /* requests that are neither final nor unknown */
+
+    /* checks */
+    fold_t fold;                 /* of the durable frames */
+    shard_record_t shards[WORLD_SHARDS_MAX];
+    fold_t seen;                 /* "address" -> newest stamp that was seen outside */
+    bool is_folded;              /* a fold ended well in this step */
+
+    /* trace */
+    trace_entry_t *trace;
+    uint64_t traced;
+    uint64_t hash;
+    figures_t figures;
+};
+
+/* ---- trace.c ---- */
+
+extern sim_t *sim_now;  /* the run of this process, for handlers and signals */
+
+void sim_note (sim_t *sim, const char *what, uint64_t a, uint64_t b, uint64_t c, const char *text);
+
+/*  Tells what is wrong, the seed and the last events, and ends the process. */
+_Noreturn void sim_fail (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
+void sim_catch_signals (void);
+
+/* ---- profile.c ---- */
+
+void profile_roll (profile_t *profile, dice_t *dice);
+
+/* ---- drive.c ---- */
+
+void sim_run (sim_t *sim, uint64_t seed, bool verbose);
+void sim_clear (sim_t *sim);
+
+/*  Takes note of the clock: sim->newest_ms. */
+void sim_note_time (sim_t *sim);
+
+/*  Whether this workload is part of the run. */
+bool sim_has (const sim_t *sim, const workload_t *workload);
+
+/* ---- clients.c ---- */
+
+void clients_begin (sim_t *sim);
+
+/*  Makes a call; `a` and `b` come back with the answer. Client SIM_NO_SESSION has no session. */
+void sim_call (sim_t *sim, const workload_t *workload, uint32_t client, const char *to, const char *verb, uint64_t a,
+               uint64_t b, const char *format, ...);
+void clients_repeat (sim_t *sim);       /* some call again: a twin, an answered one, one that was refused */
+void clients_forget (sim_t *sim);       /* the process ended: nobody answers any more */
+void clients_push (sim_t *sim);         /* all that wait and are not out */
+void clients_clear (sim_t *sim);
+
+/* ---- checks.c ---- */
+
+void checks_begin (sim_t *sim);
+void checks_watch (sim_t *sim, world_watch_t *watch);
+void checks_boot_begins (sim_t *sim);
+void checks_booted (sim_t *sim);
+void checks_stepped (sim_t *sim);       /* after each step of the world */
+void checks_quiet (sim_t *sim);         /* all is folded: compares everything */
+void checks_clear (sim_t *sim);
+
+/*  Something of this actor was seen outside that a turn with this stamp made. */
+void checks_seen (sim_t *sim, const char *address, uint64_t stamp, const char *where);
+uint64_t checks_newest_seen (sim_t *sim, const char *address);
+
+/*  The stamp in a body or in the text of an error; false when there is none. */
+bool checks_stamp_of_body (const void *body, size_t size, uint64_t *stamp);
+bool checks_stamp_of_text (const char *text, uint64_t *stamp);
+
+/*  A whole number of a packed object; false when there is none. */
+bool sim_number_of (const void *body, size_t size, const char *name, int64_t *number);
+
+/*  A value of an actor's durable state; false when absent. */
+bool sim_state (sim_t *sim, const char *address, const char *key, const uint8_t **value, size_t *size);
+uint64_t sim_state_number (sim_t *sim, const char *address, const char *key);  /* 0 when absent */
+
+/* ---- operator.c ---- */
+
+void operator_act (sim_t *sim);
+void operator_end (sim_t *sim, bool retries);  /* revives, and retries, all that is set aside */
+
+#endif
