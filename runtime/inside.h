@@ -104,7 +104,8 @@ typedef enum {
     OUTPUT_LINK,    /* messages may travel a link */
     OUTPUT_TAKEN,   /* a link's messages are acknowledged */
     OUTPUT_EVENT,   /* an event may be pushed */
-    OUTPUT_RUN      /* shard_release_after */
+    OUTPUT_RUN,     /* shard_release_after */
+    OUTPUT_FORGIVE  /* strikes against a message are dropped */
 } output_type_t;
 
 typedef struct output_s {
@@ -132,6 +133,7 @@ typedef struct output_s {
             uint32_t address_size, key_size, body_size;
             bool has_key;
         } event;                 /* bytes: address NUL key NUL body */
+        uint64_t forgiven;           /* id of the message */
         struct {
             void (*run) (void *arg, bool is_durable);
             void *arg;
@@ -421,6 +423,8 @@ void release_frames (shard_t *self, uint64_t durable);
 void release_answer (shard_t *self, call_t *call, uint64_t frame, troupe_status_t status, const void *body,
                      size_t size, const char *text);
 void release_drop (shard_t *self, frame_t *frame);
+/*  The strikes against a message that the open frame consumes go when that is durable. */
+void release_forgive (shard_t *self, uint64_t message);
 
 /* ---- dead.c ---- */
 

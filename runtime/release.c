@@ -55,6 +55,9 @@ leave (shard_t *self, output_t *output)
     case OUTPUT_RUN:
         output->run.run (output->run.arg, true);
         break;
+    case OUTPUT_FORGIVE:
+        recorder_forgive (self->recorder, output->forgiven);
+        break;
     }
     pool_free (&self->pool, output, output->size);
 }
@@ -127,6 +130,19 @@ release_answer (shard_t *self, call_t *call, uint64_t frame, troupe_status_t sta
         memcpy (output->bytes, body, size);
     memcpy (output->bytes + size, text, text_size);
     release_after (self, output, frame);
+}
+
+/*  Forgiven earlier, a message that comes back with a crash would kill the process as often again. */
+void
+release_forgive (shard_t *self, uint64_t message)
+{
+    if (!recorder_find (self->recorder, message))
+        return;
+    output_t *output = output_new (self, OUTPUT_FORGIVE, 0);
+    if (!output)
+        return;
+    output->forgiven = message;
+    release_after (self, output, self->open->number);
 }
 
 troupe_status_t

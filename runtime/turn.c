@@ -409,8 +409,9 @@ set_aside (shard_t *self, actor_t *actor, message_t *message)
     char reason[sizeof self->turn.error.text];
     snprintf (reason, sizeof reason, "killed the process %u times by signal %d: %.160s", suspect->strikes,
               suspect->signal, suspect->backtrace);
+    uint64_t id = message->id;
     give_up (self, actor, message, reason);
-    recorder_forgive (self->recorder, message->id);
+    release_forgive (self, id);
     return true;
 }
 
@@ -436,7 +437,7 @@ handle (shard_t *self, actor_t *actor, message_t *message)
     else
         goes_on = failed (self, actor, message);
     if (__builtin_expect (goes_on && recorder_has_suspects (self->recorder), 0))
-        recorder_forgive (self->recorder, id);
+        release_forgive (self, id);
     end (self);
     return goes_on;
 }
