@@ -435,6 +435,7 @@ be_stopped (recorder_t *recorder, recorder_slot_t *slot)
     int signal;
     if (write (PIPE_END, "in a turn\n", 10) != 10 || sigwait (&go, &signal) != 0)
         _exit (97);
+    wait_for_looks (watchdog, 1);  /* it saw the gap */
     recorder_leave (slot);
     watchdog_destroy (&watchdog);
 }
