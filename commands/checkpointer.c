@@ -161,7 +161,7 @@ checkpointer_start (checkpointer_t *self, troupe_error_t *error)
     if (journal_counts (self->store->journal).unfolded_bytes > 0)
         atomic_store_explicit (&self->since_ns, clock_monotonic_ns (), memory_order_relaxed);
     gate_open (&self->gate);  /* a first look at segments and room */
-    troupe_status_t status = thread_start (&self->thread, "checkpoint", run, self, error);
+    troupe_status_t status = thread_start (&self->thread, "troupe-fold", run, self, error);
     self->has_thread = status == TROUPE_OK;
     return status;
 }

@@ -9,7 +9,7 @@
  *  journal_submit tells one submitter, the first after a round, that a commit
  *  is owed. That debt is paid exactly once: by a round that begins after it,
  *  or by an opened gate. A debt of a worker stands in a variable of its thread until
- *  committer_settle, which the worker calls before it does anything else.
+ *  committer_pay, which the worker calls before it does anything else.
  *
  *  A full disk is the thread's business: it tries again until there is room.
  */
@@ -116,7 +116,7 @@ troupe_status_t
 committer_start (committer_t *self, troupe_error_t *error)
 {
     CHECK (!self->has_thread);
-    troupe_status_t status = thread_start (&self->thread, "journal", run, self, error);
+    troupe_status_t status = thread_start (&self->thread, "troupe-journal", run, self, error);
     self->has_thread = status == TROUPE_OK;
     return status;
 }
@@ -133,14 +133,20 @@ committer_submit (committer_t *self, frame_t *frame, bool later)
 }
 
 bool
-committer_settle (committer_t *self, bool is_busy)
+committer_owes (void)
+{
+    return owes;
+}
+
+void
+committer_pay (committer_t *self, bool is_busy)
 {
     if (!owes)
-        return false;
+        return;
     owes = false;
     if (is_busy || pthread_mutex_trylock (&self->lock) != 0) {
         gate_open (&self->gate);
-        return false;
+        return;
     }
     uint32_t frames;
     bool has_room = commit (self, &frames);
@@ -149,7 +155,6 @@ committer_settle (committer_t *self, bool is_busy)
     pthread_mutex_unlock (&self->lock);
     if (!has_room)
         gate_open (&self->gate);
-    return frames > 0;
 }
 
 void

@@ -6,8 +6,8 @@
  *  caller to the disk and back a call then saves two hand-overs between threads,
  *  each of which costs about a tenth of the sync.
  *
- *  A worker owes: committer_submit notes it, committer_settle (between two
- *  slices) commits at once when no other task waits, or wakes the thread.
+ *  A worker owes: committer_submit notes it, committer_pay (between two slices)
+ *  commits at once when there is nothing more urgent, or wakes the thread.
  */
 #ifndef COMMANDS_COMMITTER_H
 #define COMMANDS_COMMITTER_H
@@ -28,11 +28,13 @@ typedef struct {
 committer_t *committer_new (journal_t *journal, const committer_watch_t *watch, troupe_error_t *error);
 troupe_status_t committer_start (committer_t *self, troupe_error_t *error) TROUPE_CHECKED;
 
-/*  Any thread. With `later` the calling thread promises a committer_settle soon. */
+/*  Any thread. With `later` the calling thread promises a committer_pay soon. */
 void committer_submit (committer_t *self, frame_t *frame, bool later);
 
-/*  Pays what the calling thread owes. True: frames are durable that were not before. */
-bool committer_settle (committer_t *self, bool is_busy);
+/*  Whether the calling thread owes a commit; and pays it. When it is busy, or
+ *  somebody else is at it, the journal's thread is woken for it. */
+bool committer_owes (void);
+void committer_pay (committer_t *self, bool is_busy);
 
 /*  Commits until nothing is submitted (or the disk is full), then joins the thread. Nobody submits any more. Idempotent. */
 void committer_stop (committer_t *self);

@@ -254,9 +254,16 @@ node_next_due (void *arg)
 }
 
 static bool
-between (void *arg, bool more)
+owes (void *arg)
 {
-    return committer_settle (((troupe_t *) arg)->committer, more);
+    (void) arg;
+    return committer_owes ();
+}
+
+static void
+pay (void *arg, bool is_busy)
+{
+    committer_pay (((troupe_t *) arg)->committer, is_busy);
 }
 
 /* ------------------------------------------------------------------ *
@@ -283,7 +290,8 @@ node_wire_shard (place_t *place, shard_world_t *world)
 void
 node_wire_workers (troupe_t *self, workers_options_t *options)
 {
-    options->between = between;
+    options->owes = owes;
+    options->pay = pay;
     options->arg = self;
 }
 

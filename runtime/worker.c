@@ -9,7 +9,8 @@
  *  Waking costs more than anything else here (some 10 us until the other core
  *  runs), so at most as many sleepers are woken as tasks wait, a woken worker
  *  wakes the next when there is still more, and a worker that is about to look
- *  for work itself (in `between`) is not helped with the first task.
+ *  for work itself (in `pay`) is not helped with the first task. A worker that
+ *  owes leaves the tasks that wait to those who sleep.
  *
  *  Timers: every task that is idle has a due time, `earliest` is not above any
  *  of them. One sleeping worker, the keeper, sleeps no longer than that; the others
@@ -69,7 +70,7 @@ struct worker_s {
     gate_t gate;
 
     /* owner: this worker's thread */
-    bool in_between;
+    bool is_paying;
 
     /* under the lock */
     worker_state_t state;
@@ -174,12 +175,12 @@ rouse (workers_t *self, worker_t *preferred)
     return worker;
 }
 
-/*  Where a task that becomes ready waits. A worker in `between` looks at its own
+/*  Where a task that becomes ready waits. A worker in `pay` looks at its own
  *  queue next: no need to wake the home for that. */
 static worker_t *
 place_for (workers_t *self, const entry_t *entry)
 {
-    if (current && current->all == self && current->in_between && entry->home->state != WORKER_AWAKE)
+    if (current && current->all == self && current->is_paying && entry->home->state != WORKER_AWAKE)
         return current;
     return entry->home;
 }
@@ -197,7 +198,7 @@ make_ready (workers_t *self, entry_t *entry)
 static worker_t *
 help (workers_t *self, worker_t *preferred)
 {
-    uint32_t looking = self->woken + (current && current->all == self && current->in_between);
+    uint32_t looking = self->woken + (current && current->all == self && current->is_paying);
     return self->ready > looking ? rouse (self, preferred) : NULL;
 }
 
@@ -288,15 +289,12 @@ park (workers_t *self, worker_t *me)
     pthread_mutex_unlock (&self->lock);
 }
 
-static bool
-run_between (workers_t *self, worker_t *me, bool more)
+static void
+pay (workers_t *self, worker_t *me, bool is_busy)
 {
-    if (!self->options.between)
-        return false;
-    me->in_between = true;
-    bool again = self->options.between (self->options.arg, more);
-    me->in_between = false;
-    return again;
+    me->is_paying = true;
+    self->options.pay (self->options.arg, is_busy);
+    me->is_paying = false;
 }
 
 /*  The worker goes on with a task, and somebody must see to what it leaves:
@@ -310,31 +308,41 @@ help_before_slice (workers_t *self)
     return helper;
 }
 
+/*  What to run next, or NULL; and whom to wake for what is left to others. */
+static entry_t *
+decide (workers_t *self, worker_t *me, bool owes, worker_t **helper)
+{
+    bool others_can = self->ready == 0 || self->asleep + self->woken > 0;
+    entry_t *entry = owes && others_can ? NULL : take (self, me);
+    *helper = entry ? help_before_slice (self) : help (self, NULL);
+    return entry;
+}
+
 static void
 serve (workers_t *self, worker_t *me)
 {
     entry_t *entry = NULL;
-    bool more = false;
+    bool more = false, is_over = false;
     uint64_t due = NEVER;
-    for (;;) {
+    while (!is_over) {
+        worker_t *helper = NULL;
         uint64_t now_ms = steady_clock_ms (self->options.clock);
+        bool owes = self->options.owes && self->options.owes (self->options.arg);
         pthread_mutex_lock (&self->lock);
         if (entry)
             settle (self, me, entry, more, due);
         look_at_clock (self, now_ms);
-        bool stopping = self->stopping;
-        entry = stopping ? NULL : take (self, me);
-        worker_t *helper = entry ? help_before_slice (self) : NULL;
+        is_over = self->stopping;
+        entry = is_over ? NULL : decide (self, me, owes, &helper);
         pthread_mutex_unlock (&self->lock);
         if (helper)
             gate_open (&helper->gate);
-        if (stopping)
-            return;
-        bool again = run_between (self, me, entry != NULL);
+        if (owes)
+            pay (self, me, entry != NULL);
         if (entry) {
             more = entry->task.step (entry->task.self, now_ms, me->slot);
             due = entry->task.next_due (entry->task.self);
-        } else if (!again)
+        } else if (!owes && !is_over)
             park (self, me);
     }
 }
@@ -405,7 +413,7 @@ workers_start (workers_t *self, troupe_error_t *error)
     troupe_status_t status = TROUPE_OK;
     for (uint32_t i = 0; i < self->options.workers && status == TROUPE_OK; i++) {
         char name[16];
-        snprintf (name, sizeof name, "worker %u", i % 1000);
+        snprintf (name, sizeof name, "troupe-w%u", i % 1000);
         pthread_mutex_lock (&self->lock);  /* a worker that runs already looks at the others */
         status = thread_start (&self->workers[i].thread, name, run, &self->workers[i], error);
         self->started += status == TROUPE_OK;

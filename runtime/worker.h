@@ -36,10 +36,11 @@ typedef struct {
     const steady_clock_t *clock;       /* of now_ms and next_due */
     recorder_t *recorder;              /* slot by worker; may be NULL */
     watchdog_t *watchdog;              /* of that recorder; may be NULL */
-    /* Called on a worker between two slices, and before it sleeps; `more` says
-     * that another task waits. It may run for long when there is no more. True: it did
-     * something; look again before sleeping. May be NULL. */
-    bool (*between) (void *arg, bool more);
+    /* A slice may leave its worker with something to do: `owes` asks for it (at
+     * once; this thread's), `pay` does it between two slices. With `is_busy` tasks wait
+     * that no other worker will take: then it must be short. Both may be NULL. */
+    bool (*owes) (void *arg);
+    void (*pay) (void *arg, bool is_busy);
     void *arg;
 } workers_options_t;
 

@@ -26,6 +26,7 @@ typedef struct {
     _Atomic uint64_t due;       /* what next_due says; NEVER after it came */
     _Atomic uint64_t stepped_at_ms;
     _Atomic uint32_t again;     /* how often the next steps say that there is more */
+    _Atomic bool owe;           /* the next step leaves its worker with a debt */
     _Atomic (gate_t *) hold;    /* a step waits here */
     _Atomic (gate_t *) told;    /* opened by a step */
     _Atomic (gate_t *) entered; /* opened by a step before it waits */
@@ -37,9 +38,12 @@ typedef struct {
     fake_t fakes[TASKS_MOST];
     task_t table[TASKS_MOST];
     workers_t *workers;
-    _Atomic uint64_t betweens, idle_betweens;
-    _Atomic int schedule_in_between;  /* a task, or -1 */
+    _Atomic uint32_t paid, paid_busy;
+    _Atomic int schedule_in_pay;  /* a task, or -1 */
+    _Atomic (gate_t *) hold_in_pay;
 } bed_t;
+
+static _Thread_local bool owing;
 
 static bool
 fake_step (void *arg, uint64_t now_ms, recorder_slot_t *slot)
@@ -54,6 +58,7 @@ fake_step (void *arg, uint64_t now_ms, recorder_slot_t *slot)
     atomic_store (&self->stepped_at_ms, now_ms);
     if (atomic_load (&self->due) <= now_ms)
         atomic_store (&self->due, UINT64_MAX);
+    owing |= atomic_exchange (&self->owe, false);
     gate_t *entered = atomic_exchange (&self->entered, NULL);
     if (entered)
         gate_open (entered);
@@ -79,18 +84,24 @@ fake_next_due (void *arg)
 }
 
 static bool
-between (void *arg, bool more)
+owes (void *arg)
+{
+    (void) arg;
+    return owing;
+}
+
+static void
+pay (void *arg, bool is_busy)
 {
     bed_t *bed = arg;
-    atomic_fetch_add (&bed->betweens, 1);
-    if (more)
-        return false;
-    atomic_fetch_add (&bed->idle_betweens, 1);
-    int task = atomic_exchange (&bed->schedule_in_between, -1);
-    if (task < 0)
-        return false;
-    workers_schedule (bed->workers, (uint32_t) task);
-    return true;
+    owing = false;
+    atomic_fetch_add (is_busy ? &bed->paid_busy : &bed->paid, 1);
+    gate_t *hold = atomic_exchange (&bed->hold_in_pay, NULL);
+    if (hold)
+        gate_wait (hold, PATIENCE_NS);
+    int task = atomic_exchange (&bed->schedule_in_pay, -1);
+    if (task >= 0)
+        workers_schedule (bed->workers, (uint32_t) task);
 }
 
 static bed_t *
@@ -99,13 +110,19 @@ bed_new (uint32_t workers, uint32_t tasks)
     bed_t *bed = calloc (1, sizeof *bed);
     assert_non_null (bed);
     bed->clock = steady_clock_start ();
-    bed->schedule_in_between = -1;
+    bed->schedule_in_pay = -1;
     for (uint32_t i = 0; i < tasks; i++) {
         bed->fakes[i].due = UINT64_MAX;
         bed->table[i] = (task_t) { fake_step, fake_next_due, &bed->fakes[i] };
     }
     workers_options_t options = {
-        .workers = workers, .tasks = tasks, .table = bed->table, .clock = &bed->clock, .between = between, .arg = bed
+        .workers = workers,
+        .tasks = tasks,
+        .table = bed->table,
+        .clock = &bed->clock,
+        .owes = owes,
+        .pay = pay,
+        .arg = bed
     };
     troupe_error_t error;
     bed->workers = workers_new (&options, &error);
@@ -306,31 +323,76 @@ worker_with_nothing_to_do_sleeps (void **state)
     atomic_store (&bed->fakes[0].due, steady_clock_ms (&bed->clock) + 3600 * 1000);
     step_and_wait (bed, 0);
     let_sleep ();
-    uint64_t betweens = atomic_load (&bed->betweens), before_ns = clock_read_ns (CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t slices = workers_counts (bed->workers).slices, before_ns = clock_read_ns (CLOCK_PROCESS_CPUTIME_ID);
     struct timespec while_ = { .tv_nsec = 300 * MS };
     nanosleep (&while_, NULL);
-    assert_int_equal (atomic_load (&bed->betweens), betweens);
+    assert_int_equal (workers_counts (bed->workers).slices, slices);
     assert_in_range (clock_read_ns (CLOCK_PROCESS_CPUTIME_ID) - before_ns, 0, 10 * MS);
     bed_destroy (bed);
 }
 
 static void
-worker_between_runs_before_sleep_and_its_task_needs_no_wake (void **state)
+worker_debt_is_paid_after_the_slice_and_its_task_needs_no_wake (void **state)
 {
     (void) state;
     bed_t *bed = bed_new (2, 2);
     let_sleep ();
-    assert_true (atomic_load (&bed->idle_betweens) >= 2);
     uint64_t wakes = workers_counts (bed->workers).wakes;
     for (int i = 0; i < 10; i++) {
         gate_t told = { 0 };
         atomic_store (&bed->fakes[1].told, &told);
-        atomic_store (&bed->schedule_in_between, 1);
-        step_and_wait (bed, 0);
+        atomic_store (&bed->schedule_in_pay, 1);
+        atomic_store (&bed->fakes[0].owe, true);
+        workers_schedule (bed->workers, 0);
         assert_true (gate_wait (&told, PATIENCE_NS));
         let_sleep ();
     }
+    assert_int_equal (bed->paid, 10);
     assert_int_equal (workers_counts (bed->workers).wakes, wakes + 10);
+    bed_destroy (bed);
+}
+
+/*  A task runs and makes a debt while another waits in the queue of its worker. */
+static void
+owe_with_a_task_waiting (bed_t *bed, gate_t *hold, gate_t *told)
+{
+    gate_t entered = { 0 };
+    atomic_store (&bed->fakes[0].entered, &entered);
+    atomic_store (&bed->fakes[0].hold, hold);
+    atomic_store (&bed->fakes[0].owe, true);
+    workers_schedule (bed->workers, 0);
+    assert_true (gate_wait (&entered, PATIENCE_NS));
+    atomic_store (&bed->fakes[1].told, told);
+    workers_nudge (bed->workers, 1);
+    gate_open (hold);
+}
+
+static void
+worker_alone_pays_briefly_when_a_task_waits (void **state)
+{
+    (void) state;
+    bed_t *bed = bed_new (1, 2);
+    gate_t hold = { 0 }, told = { 0 };
+    owe_with_a_task_waiting (bed, &hold, &told);
+    assert_true (gate_wait (&told, PATIENCE_NS));
+    assert_int_equal (bed->paid_busy, 1);
+    assert_int_equal (bed->paid, 0);
+    bed_destroy (bed);
+}
+
+static void
+worker_leaves_tasks_to_a_sleeper_while_it_pays (void **state)
+{
+    (void) state;
+    bed_t *bed = bed_new (2, 2);
+    let_sleep ();
+    gate_t hold = { 0 }, told = { 0 }, hold_in_pay = { 0 };
+    atomic_store (&bed->hold_in_pay, &hold_in_pay);
+    owe_with_a_task_waiting (bed, &hold, &told);
+    assert_true (gate_wait (&told, PATIENCE_NS));  /* though the first worker is still at it */
+    gate_open (&hold_in_pay);
+    assert_int_equal (bed->paid, 1);
+    assert_int_equal (bed->paid_busy, 0);
     bed_destroy (bed);
 }
 
@@ -462,7 +524,9 @@ main (void)
         cmocka_unit_test (worker_timer_comes_not_early_and_soon),
         cmocka_unit_test (worker_timer_comes_while_another_worker_is_in_a_long_turn),
         cmocka_unit_test (worker_with_nothing_to_do_sleeps),
-        cmocka_unit_test (worker_between_runs_before_sleep_and_its_task_needs_no_wake),
+        cmocka_unit_test (worker_debt_is_paid_after_the_slice_and_its_task_needs_no_wake),
+        cmocka_unit_test (worker_alone_pays_briefly_when_a_task_waits),
+        cmocka_unit_test (worker_leaves_tasks_to_a_sleeper_while_it_pays),
         cmocka_unit_test (worker_nudged_task_waits_for_a_worker_that_is_awake),
         cmocka_unit_test (worker_stop_ends_busy_tasks_and_is_idempotent),
         cmocka_unit_test (worker_storm_from_many_threads_loses_no_schedule)
