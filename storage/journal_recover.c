@@ -255,16 +255,18 @@ read_segment (recovery_t *self, segment_t *segment, uint64_t end_lsn, troupe_err
  *  Torn or damaged
  * ------------------------------------------------------------------ */
 
-/*  "0000000007.seg, bytes 8192 to 8263" */
+/*  The damage lies before `to`; a file that was cut off ends before it. */
 static troupe_status_t
-damaged (const recovery_t *self, uint64_t to, const char *reason, uint64_t lsn, troupe_error_t *error)
+damaged (const recovery_t *self, uint64_t to, const char *witness, uint64_t number, troupe_error_t *error)
 {
     char name[SEGMENT_NAME_SIZE];
     segment_name (name, self->end_segment->number);
+    if (to <= self->end_at)
+        to = self->end_at + RECORD_HEAD;
     return error_set (error, TROUPE_CORRUPT, "journal %s is damaged within bytes %llu to %llu: LSN %llu should be "
                       "there and was durable, by %s %llu. Restore a backup", name,
                       (unsigned long long) self->end_at, (unsigned long long) to - 1,
-                      (unsigned long long) self->lsn + 1, reason, (unsigned long long) lsn);
+                      (unsigned long long) self->lsn + 1, witness, (unsigned long long) number);
 }
 
 static troupe_status_t

@@ -366,6 +366,25 @@ journal_old_bytes_of_a_recycled_segment_are_no_frames (void **state)
     }
 }
 
+/*  The header of a new segment is torn, the batch behind it is not. The next
+ *  run uses the file for its fresh segment, and has nothing to write over that
+ *  batch: it must not take it for its own. */
+static void
+journal_batch_without_its_header_never_comes_back (void **state)
+{
+    (void) state;
+    rig.options.segment_size = 2 * JOURNAL_PAGE;
+    open_ok ();
+    rig_submit (&rig, 0, JOURNAL_PAGE, 1);
+    commit_ok ();
+    rig_crash (&rig, 1, false);
+    assert_int_equal (disk_memory_damage (rig.disk, "0000000002.seg", 0, 1), TROUPE_OK);
+    open_ok ();
+    assert_int_equal (rig.replayed_count, 0);
+    reopen (2);
+    assert_int_equal (rig.replayed_count, 0);
+}
+
 /* ------------------------------------------------------------------ *
  *  Damage
  * ------------------------------------------------------------------ */
@@ -479,6 +498,24 @@ journal_damage_behind_the_states_mark_is_refused (void **state)
     rig.marks[0].frame = 3;
     assert_int_equal (check (&checked), TROUPE_CORRUPT);
     assert_int_equal (rig_open (&rig), TROUPE_CORRUPT);
+}
+
+/*  Nothing valid is left behind the end: the state alone knows. */
+static void
+journal_that_ends_before_the_states_mark_is_refused (void **state)
+{
+    (void) state;
+    uint64_t last_from, last_to;
+    write_three_batches (&last_from, &last_to);
+    const char *name = "0000000001.seg";
+    checked_t checked;
+    assert_int_equal (disk_memory_damage (rig.disk, name, last_from + 3, 1), TROUPE_OK);
+    assert_int_equal (disk_memory_damage (rig.disk, name, last_from + record_size (BATCH_FIRST_BODY), 1), TROUPE_OK);
+    rig.marks[0].frame = rig.marks[1].frame = 2;
+    assert_int_equal (check (&checked), TROUPE_OK);
+    rig.marks[1].frame = 3;
+    assert_int_equal (check (&checked), TROUPE_CORRUPT);
+    assert_non_null (strstr (rig.error.text, "by the state"));
 }
 
 /*  Only the head behind the damage is of a shard that the state is ahead of. */
@@ -907,6 +944,26 @@ journal_trim_keeps_what_is_not_folded (void **state)
     assert_int_equal (journal_counts (rig.journal).trimmed_lsn, 30);
 }
 
+/*  Not one frame less, wherever the cut falls in a segment. */
+static void
+journal_trim_at_every_lsn_keeps_the_rest (void **state)
+{
+    (void) state;
+    open_ok ();
+    for (int i = 0; i < 40; i++) {
+        rig_submit (&rig, 0, 9000, 1);
+        commit_ok ();
+    }
+    for (uint64_t lsn = 1; lsn <= 40; lsn++) {
+        checked_t checked;
+        rig.marks[0].frame = lsn;
+        assert_int_equal (journal_trim (rig.journal, lsn, &rig.error), TROUPE_OK);
+        assert_int_equal (check (&checked), TROUPE_OK);
+        assert_int_equal (checked.frames, 40 - lsn);
+        assert_false (checked.is_wrong);
+    }
+}
+
 static void
 journal_unfolded_bytes_are_counted (void **state)
 {
@@ -988,8 +1045,10 @@ main (void)
         TEST (journal_torn_batch_is_dropped_and_its_numbers_given_again),
         TEST (journal_unsynced_frames_read_from_the_cache_are_made_durable),
         TEST (journal_old_bytes_of_a_recycled_segment_are_no_frames),
+        TEST (journal_batch_without_its_header_never_comes_back),
         TEST (journal_flipped_bit_is_refused_or_a_torn_last_batch),
         TEST (journal_damage_behind_the_states_mark_is_refused),
+        TEST (journal_that_ends_before_the_states_mark_is_refused),
         TEST (journal_folded_head_behind_the_damage_is_a_witness),
         TEST (journal_damage_in_an_earlier_segment_is_refused),
         TEST (journal_missing_segment_is_refused),
@@ -1008,6 +1067,7 @@ main (void)
         TEST (journal_size_of_segments_is_checked),
         TEST (journal_trim_recycles_some_segments_and_removes_the_rest),
         TEST (journal_trim_keeps_what_is_not_folded),
+        TEST (journal_trim_at_every_lsn_keeps_the_rest),
         TEST (journal_unfolded_bytes_are_counted),
         TEST (journal_prepared_segment_is_used_without_another_sync),
         TEST (journal_restarts_without_work_do_not_pile_up_files),
