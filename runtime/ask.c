@@ -228,6 +228,7 @@ drop_one (void *arg, table_node_t *node)
 {
     shard_t *self = arg;
     ask_t *ask = (ask_t *) node;
+    wheel_remove (&self->wheel, &ask->deadline.node);
     table_remove (&self->asks, node);
     pool_free (&self->pool, ask, sizeof *ask + ask->address_size + 1u);
     return true;

@@ -466,6 +466,7 @@ drop_one (void *arg, table_node_t *node)
         next = call->next_waiter;
         call_finish (&call, TROUPE_UNKNOWN, NULL, 0, "the node stopped before it was decided", 0);
     }
+    wheel_remove (&self->wheel, &entry->expiry.node);
     table_remove (&self->calls, node);
     pool_free (&self->pool, entry, sizeof *entry);
     return true;

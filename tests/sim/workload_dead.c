@@ -128,7 +128,7 @@ static void
 check (sim_t *sim)
 {
     for (uint64_t i = 0; i < model.steps; i++) {
-        char address[16], key[16];
+        char address[16], key[24];
         mine_address (address, i);
         snprintf (key, sizeof key, "s%llu", (unsigned long long) i);
         if (model.is_sure[i] && !sim_state_number (sim, address, key))
