@@ -229,7 +229,7 @@ changes_gather (changes_t *self, const frame_t *frames)
 {
     CHECK (!self->items);
     size_t count = count_frames (frames), starts[STATE_SHARDS_MAX + 1];
-    const frame_t **sorted = memory_alloc (count * sizeof *sorted);
+    const frame_t **sorted = memory_alloc (count * sizeof (const frame_t *));
     gather_t gather = { 0 };
     bool is_done = sorted;
     if (is_done)

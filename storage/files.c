@@ -72,7 +72,7 @@ parent_of (char parent[PATH_MAX], const char *path)
     while (size > 1 && path[size - 1] == '/')
         size--;
     if (size == 0)
-        strcpy (parent, ".");
+        memcpy (parent, ".", 2);
     else
         snprintf (parent, PATH_MAX, "%.*s", (int) size, path);
 }

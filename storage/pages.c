@@ -97,8 +97,9 @@ read_at (walk_t *self, uint64_t at, void *bytes, size_t size)
 static troupe_status_t
 bad_page (walk_t *self, uint64_t page, const char *what)
 {
+    unsigned long long at = page * self->meta.page_size;
     return error_set (self->error, TROUPE_CORRUPT, "%s: page %llu (byte %llu): %s", self->path,
-                      (unsigned long long) page, (unsigned long long) (page * self->meta.page_size), what);
+                      (unsigned long long) page, at, what);
 }
 
 /* ------------------------------------------------------------------ *
@@ -144,7 +145,7 @@ read_meta (walk_t *self, uint64_t number, meta_t *meta)
 static troupe_status_t
 read_metas (walk_t *self)
 {
-    meta_t first, second;
+    meta_t first = { 0 }, second = { 0 };
     troupe_status_t status = read_meta (self, 0, &first);
     if (status != TROUPE_OK)
         return status;
@@ -199,6 +200,7 @@ take_pages (walk_t *self, uint64_t first, uint64_t count, uint64_t from)
 {
     if (first < FIRST_PAGE || first > self->meta.last || count > self->meta.last - first + 1)
         return bad_page (self, from, "it points outside of the file");
+    CHECK (self->taken);
     for (uint64_t page = first; page < first + count; page++) {
         uint8_t bit = (uint8_t) (1u << (page & 7));
         if (self->taken[page >> 3] & bit)

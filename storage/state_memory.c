@@ -73,7 +73,7 @@ record_new (const frame_op_t *op)
 static map_t *
 map_new (size_t most)
 {
-    map_t *self = memory_zalloc (sizeof *self + most * sizeof self->records[0]);
+    map_t *self = memory_zalloc (sizeof *self + most * sizeof (record_t *));
     if (self)
         self->users = 1;
     return self;
@@ -184,7 +184,7 @@ state_memory_new (uint32_t shards, uint64_t seed)
     self->port = port_functions;
     self->port.self = self;
     state_port_t *port = &self->port;
-    self->maps = memory_zalloc (shards * sizeof *self->maps);
+    self->maps = memory_zalloc (shards * sizeof (map_t *));
     for (uint32_t i = 0; self->maps && i < shards; i++) {
         self->maps[i] = map_new (0);
         if (!self->maps[i]) {
@@ -402,7 +402,7 @@ fold_all (state_memory_t *self, const state_change_t *changes, size_t count, con
 {
     if (self->can_die && self->folds_left <= 1)
         return error_set (error, TROUPE_IO, "the state in memory was told to die");
-    map_t **maps = memory_zalloc (self->identity.shards * sizeof *maps);
+    map_t **maps = memory_zalloc (self->identity.shards * sizeof (map_t *));
     if (!maps || !merge_all (self, changes, count, maps)) {
         for (uint32_t i = 0; maps && i < self->identity.shards; i++)
             map_drop (&maps[i]);

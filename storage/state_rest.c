@@ -35,10 +35,10 @@
 #define SPACE_SLACK (16ull << 20)         /* see disk_is_full */
 
 /*  The record of identity and marks. */
-#define META_MAGIC "TROUPEST"
 #define META_MARKS 56
 #define META_MARK_BYTES 16
 #define META_SIZE(shards) (META_MARKS + (size_t) (shards) * META_MARK_BYTES + 8)
+static const uint8_t meta_magic[8] = { 'T', 'R', 'O', 'U', 'P', 'E', 'S', 'T' };
 
 /* ------------------------------------------------------------------ *
  *  Errors
@@ -103,7 +103,7 @@ state_lmdb_put_meta (MDB_txn *txn, MDB_dbi dbi, const state_identity_t *identity
     if (code != 0)
         return code;
     uint8_t *bytes = data.mv_data;
-    memcpy (bytes, META_MAGIC, 8);
+    memcpy (bytes, meta_magic, 8);
     put_le32 (bytes + 8, identity->format);
     put_le32 (bytes + 12, identity->shards);
     memcpy (bytes + 16, identity->store_id, 16);
@@ -120,7 +120,7 @@ state_lmdb_put_meta (MDB_txn *txn, MDB_dbi dbi, const state_identity_t *identity
 static troupe_status_t
 meta_parse (state_lmdb_t *self, const uint8_t *bytes, size_t size, troupe_error_t *error)
 {
-    if (size < META_MARKS || memcmp (bytes, META_MAGIC, 8) != 0)
+    if (size < META_MARKS || memcmp (bytes, meta_magic, 8) != 0)
         return error_set (error, TROUPE_CORRUPT, "%s: the record of identity is damaged", self->path);
     state_identity_t *identity = &self->identity;
     identity->format = get_le32 (bytes + 8);
