@@ -93,9 +93,12 @@ check_foreign (packer_t *self, size_t from)
 {
     if (!settle (self))
         return false;
-    if (packed_is_valid_within (self->to->data + from, self->to->size - from, PACKED_DEPTH_MAX - self->depth))
+    troupe_status_t status =
+        packed_check (self->to->data + from, self->to->size - from, PACKED_DEPTH_MAX - self->depth);
+    if (status == TROUPE_OK)
         return true;
-    return fault (self, TROUPE_INVALID, "this is not one good value, or nested too deeply");
+    return fault (self, status, status == TROUPE_INVALID ? "this is not one good value, or nested too deeply"
+                                                         : "out of memory");
 }
 
 static bool

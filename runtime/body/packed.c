@@ -227,21 +227,22 @@ check_value (checker_t *self, unsigned depth)
     return names_pop (&self->names, base);
 }
 
-bool
-packed_is_valid_within (const void *bytes, size_t size, unsigned depth)
+troupe_status_t
+packed_check (const void *bytes, size_t size, unsigned depth)
 {
     if (size == 0)
-        return true;
+        return TROUPE_OK;
     checker_t checker = { .reader = { bytes, (const uint8_t *) bytes + size } };
     bool good = check_value (&checker, depth) && checker.reader.at == checker.reader.end;
+    bool starved = checker.names.failed;
     buffer_clear (&checker.names);
-    return good;
+    return good ? TROUPE_OK : starved ? TROUPE_NO_MEMORY : TROUPE_INVALID;
 }
 
 bool
 packed_is_valid (const void *bytes, size_t size)
 {
-    return packed_is_valid_within (bytes, size, PACKED_DEPTH_MAX);
+    return packed_check (bytes, size, PACKED_DEPTH_MAX) == TROUPE_OK;
 }
 
 bool

@@ -54,12 +54,14 @@ bool packed_next (packed_reader_t *reader, packed_value_t *value);
 bool packed_skip (packed_reader_t *reader);
 
 /*  Whether the bytes are exactly one good value (strings UTF-8; keys strings
- *  without NUL, each once in its object), or none at all. False, too, when an
- *  object's keys could not be compared for lack of memory. */
+ *  without NUL, each once in its object), or none at all. To compare an object's
+ *  keys takes memory; without any the answer is false. */
 bool packed_is_valid (const void *bytes, size_t size);
 
-/*  The same for a value that will stand inside of others: at most `depth` levels. */
-bool packed_is_valid_within (const void *bytes, size_t size, unsigned depth);
+/*  The same for whom the difference matters, and for a value that will stand
+ *  inside of others, with at most `depth` levels: TROUPE_OK, TROUPE_INVALID,
+ *  TROUPE_NO_MEMORY. */
+troupe_status_t packed_check (const void *bytes, size_t size, unsigned depth);
 
 /*  Finds a field of an object, `found` spans its value; false when absent or
  *  when this is no object. */
