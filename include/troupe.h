@@ -189,8 +189,9 @@ TROUPE_EXPORT const char *troupe_subject (const troupe_turn_t *turn);  /* who ca
 /*  1 for the first try of this message, 2 for the second ... */
 TROUPE_EXPORT uint32_t troupe_attempt (const troupe_turn_t *turn);
 
-/*  Reads the body; an empty one counts as an object without fields. On a mismatch TROUPE_INVALID, with a text that names the
- *  place; a handler may return that as it is. Strings live until the turn ends. */
+/*  Reads the body; an empty one counts as an object without fields. On a
+ *  mismatch TROUPE_INVALID, with a text that names the place; a handler may
+ *  return that as it is. Strings live until the turn ends. */
 TROUPE_EXPORT troupe_status_t troupe_unpack (troupe_turn_t *turn, const char *format, ...) TROUPE_CHECKED;
 
 /*  The body as packed bytes, borrowed until the turn ends. */
@@ -234,7 +235,8 @@ TROUPE_EXPORT troupe_status_t troupe_erase (troupe_turn_t *turn, const char *key
 /*  Packed values by format. troupe_fetch: TROUPE_NOT_FOUND when absent,
  *  TROUPE_INVALID when it does not fit the format. */
 TROUPE_EXPORT troupe_status_t troupe_save (troupe_turn_t *turn, const char *key, const char *format, ...);
-TROUPE_EXPORT troupe_status_t troupe_fetch (troupe_turn_t *turn, const char *key, const char *format, ...) TROUPE_CHECKED;
+TROUPE_EXPORT troupe_status_t troupe_fetch (troupe_turn_t *turn, const char *key, const char *format,
+                                            ...) TROUPE_CHECKED;
 
 /*  Erases all keys of this actor, and nothing else of it. */
 TROUPE_EXPORT troupe_status_t troupe_erase_all (troupe_turn_t *turn);
@@ -250,10 +252,12 @@ TROUPE_EXPORT troupe_status_t troupe_each (troupe_turn_t *turn, const char *pref
  * ------------------------------------------------------------------ */
 
 /*  Sends a message: exactly once, in the order sent between two actors. */
-TROUPE_EXPORT troupe_status_t troupe_tell (troupe_turn_t *turn, const char *to, const char *verb, const char *format, ...);
+TROUPE_EXPORT troupe_status_t troupe_tell (troupe_turn_t *turn, const char *to, const char *verb,
+                                           const char *format, ...);
 
 /*  Sends a message at most once: never written, gone with the process. */
-TROUPE_EXPORT troupe_status_t troupe_cast (troupe_turn_t *turn, const char *to, const char *verb, const char *format, ...);
+TROUPE_EXPORT troupe_status_t troupe_cast (troupe_turn_t *turn, const char *to, const char *verb,
+                                           const char *format, ...);
 
 /*  Asks: the reply, or its refusal, or the deadline (in `within_ms` from now;
  *  0: 30 s), whichever is first, comes back exactly once as a message for this actor's verb `then`, where
@@ -350,8 +354,9 @@ typedef void (troupe_done_t) (void *arg, const troupe_answer_t *answer);
 /*  A call in full. With a session, the pair (session, seq) is run exactly once
  *  however often it is submitted, and every submission gets the first one's
  *  answer, until `not_after_ms`, which is then required, is the same with every
- *  submission, and later than which it is refused with TROUPE_UNKNOWN. Without one it is run at most once by this process, and
- *  TROUPE_UNKNOWN is the answer when the process could not tell. */
+ *  submission, and later than which it is refused with TROUPE_UNKNOWN. Without
+ *  one it is run at most once by this process, and TROUPE_UNKNOWN is the answer
+ *  when the process could not tell. */
 typedef struct {
     const char *to;            /* "kind/id" */
     const char *verb;

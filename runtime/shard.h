@@ -115,7 +115,8 @@ troupe_status_t shard_release_after (shard_t *self, void (*release) (void *arg, 
 
 /*  Appends packed values (an object) that describe the actor: state, mailbox,
  *  timers, asks, feeds. Does not wake it. TROUPE_NOT_FOUND: nothing is known of it. */
-troupe_status_t shard_inspect (shard_t *self, const char *address, uint32_t most, buffer_t *packed, troupe_error_t *error);
+troupe_status_t shard_inspect (shard_t *self, const char *address, uint32_t most, buffer_t *packed,
+                               troupe_error_t *error);
 
 /*  Appends an array of {offset, time_ms, key, body} from `from` on, at most `most`, and
  *  {head, first}: {events: [...], head: n, first: n}. */

@@ -24,7 +24,8 @@ typedef struct disk_s {
     void (*close) (void *self, disk_file_t **file_p);
     troupe_status_t (*size) (void *self, disk_file_t *file, uint64_t *size, troupe_error_t *error);
     /* All or an error; reading past the end is TROUPE_IO. */
-    troupe_status_t (*read) (void *self, disk_file_t *file, uint64_t at, void *bytes, size_t size, troupe_error_t *error);
+    troupe_status_t (*read) (void *self, disk_file_t *file, uint64_t at, void *bytes, size_t size,
+                             troupe_error_t *error);
     /* All or an error; a short write is retried at the same place inside. */
     troupe_status_t (*write) (void *self, disk_file_t *file, uint64_t at, const void *bytes, size_t size,
                               troupe_error_t *error);

@@ -113,6 +113,7 @@ journal_counts_t journal_counts (const journal_t *self);  /* any thread */
 /*  Reads all of it without changing anything, for `troupe check`, and says what
  *  journal_recover would. The callee may destroy each frame at once. */
 troupe_status_t journal_check (disk_t *disk, const state_identity_t *identity, const state_mark_t *marks,
-                               uint32_t shards, journal_replay_t *replay, void *arg, troupe_error_t *error) TROUPE_CHECKED;
+                               uint32_t shards, journal_replay_t *replay, void *arg,
+                               troupe_error_t *error) TROUPE_CHECKED;
 
 #endif

@@ -282,8 +282,8 @@ read_segments (recovery_t *self, troupe_error_t *error)
         if (!self->end_segment)
             self->lsn = segment->first_lsn - 1;
         if (next && next->first_lsn < segment->first_lsn)
-            return error_set (error, TROUPE_CORRUPT, "journal segments %llu and %llu contradict each other: their first "
-                              "LSNs are %llu and %llu", (unsigned long long) segment->number,
+            return error_set (error, TROUPE_CORRUPT, "journal segments %llu and %llu contradict each other: their "
+                              "first LSNs are %llu and %llu", (unsigned long long) segment->number,
                               (unsigned long long) next->number, (unsigned long long) segment->first_lsn,
                               (unsigned long long) next->first_lsn);
         troupe_status_t status = read_segment (self, segment, next ? next->first_lsn - 1 : UINT64_MAX - 1, error);

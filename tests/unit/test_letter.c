@@ -120,7 +120,7 @@ static void
 inbox_push_tells_when_it_was_empty (void **state)
 {
     (void) state;
-    inbox_t inbox = { 0 };
+    inbox_t inbox = { NULL };
     letter_t letters[3] = { { 0 } };
     assert_true (inbox_is_empty (&inbox));
     assert_null (inbox_take (&inbox));
@@ -162,7 +162,7 @@ static void
 inbox_keeps_the_order_of_each_sender (void **state)
 {
     (void) state;
-    inbox_t inbox = { 0 };
+    inbox_t inbox = { NULL };
     sender_t senders[SENDERS];
     pthread_t threads[SENDERS];
     unsigned next[SENDERS] = { 0 }, taken = 0, disorder = 0;
