@@ -188,14 +188,17 @@ admit (troupe_turn_t *turn, size_t bytes, const char *what)
 /* ---- messages ---- */
 
 static bool
-put_out (troupe_turn_t *turn, actor_t *to, const message_fields_t *fields, const verb_t *verb)
+put_out (troupe_turn_t *turn, actor_t *to, message_t *message, uint8_t flags, uint64_t id)
 {
-    message_t *message = message_new (&turn->shard->pool, fields, verb);
     if (!message) {
         turn_poison (turn, TROUPE_NO_MEMORY, "no memory for a message");
         return false;
     }
     message->to = to;
+    message->id = id;
+    message->flags = flags;
+    if (flags & MESSAGE_QUESTION)
+        message->ask = id;
     if (turn->out)
         turn->out_last->next = message;
     else
@@ -232,14 +235,14 @@ verb_or_poison (troupe_turn_t *turn, const kind_t *kind, const char *to, const c
     return verb;
 }
 
-/*  To an address that is not awake here: parsed, checked, and sent where it lives. */
+/*  To an address that is not known yet: parsed, checked, and sent where it lives. */
 static bool
-send_far (troupe_turn_t *turn, message_fields_t *fields, const char *to, size_t size, const char *name)
+send_far (troupe_turn_t *turn, const char *to, size_t size, const char *name, uint8_t flags, uint64_t id)
 {
     shard_t *self = turn->shard;
     address_t address;
     troupe_error_t error;
-    if (address_parse (to, size, &address, &error) != TROUPE_OK) {
+    if (address_parse (to ? to : "", size, &address, &error) != TROUPE_OK) {
         turn_poison (turn, error.status, "%s", error.text);
         return false;
     }
@@ -247,18 +250,50 @@ send_far (troupe_turn_t *turn, message_fields_t *fields, const char *to, size_t 
     const verb_t *verb = verb_or_poison (turn, kind, to, name);
     if (!verb)
         return false;
+    const actor_t *from = turn->actor;
     uint16_t shard = address_shard (&address, self->hash_seed, self->shards);
     if (shard == self->number) {
         actor_t *actor = shard_new_actor (self, to, size);
-        if (!actor)
-            turn_poison (turn, TROUPE_NO_MEMORY, "no memory for an actor");
-        return actor && put_out (turn, actor, fields, verb);
+        message_t *message = actor ? message_new_told (&self->pool, from->address, from->address_size, verb,
+                                                       turn->scratch.data, (uint32_t) turn->scratch.size)
+                                   : NULL;
+        return put_out (turn, actor, message, flags, id);
     }
-    fields->to = to;
-    fields->to_size = (uint8_t) size;
-    fields->verb = verb->name;
-    fields->verb_size = verb->name_size;
-    return put_away (turn, shard, fields);
+    message_fields_t fields = {
+        .id = id,
+        .ask = flags & MESSAGE_QUESTION ? id : 0,
+        .flags = flags,
+        .to = to,
+        .to_size = (uint8_t) size,
+        .from = from->address,
+        .from_size = from->address_size,
+        .verb = verb->name,
+        .verb_size = verb->name_size,
+        .body = turn->scratch.data,
+        .body_size = (uint32_t) turn->scratch.size,
+    };
+    return put_away (turn, shard, &fields);
+}
+
+/*  An actor of this shard that is awake, and its verb; NULL: not so simple. */
+static actor_t *
+resolve (troupe_turn_t *turn, const char *to, size_t size, const char *name, const verb_t **verb)
+{
+    shard_t *self = turn->shard;
+    uintptr_t place = (uintptr_t) to;
+    resolved_t *known = &self->resolved[(place ^ place >> 8) % RESOLVED_MOST];
+    if (known->to == to && known->name == name && known->slept == self->slept
+        && known->actor->address_size == size && memcmp (known->actor->address, to, size) == 0
+        && strcmp (known->verb->name, name) == 0) {
+        *verb = known->verb;
+        return known->actor;
+    }
+    actor_t *actor = size <= TROUPE_ADDRESS_MAX ? shard_find_actor (self, to, size) : NULL;
+    *verb = actor && actor->kind && name ? kind_verb (actor->kind, name, strnlen (name, TROUPE_NAME_MAX + 1)) : NULL;
+    if (!*verb)
+        return NULL;
+    *known = (resolved_t) { to, name, actor, *verb, self->slept };
+    return actor;
 }
 
 /*  The id of the message, 0 when the turn is poisoned. */
@@ -268,21 +303,14 @@ send (troupe_turn_t *turn, const char *to, const char *name, uint8_t flags, cons
     size_t size = to ? strnlen (to, TROUPE_ADDRESS_MAX + 1) : 0;
     if (!pack_scratch (turn, format, arguments) || !admit (turn, turn->scratch.size + size, "send"))
         return 0;
+    const verb_t *verb;
     uint64_t id = next_id (turn);
-    message_fields_t fields = {
-        .id = id,
-        .ask = flags & MESSAGE_QUESTION ? id : 0,
-        .flags = flags,
-        .from = turn->actor->address,
-        .from_size = turn->actor->address_size,
-        .body = turn->scratch.data,
-        .body_size = (uint32_t) turn->scratch.size,
-    };
-    actor_t *actor = size && size <= TROUPE_ADDRESS_MAX ? shard_find_actor (turn->shard, to, size) : NULL;
+    actor_t *actor = size ? resolve (turn, to, size, name, &verb) : NULL;
     if (!actor)
-        return send_far (turn, &fields, to ? to : "", size, name) ? id : 0;
-    const verb_t *verb = verb_or_poison (turn, actor->kind, to, name);
-    return verb && put_out (turn, actor, &fields, verb) ? id : 0;
+        return send_far (turn, to, size, name, flags, id) ? id : 0;
+    message_t *message = message_new_told (&turn->shard->pool, turn->actor->address, turn->actor->address_size, verb,
+                                           turn->scratch.data, (uint32_t) turn->scratch.size);
+    return put_out (turn, actor, message, flags, id) ? id : 0;
 }
 
 troupe_status_t

@@ -221,6 +221,17 @@ typedef struct {
     uint64_t since_ms;
 } lane_t;
 
+/*  Where a told address and verb led the last time, by the place of their
+ *  text. The text is compared again: the place may hold another by now. */
+#define RESOLVED_MOST 256
+
+typedef struct {
+    const char *to, *name;
+    actor_t *actor;
+    const verb_t *verb;
+    uint64_t slept;         /* the shard's count of actors put to sleep then: later ones may be this one */
+} resolved_t;
+
 /* ---- the shard ---- */
 
 struct shard_s {
@@ -252,6 +263,7 @@ struct shard_s {
     overlay_t overlay;
     pool_t pool;
     table_t actors;
+    uint64_t slept;             /* actors that left memory so far */
     table_hand_t sweep_hand;
 
     frame_t *open;              /* always there; its number is the next */
@@ -284,10 +296,27 @@ struct shard_s {
     uint32_t sample;            /* counts turns between measured ones */
 
     troupe_turn_t turn;
+    resolved_t resolved[RESOLVED_MOST];
     metrics_t metrics;
 };
 
 /* ---- shard.c ---- */
+
+/*  Of the table in memory alone, so that it may be short: eight bytes a step.
+ *  Seeded anew at each start, since strangers choose ids. */
+static inline uint32_t
+address_table_hash (const shard_t *self, const char *address, size_t size)
+{
+    uint64_t hash = self->boot ^ size, word;
+    for (; size >= 8; address += 8, size -= 8) {
+        memcpy (&word, address, 8);
+        hash = hash_mix (hash, word);
+    }
+    for (word = 0; size > 0; size--)
+        word = word << 8 | (uint8_t) *address++;
+    hash = hash_mix (hash, word);
+    return (uint32_t) (hash ^ hash >> 32);
+}
 
 void shard_fail (shard_t *self, troupe_status_t status, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
@@ -310,12 +339,6 @@ actor_t *shard_actor (shard_t *self, const char *address, size_t size);
 actor_t *shard_find_actor (shard_t *self, const char *address, size_t size);
 actor_t *shard_new_actor (shard_t *self, const char *address, size_t size);  /* it is not in memory yet */
 actor_more_t *actor_more (shard_t *self, actor_t *actor);  /* NULL: out of memory */
-
-static inline uint32_t
-address_table_hash (const char *address, size_t size)
-{
-    return (uint32_t) hash_bytes (address, size, HASH_SEED_MEMORY);
-}
 
 /* ---- mailbox.c ---- */
 

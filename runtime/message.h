@@ -69,6 +69,10 @@ typedef struct {
  *  memory. The name in the fields is kept when the verb is unknown, and for a
  *  tick, where it is the timer's. */
 message_t *message_new (pool_t *pool, const message_fields_t *fields, const verb_t *verb);
+
+/*  The hot path: a message of one actor to another, of a known verb. */
+message_t *message_new_told (pool_t *pool, const char *from, uint8_t from_size, const verb_t *verb, const void *body,
+                             uint32_t body_size);
 void message_free (pool_t *pool, message_t *self);
 
 static inline const char *

@@ -23,7 +23,8 @@
 #define EVICT_BYTES_A_STEP (512u << 10) /* of frames; evicting more would stop the shard for too long */
 #define SWEEP_BUCKETS_A_STEP 2048
 #define DUE_A_STEP 512
-#define TURNS_BETWEEN_LOOKS 32          /* at watermarks and inbox */
+#define TURNS_BETWEEN_LOOKS 32          /* at watermarks, inbox and bounds */
+#define LARGE_TURN (64u << 10)          /* bytes of effects after which they are looked at at once */
 
 static const shard_limits_t default_limits = {
     .mailbox_messages = 4096,
@@ -349,6 +350,7 @@ free_actor (void *arg, table_node_t *node)
         memory_free (actor->more->reason);
         pool_free (&self->pool, actor->more, sizeof *actor->more);
     }
+    self->slept += 1;
     table_remove (&self->actors, &actor->node);
     pool_free (&self->pool, actor, sizeof *actor + actor->address_size + 1u);
     return true;
@@ -411,7 +413,7 @@ shard_destroy (shard_t **self_p)
 actor_t *
 shard_find_actor (shard_t *self, const char *address, size_t size)
 {
-    uint32_t hash = address_table_hash (address, size);
+    uint32_t hash = address_table_hash (self, address, size);
     for (table_node_t *node = table_chain (&self->actors, hash); node; node = node->next) {
         actor_t *actor = (actor_t *) node;
         if (node->hash == hash && actor->address_size == size && memcmp (actor->address, address, size) == 0)
@@ -442,7 +444,7 @@ shard_new_actor (shard_t *self, const char *address, size_t size)
     actor->id_at = (uint8_t) (slash - address + 1);
     actor->kind = registry_find (self->registry, address, (size_t) (slash - address));
     actor->next_number = 1;
-    if (!table_insert (&self->actors, &actor->node, address_table_hash (address, size))) {
+    if (!table_insert (&self->actors, &actor->node, address_table_hash (self, address, size))) {
         pool_free (&self->pool, actor, sizeof *actor + size + 1);
         return NULL;
     }
@@ -734,20 +736,23 @@ look_around (shard_t *self)
     }
 }
 
-/*  Runs turns until the slice is used up; a mailbox is drained to where it stood. */
+/*  Runs turns until the slice is used up; a mailbox is drained to where it
+ *  stood. Bounds and news are looked at every few turns, and after a large one. */
 static void
 run_slice (shard_t *self)
 {
     uint32_t left = self->limits.slice_turns, until_look = TURNS_BETWEEN_LOOKS;
-    while (left > 0 && self->run_count > 0 && may_run (self)) {
+    bool may = may_run (self);
+    while (left > 0 && self->run_count > 0 && may) {
         actor_t *actor = mailbox_next_runnable (self);
         uint32_t visit = actor->mail < left ? actor->mail : left;
         bool goes_on = true;
-        for (; visit > 0 && goes_on && may_run (self); visit--, left--) {
+        for (; visit > 0 && goes_on && may; visit--, left--) {
             goes_on = turn_run_next (self, actor);
-            if (--until_look == 0) {
+            if (--until_look == 0 || self->turn.bytes > LARGE_TURN) {
                 until_look = TURNS_BETWEEN_LOOKS;
                 look_around (self);
+                may = may_run (self);
             }
         }
         if (goes_on && actor->first)
