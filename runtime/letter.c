@@ -10,6 +10,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
+#include "runtime/body/answer.h"
 #include <string.h>
 
 static const char *
@@ -66,6 +67,6 @@ call_finish (call_t **self_p, troupe_status_t status, const void *body, size_t s
         .retry_after_ms = retry_after_ms
     };
     if (self->asked.done)
-        self->asked.done (self->asked.arg, &answer);
+        answer_deliver (self->asked.done, self->asked.arg, &answer);
     memory_free (self);
 }
