@@ -49,7 +49,8 @@ troupe_status_t client_ask (client_t *self, client_answer_t *answer, uint64_t ti
                             troupe_error_t *error) TROUPE_CHECKED;
 
 /*  A call in full, as troupe_submit takes it (`done` and `arg` aside). */
-troupe_status_t client_call (client_t *self, const troupe_call_t *call, uint64_t *tag, troupe_error_t *error) TROUPE_CHECKED;
+troupe_status_t client_call (client_t *self, const troupe_call_t *call, uint64_t *tag,
+                             troupe_error_t *error) TROUPE_CHECKED;
 
 /*  True when the node closes the connection within the time. */
 bool client_wait_closed (client_t *self, uint64_t timeout_ms);

@@ -221,7 +221,8 @@ unsent (const connection_t *connection)
 static bool
 may_read (const connection_t *connection)
 {
-    return !connection->ending && connection->waiting < CONTROL_REQUESTS_MAX && unsent (connection) < CONTROL_UNSENT_MAX;
+    return !connection->ending && connection->waiting < CONTROL_REQUESTS_MAX
+           && unsent (connection) < CONTROL_UNSENT_MAX;
 }
 
 /*  All whole messages that have arrived, as far as the bounds allow. */
@@ -264,7 +265,8 @@ static void
 transmit (connection_t *connection)
 {
     while (unsent (connection)) {
-        ssize_t size = send (connection->fd, connection->out.data + connection->sent, unsent (connection), MSG_NOSIGNAL);
+        const uint8_t *at = connection->out.data + connection->sent;
+        ssize_t size = send (connection->fd, at, unsent (connection), MSG_NOSIGNAL);
         if (size < 0 && errno == EAGAIN)
             return;
         if (size < 0 && errno != EINTR) {
@@ -409,17 +411,24 @@ run (void *arg)
 /* ---- life ---- */
 
 static void
+stop_listening (control_t *self)
+{
+    if (self->listener < 0)
+        return;
+    socket_remove (self->path);
+    close (self->listener);
+    self->listener = -1;
+}
+
+static void
 free_all (control_t *self)
 {
+    stop_listening (self);
     for (uint32_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         if (self->connections[i].fd >= 0)
             close_connection (&self->connections[i]);
     if (self->wake >= 0)
         close (self->wake);
-    if (self->listener >= 0) {
-        close (self->listener);
-        socket_remove (self->path);
-    }
     memory_free (self->path);
     memory_free (self);
 }
@@ -474,6 +483,7 @@ control_quiet (control_t *self, uint64_t most_ms)
     ring (self);
     pthread_join (self->thread, NULL);
     self->joined = true;
+    stop_listening (self);
 }
 
 void

@@ -51,11 +51,11 @@ void request_finish (request_t *request);
 void control_post (control_t *self, note_t *note);
 
 /*  Takes no more connections and requests, waits until all that were taken are
- *  answered and sent, at most so long, and joins the thread. The connections
- *  stay open until control_destroy, so that a client can wait for the very end. */
+ *  answered and sent, at most so long, joins the thread, and removes the socket. The
+ *  connections stay open until control_destroy, so that a client can wait for the very end. */
 void control_quiet (control_t *self, uint64_t most_ms);
 
-/*  After everybody who might finish a request is gone. Removes the socket. */
+/*  After everybody who might finish a request is gone. */
 void control_destroy (control_t **self_p);
 
 #endif

@@ -1,0 +1,288 @@
+/*  figures.c - the counters of a whole node, for people and for monitors.
+ *
+ *  DESIGN
+ *  Shards count for themselves; here, and only when somebody asks, they are
+ *  added up. Histograms go out as their buckets, not as quantiles: from two
+ *  samples a reader can then tell the quantiles of the time between them, and
+ *  those of several nodes can be added. Nothing here makes a shard wait.
+ */
+#include "commands/figures.h"
+
+#include "commands/wire.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/utf8.h"
+#include "runtime/body/packed.h"
+
+#include <stdio.h>
+
+#define FIGURE(name, is_level, doc) { #name, offsetof (metrics_t, name), is_level, doc }
+
+const figure_t figures[] = {
+    FIGURE (turns, false, "Turns run, whatever their outcome."),
+    FIGURE (refused, false, "Turns that refused: a final error for the caller."),
+    FIGURE (failed, false, "Turns that failed and are tried again."),
+    FIGURE (retried, false, "Turns that were tries after a failure."),
+    FIGURE (dead, false, "Messages that became dead letters."),
+    FIGURE (calls, false, "Calls from outside that were taken."),
+    FIGURE (overloaded, false, "Calls from outside that were refused at the door."),
+    FIGURE (told, false, "Messages to actors of the same shard."),
+    FIGURE (told_away, false, "Messages to actors of other shards."),
+    FIGURE (casts, false, "Messages that may be lost."),
+    FIGURE (links_taken, false, "Messages taken from other shards."),
+    FIGURE (links_resent, false, "Messages sent once more to other shards."),
+    FIGURE (links_dropped, false, "Messages from other shards that had been seen before."),
+    FIGURE (spilled, false, "Messages that went to disk because a mailbox was full."),
+    FIGURE (unspilled, false, "Messages that came back from there."),
+    FIGURE (timers_fired, false, "Timers that fired."),
+    FIGURE (events, false, "Events published."),
+    FIGURE (woken, false, "Actors that woke."),
+    FIGURE (slept, false, "Actors that went to sleep."),
+    FIGURE (frames, false, "Frames sealed."),
+    FIGURE (frame_bytes, false, "Bytes of frames."),
+    FIGURE (awake, true, "Actors in memory."),
+    FIGURE (mail, true, "Messages that wait."),
+    FIGURE (timers, true, "Timers that are set."),
+    FIGURE (asks, true, "Questions without an answer yet."),
+    FIGURE (undurable_bytes, true, "Bytes of frames that are not on disk yet."),
+    FIGURE (unfolded_bytes, true, "Bytes of frames that are not in the state yet."),
+    FIGURE (parked, true, "Actors set aside because they could not wake."),
+    FIGURE (dead_letters, true, "Dead letters that wait for an operator."),
+    { NULL, 0, false, NULL }
+};
+
+/* ---- adding up ---- */
+
+static const metrics_t *
+of_shard (troupe_t *node, uint32_t number)
+{
+    return shard_metrics (node_shard (node, (uint16_t) number));
+}
+
+static uint64_t
+value_of (const metrics_t *metrics, const figure_t *figure)
+{
+    return counter_get ((const counter_t *) ((const char *) metrics + figure->offset));
+}
+
+static uint64_t
+sum_of (troupe_t *node, const figure_t *figure)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < node_shard_count (node); i++)
+        sum += value_of (of_shard (node, i), figure);
+    return sum;
+}
+
+static void
+put_name (buffer_t *to, const char *name)
+{
+    packed_put_string (to, name, strlen (name));
+}
+
+static void
+put_histogram (buffer_t *to, const char *name, const histogram_t *histogram)
+{
+    uint32_t used = 0;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        used += counter_get (&histogram->buckets[i]) != 0;
+    put_name (to, name);
+    packed_put_object (to, 3);
+    wire_put_number (to, "count", counter_get (&histogram->count));
+    wire_put_number (to, "sum", counter_get (&histogram->sum));
+    put_name (to, "buckets");
+    packed_put_array (to, used);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        uint64_t count = counter_get (&histogram->buckets[i]);
+        if (count == 0)
+            continue;
+        packed_put_array (to, 2);
+        packed_put_int (to, i);
+        packed_put_int (to, (int64_t) count);
+    }
+}
+
+static void
+put_merged (troupe_t *node, buffer_t *to, const char *name, size_t offset)
+{
+    histogram_t all = { 0 };
+    for (uint32_t i = 0; i < node_shard_count (node); i++)
+        histogram_merge (&all, (const histogram_t *) ((const char *) of_shard (node, i) + offset));
+    put_histogram (to, name, &all);
+}
+
+/* ---- the parts ---- */
+
+static void
+put_figures (troupe_t *node, buffer_t *to, const char *name, bool levels)
+{
+    uint32_t count = 0;
+    for (const figure_t *figure = figures; figure->name; figure++)
+        count += figure->is_level == levels;
+    put_name (to, name);
+    packed_put_object (to, count);
+    for (const figure_t *figure = figures; figure->name; figure++)
+        if (figure->is_level == levels)
+            wire_put_number (to, figure->name, sum_of (node, figure));
+}
+
+static void
+put_kind (troupe_t *node, buffer_t *to, uint32_t kind)
+{
+    uint64_t turns = 0, reads = 0, refused = 0, failed = 0, awake = 0;
+    histogram_t turn_ns = { 0 };
+    for (uint32_t i = 0; i < node_shard_count (node); i++) {
+        const kind_metrics_t *metrics = &of_shard (node, i)->kinds[kind];
+        turns += counter_get (&metrics->turns);
+        reads += counter_get (&metrics->reads);
+        refused += counter_get (&metrics->refused);
+        failed += counter_get (&metrics->failed);
+        awake += counter_get (&metrics->awake);
+        histogram_merge (&turn_ns, &metrics->turn_ns);
+    }
+    packed_put_object (to, 7);
+    wire_put_text (to, "name", registry_at (node_registry (node), kind)->name);
+    wire_put_number (to, "turns", turns);
+    wire_put_number (to, "reads", reads);
+    wire_put_number (to, "refused", refused);
+    wire_put_number (to, "failed", failed);
+    wire_put_number (to, "awake", awake);
+    put_histogram (to, "turn_ns", &turn_ns);
+}
+
+static void
+put_shards (troupe_t *node, buffer_t *to)
+{
+    put_name (to, "by_shard");
+    packed_put_array (to, node_shard_count (node));
+    for (uint32_t i = 0; i < node_shard_count (node); i++) {
+        const metrics_t *metrics = of_shard (node, i);
+        packed_put_object (to, 6);
+        wire_put_number (to, "number", i);
+        wire_put_number (to, "turns", counter_get (&metrics->turns));
+        wire_put_number (to, "awake", counter_get (&metrics->awake));
+        wire_put_number (to, "mail", counter_get (&metrics->mail));
+        wire_put_number (to, "undurable_bytes", counter_get (&metrics->undurable_bytes));
+        wire_put_number (to, "unfolded_bytes", counter_get (&metrics->unfolded_bytes));
+    }
+}
+
+static void
+put_storage (const troupe_t *node, buffer_t *to)
+{
+    const store_t *store = node_store (node);
+    journal_counts_t journal = journal_counts (store->journal);
+    checkpoint_counts_t folds = checkpoint_counts (store->checkpoint);
+    put_name (to, "storage");
+    packed_put_object (to, 10);
+    wire_put_number (to, "lsn", journal.lsn);
+    wire_put_number (to, "trimmed_lsn", journal.trimmed_lsn);
+    wire_put_number (to, "journal_bytes", journal.bytes);
+    wire_put_number (to, "written_bytes", journal.written_bytes);
+    wire_put_number (to, "syncs", journal.syncs);
+    wire_put_number (to, "unfolded_bytes", journal.unfolded_bytes);
+    wire_put_number (to, "folds", folds.folds);
+    wire_put_number (to, "folded_frames", folds.frames);
+    wire_put_number (to, "folded_ops", folds.ops);
+    wire_put_number (to, "folded_keys", folds.keys);
+}
+
+static void
+put_threads (troupe_t *node, buffer_t *to)
+{
+    node_counts_t counts = node_counts (node);
+    put_name (to, "threads");
+    packed_put_object (to, 5);
+    wire_put_number (to, "slices", counts.workers.slices);
+    wire_put_number (to, "moves", counts.workers.moves);
+    wire_put_number (to, "wakes", counts.workers.wakes);
+    wire_put_number (to, "commits_by_thread", counts.commits.by_thread);
+    wire_put_number (to, "commits_by_worker", counts.commits.by_worker);
+}
+
+/* ---- messages under suspicion ---- */
+
+typedef struct {
+    buffer_t packed;
+    uint32_t count;
+} suspects_t;
+
+static void
+put_bytes_text (buffer_t *to, const char *name, const char *text)
+{
+    wire_put_text (to, name, utf8_is_valid (text, strlen (text)) ? text : "?");
+}
+
+static void
+put_suspect (void *arg, const recorder_suspect_t *suspect)
+{
+    suspects_t *suspects = arg;
+    suspects->count++;
+    packed_put_object (&suspects->packed, 5);
+    put_bytes_text (&suspects->packed, "address", suspect->address);
+    put_bytes_text (&suspects->packed, "verb", suspect->verb);
+    wire_put_number (&suspects->packed, "strikes", suspect->strikes);
+    wire_put_number (&suspects->packed, "signal", (uint64_t) suspect->signal);
+    put_bytes_text (&suspects->packed, "backtrace", suspect->backtrace);
+}
+
+static void
+put_suspects (const troupe_t *node, buffer_t *to)
+{
+    suspects_t suspects = { 0 };
+    recorder_each (node_recorder (node), put_suspect, &suspects);
+    put_name (to, "suspects");
+    packed_put_array (to, suspects.count);
+    buffer_append (to, suspects.packed.data, suspects.packed.size);
+    to->failed |= suspects.packed.failed;
+    buffer_clear (&suspects.packed);
+}
+
+void
+figures_put (troupe_t *node, buffer_t *to)
+{
+    char boot[17];
+    snprintf (boot, sizeof boot, "%016llx", (unsigned long long) node_boot (node));
+    packed_put_object (to, 15);
+    wire_put_number (to, "time_ms", clock_wall_ms ());
+    wire_put_number (to, "steady_ns", clock_monotonic_ns ());
+    wire_put_text (to, "boot", boot);
+    wire_put_number (to, "started_ms", node_started_ms (node));
+    wire_put_number (to, "shards", node_shard_count (node));
+    wire_put_number (to, "workers", node_worker_count (node));
+    wire_put_text (to, "door", troupe_status_name (node_door (node)));
+    put_figures (node, to, "counters", false);
+    put_figures (node, to, "levels", true);
+    put_name (to, "histograms");
+    packed_put_object (to, 3);
+    put_merged (node, to, "turn_ns", offsetof (metrics_t, turn_ns));
+    put_merged (node, to, "call_ns", offsetof (metrics_t, call_ns));
+    put_merged (node, to, "durable_ns", offsetof (metrics_t, durable_ns));
+    put_name (to, "kinds");
+    uint32_t kinds = registry_count (node_registry (node));
+    packed_put_array (to, kinds);
+    for (uint32_t i = 0; i < kinds; i++)
+        put_kind (node, to, i);
+    put_shards (node, to);
+    put_storage (node, to);
+    put_threads (node, to);
+    put_suspects (node, to);
+}
+
+bool
+figures_read_histogram (const json_t *value, histogram_t *histogram)
+{
+    *histogram = (histogram_t) { 0 };
+    const json_t *buckets = json_object_get (value, "buckets");
+    if (!json_is_array (buckets))
+        return false;
+    counter_set (&histogram->count, (uint64_t) json_integer_value (json_object_get (value, "count")));
+    counter_set (&histogram->sum, (uint64_t) json_integer_value (json_object_get (value, "sum")));
+    for (size_t i = 0; i < json_array_size (buckets); i++) {
+        const json_t *pair = json_array_get (buckets, i);
+        json_int_t number = json_integer_value (json_array_get (pair, 0));
+        if (number < 0 || number >= HISTOGRAM_BUCKETS)
+            return false;
+        counter_set (&histogram->buckets[number], (uint64_t) json_integer_value (json_array_get (pair, 1)));
+    }
+    return true;
+}
