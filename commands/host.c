@@ -1,0 +1,227 @@
+/*  host.c - a node with its control socket, from the start to a graceful end.
+ *
+ *  DESIGN
+ *  The main thread sleeps in one poll: signals come as a descriptor, the parent's
+ *  end as a pipe that closes, `stop` as an eventfd. Signals are blocked before
+ *  any thread starts, so that no thread of the node is ever interrupted by one.
+ *
+ *  The end goes from outside to inside: the control socket takes nothing more
+ *  and sends what is finished; a backup in hand is waited for; the node finishes
+ *  its turns and folds; only then are the connections closed, which tells
+ *  `troupe stop` that all is over.
+ */
+#include "commands/host.h"
+
+#include "commands/control.h"
+#include "commands/log.h"
+#include "commands/plugin.h"
+#include "commands/requests.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/error.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define QUIET_MS 5000  /* for requests in hand when the node stops */
+
+typedef struct {
+    const invocation_t *invocation;
+    int parent, signals, stop;  /* descriptors */
+    troupe_t *node;
+    requests_t *requests;
+    control_t *control;
+    char control_path[SETTINGS_TEXT_MAX + 16];
+} host_t;
+
+/*  What a failed start means for whoever would start it again. */
+static int
+code_of (troupe_status_t status)
+{
+    switch (status) {
+    case TROUPE_IO:
+        return EXIT_DISK;
+    case TROUPE_NO_MEMORY:
+    case TROUPE_FULL:
+        return EXIT_INTERNAL;
+    default:
+        return EXIT_CONFIG;
+    }
+}
+
+static int
+fail (const troupe_error_t *error)
+{
+    log_error ("cannot start: %s", error->text);
+    return code_of (error->status);
+}
+
+/* ---- start ---- */
+
+static troupe_status_t
+open_descriptors (host_t *self, troupe_error_t *error)
+{
+    sigset_t ends;
+    sigemptyset (&ends);
+    sigaddset (&ends, SIGTERM);
+    sigaddset (&ends, SIGINT);
+    sigaddset (&ends, SIGHUP);
+    signal (SIGPIPE, SIG_IGN);
+    sigprocmask (SIG_SETMASK, &ends, NULL);
+    self->signals = signalfd (-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+    self->stop = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->signals < 0 || self->stop < 0)
+        return error_set (error, TROUPE_NO_MEMORY, "no descriptors: %s", strerror (errno));
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+add_plugins (host_t *self, troupe_error_t *error)
+{
+    const invocation_t *invocation = self->invocation;
+    for (unsigned i = 0; i < invocation->word_count; i++) {
+        const troupe_kind_t *const *kinds = plugin_load (invocation->words[i], error);
+        if (!kinds)
+            return error->status;
+        for (; *kinds; kinds++)
+            if (node_add_kind (self->node, *kinds, error) != TROUPE_OK)
+                return error->status;
+    }
+    if (!invocation->kinds[0] && invocation->word_count == 0)
+        return error_set (error, TROUPE_INVALID, "no kinds to serve: give a shared object, `%s serve ./my_kinds.so`",
+                          invocation->program);
+    return TROUPE_OK;
+}
+
+/*  `stop` over the control socket, on its thread. */
+static void
+ask_to_stop (void *arg)
+{
+    uint64_t one = 1;
+    host_t *self = arg;
+    while (write (self->stop, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static troupe_status_t
+start_node (host_t *self, troupe_error_t *error)
+{
+    uint64_t start_ns = clock_monotonic_ns ();
+    self->node = troupe_new (self->invocation->kinds, error);
+    if (!self->node || add_plugins (self, error) != TROUPE_OK)
+        return error->status;
+    *node_settings (self->node) = self->invocation->settings;
+    troupe_status_t status = troupe_start (self->node, error);
+    if (status == TROUPE_OK)
+        log_info ("the node started in %llu ms", (unsigned long long) ((clock_monotonic_ns () - start_ns) / 1000000));
+    return status;
+}
+
+static troupe_status_t
+start_control (host_t *self, troupe_error_t *error)
+{
+    settings_control (&self->invocation->settings, self->control_path, sizeof self->control_path);
+    self->requests = requests_new (self->node, ask_to_stop, self);
+    if (!self->requests)
+        return error_set (error, TROUPE_NO_MEMORY, "out of memory");
+    self->control = control_new (self->control_path, requests_handle, self->requests, error);
+    return self->control ? TROUPE_OK : error->status;
+}
+
+/* ---- serve ---- */
+
+static void
+say_ready (const host_t *self)
+{
+    const registry_t *registry = node_registry (self->node);
+    const settings_t *settings = &self->invocation->settings;
+    bool json = settings->log_format == LOG_FORMAT_JSON;
+    if (json) {
+        json_t *kinds = json_array ();
+        for (uint32_t i = 0; i < registry_count (registry); i++)
+            json_array_append_new (kinds, json_string (registry_at (registry, i)->name));
+        json_t *ready = json_pack ("{s:b, s:s, s:o, s:i, s:i, s:s, s:i}", "ready", 1, "store", settings->store, "kinds",
+                                   kinds, "shards", (int) node_shard_count (self->node), "workers",
+                                   (int) node_worker_count (self->node), "control", self->control_path, "pid",
+                                   (int) getpid ());
+        json_dumpf (ready, stdout, JSON_COMPACT);
+        json_decref (ready);
+        putchar ('\n');
+    } else {
+        printf ("ready store=%s kinds=", settings->store);
+        for (uint32_t i = 0; i < registry_count (registry); i++)
+            printf ("%s%s", i ? "," : "", registry_at (registry, i)->name);
+        printf (" shards=%u workers=%u control=%s pid=%ld\n", node_shard_count (self->node),
+                node_worker_count (self->node), self->control_path, (long) getpid ());
+    }
+    fflush (stdout);
+}
+
+/*  Returns why. */
+static const char *
+wait_for_the_end (const host_t *self)
+{
+    struct pollfd fds[] = {
+        { .fd = self->signals, .events = POLLIN },
+        { .fd = self->stop, .events = POLLIN },
+        { .fd = self->parent, .events = POLLIN }
+    };
+    for (;;) {
+        struct signalfd_siginfo info;
+        if (poll (fds, sizeof fds / sizeof *fds, -1) < 0)
+            continue;
+        if (fds[1].revents)
+            return "asked to over the control socket";
+        if (fds[2].revents)
+            return "the parent process ended";
+        if (fds[0].revents && read (self->signals, &info, sizeof info) == sizeof info)
+            return info.ssi_signo == SIGINT ? "interrupted" : info.ssi_signo == SIGHUP ? "hung up" : "terminated";
+    }
+}
+
+/* ---- end ---- */
+
+static void
+end (host_t *self)
+{
+    if (self->control)
+        control_quiet (self->control, QUIET_MS);
+    if (self->requests)
+        requests_quiet (self->requests);
+    if (self->node) {
+        troupe_stop (self->node);
+        troupe_destroy (&self->node);
+    }
+    control_destroy (&self->control);
+    requests_destroy (&self->requests);
+    if (self->signals >= 0)
+        close (self->signals);
+    if (self->stop >= 0)
+        close (self->stop);
+}
+
+int
+host_run (const invocation_t *invocation, int parent)
+{
+    host_t self = { .invocation = invocation, .parent = parent, .signals = -1, .stop = -1 };
+    troupe_error_t error;
+    troupe_status_t status = open_descriptors (&self, &error);
+    if (status == TROUPE_OK)
+        status = start_node (&self, &error);
+    if (status == TROUPE_OK)
+        status = start_control (&self, &error);
+    if (status != TROUPE_OK) {
+        int code = fail (&error);
+        end (&self);
+        return code;
+    }
+    say_ready (&self);
+    log_info ("the node stops: %s", wait_for_the_end (&self));
+    end (&self);
+    log_info ("the node stopped");
+    return EXIT_OK;
+}
