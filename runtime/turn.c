@@ -21,6 +21,7 @@
 #include <string.h>
 #include <time.h>
 
+#define VALUES_CACHED_MOST 4096  /* of one actor; callers choose keys, memory must not follow them */
 #define SAMPLE_EVERY 64  /* turns; reading the clock around each costs more than many turns do */
 
 /* ---- begin and end ---- */
@@ -419,6 +420,8 @@ static bool
 handle (shard_t *self, actor_t *actor, message_t *message)
 {
     kind_metrics_t *kind = &self->metrics.kinds[actor->kind->index];
+    if (__builtin_expect (actor->value_count > VALUES_CACHED_MOST, 0) && actor->frame <= self->sealed)
+        value_free_all (&self->pool, actor);  /* none is dirty: the open frame changed nothing of it */
     begin (self, TURN_MESSAGE, actor, message);
     troupe_status_t status = run (self, message->verb->run, 0, message->verb->name, message->verb->table->budget_ms);
     if (__builtin_expect (self->turn.needs_upgrade, 0)) {
