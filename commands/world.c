@@ -24,6 +24,8 @@
  *  The machine
  * ------------------------------------------------------------------ */
 
+static void make_port (world_t *self);
+
 world_t *
 world_new (const world_options_t *options, troupe_error_t *error)
 {
@@ -41,8 +43,15 @@ world_new (const world_options_t *options, troupe_error_t *error)
     if (!self || !self->disk || !self->state || !self->recorder) {
         error_set (error, TROUPE_NO_MEMORY, "no memory for a world");
         world_destroy (&self);
-    }
+    } else
+        make_port (self);
     return self;
+}
+
+void
+world_set_faults (world_t *self, const world_faults_t *faults)
+{
+    self->options.faults = *faults;
 }
 
 void
@@ -158,6 +167,7 @@ on_taken (void *self_, uint16_t shard, uint64_t frame)
     world_t *self = self_;
     shard_taken (self->shards[shard], frame);
     self->is_ready[shard] = true;
+    world_meanwhile (self);
 }
 
 static void
@@ -166,6 +176,7 @@ on_durable (void *self_, uint16_t shard, uint64_t frame)
     world_t *self = self_;
     if (self->options.watch.durable)
         self->options.watch.durable (self->options.watch.self, shard, frame);
+    self->durable_frame[shard] = frame;
     shard_durable (self->shards[shard], frame);
     self->is_ready[shard] = true;
 }
@@ -176,8 +187,60 @@ on_folded (void *self_, uint16_t shard, uint64_t frame)
     world_t *self = self_;
     if (self->options.watch.folded)
         self->options.watch.folded (self->options.watch.self, shard, frame);
+    self->folded_frame[shard] = frame;
     shard_folded (self->shards[shard], frame);
     self->is_ready[shard] = true;
+    world_meanwhile (self);
+}
+
+/* ------------------------------------------------------------------ *
+ *  The state, as the process sees it
+ * ------------------------------------------------------------------ */
+
+static const state_identity_t *
+port_identity (void *self_)
+{
+    const world_t *self = self_;
+    return self->state->identity (self->state->self);
+}
+
+static void
+port_marks (void *self_, state_mark_t *marks)
+{
+    const world_t *self = self_;
+    self->state->marks (self->state->self, marks);
+}
+
+static state_view_t *
+port_view_new (void *self_, uint16_t shard)
+{
+    const world_t *self = self_;
+    return self->state->view_new (self->state->self, shard);
+}
+
+/*  Shards run and the journal commits while the tree is written; they see the old tree or the new. */
+static troupe_status_t
+port_fold (void *self_, const state_change_t *changes, size_t count, const state_mark_t *marks,
+           troupe_error_t *error)
+{
+    world_t *self = self_;
+    world_meanwhile (self);
+    if (dice_once_in (&self->dice, self->options.faults.no_room_in))
+        return error_set (error, TROUPE_FULL, "no room for the state");
+    troupe_status_t status = self->state->fold (self->state->self, changes, count, marks, error);
+    world_meanwhile (self);
+    return status;
+}
+
+static void
+make_port (world_t *self)
+{
+    self->port = *self->state;
+    self->port.self = self;
+    self->port.identity = port_identity;
+    self->port.marks = port_marks;
+    self->port.view_new = port_view_new;
+    self->port.fold = port_fold;
 }
 
 /* ------------------------------------------------------------------ *
@@ -203,7 +266,7 @@ make_shards (world_t *self, troupe_error_t *error)
 {
     shard_options_t options = {
         .registry = self->registry,
-        .state = self->state,
+        .state = &self->port,
         .world = { self, on_submit, on_carry, on_published },
         .limits = self->options.limits,
         .boot = hash_mix (self->options.seed, self->counts.boots),
@@ -233,7 +296,7 @@ make_journal (world_t *self, troupe_error_t *error)
     self->journal = journal_new (self->disk, self->state->identity (self->state->self), &options, error);
     if (!self->journal)
         return error->status;
-    self->checkpoint = checkpoint_new (self->journal, self->state, on_folded, self);
+    self->checkpoint = checkpoint_new (self->journal, &self->port, on_folded, self);
     return self->checkpoint ? TROUPE_OK : error_set (error, TROUPE_NO_MEMORY, "no memory for a checkpoint");
 }
 
@@ -243,7 +306,7 @@ replay (void *self_, frame_t *frame)
     world_t *self = self_;
     if (self->options.watch.replayed)
         self->options.watch.replayed (self->options.watch.self, frame);
-    self->unfolded += 1;
+    self->durable_frame[frame->shard] = frame->number;
     return shard_replay (self->shards[frame->shard], frame, &self->failure);
 }
 
@@ -252,6 +315,8 @@ recover (world_t *self, troupe_error_t *error)
 {
     state_mark_t marks[WORLD_SHARDS_MAX];
     self->state->marks (self->state->self, marks);
+    for (uint32_t i = 0; i < self->shard_count; i++)
+        self->durable_frame[i] = self->folded_frame[i] = marks[i].frame;
     return journal_recover (self->journal, marks, self->shard_count, replay, self, error);
 }
 
@@ -370,7 +435,7 @@ world_halt (world_t *self, bool power)
         shard_destroy (&self->shards[i]);
     registry_destroy (&self->registry);
     restore_strikes (self);
-    self->submitted = self->durable = self->unfolded = 0;
+    self->submitted = self->durable = self->within = 0;
     self->is_full = false;
     disk_memory_crash (self->disk, dice_next (&self->dice), !power);
     state_memory_revive (self->state);

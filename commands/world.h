@@ -46,6 +46,13 @@ typedef struct {
                        const char *key, const void *body, size_t size);
 } world_watch_t;
 
+/*  Each happens once in so many; 0: never. */
+typedef struct {
+    uint32_t cut_in;       /* letters that arrive: the road between the two shards is broken */
+    uint32_t no_room_in;   /* folds: there is no room for them */
+    uint32_t no_memory_in; /* slices: at some place in it memory runs out */
+} world_faults_t;
+
 typedef struct {
     uint64_t seed;
     uint32_t shards;
@@ -53,7 +60,8 @@ typedef struct {
     uint64_t segment_size;
     uint32_t spare_segments;
     uint32_t weights[WORLD_ACTIONS];  /* how eagerly each is chosen when it can be; 0: 1 */
-    uint32_t cut_once_in;             /* of the letters that arrive, one finds its road broken; 0: none */
+    uint32_t meanwhile_most;          /* things that happen in the middle of a commit or fold, at most */
+    world_faults_t faults;
     world_watch_t watch;
 } world_options_t;
 
@@ -115,8 +123,7 @@ void world_close_door (world_t *self, troupe_status_t why);
 /*  All roads between two shards break: what is on them is lost, both are told. */
 void world_cut (world_t *self, uint16_t one, uint16_t other);
 
-/*  From now on one letter in so many finds its road broken; 0: none. */
-void world_set_cuts (world_t *self, uint32_t once_in);
+void world_set_faults (world_t *self, const world_faults_t *faults);
 
 /*  Whether all shards are quiet and nothing is on its way. */
 bool world_is_quiet (const world_t *self);

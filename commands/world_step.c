@@ -13,6 +13,7 @@
 
 #define FULL_RETRY_MS 20       /* between two tries of the journal on a full disk */
 #define CLOCK_STEP_MS 4        /* most that passes in one step */
+#define NO_MEMORY_AFTER 40     /* allocations, at most */
 #define CHECKPOINT_ONCE_IN 40  /* steps, by default */
 
 /* ------------------------------------------------------------------ *
@@ -30,8 +31,11 @@ step_shard (world_t *self, uint32_t number)
 {
     shard_t *shard = self->shards[number];
     self->is_ready[number] = false;
+    if (dice_once_in (&self->dice, self->options.faults.no_memory_in))
+        memory_fail_after (1 + dice_roll (&self->dice, NO_MEMORY_AFTER));
     if (shard_step (shard, self->wall_ms, recorder_slot (self->recorder, 0)))
         self->is_ready[number] = true;
+    memory_fail_after (0);
     troupe_error_t error;
     const char *text;
     error.status = shard_failure (shard, &text);
@@ -52,9 +56,10 @@ commit (world_t *self)
 {
     troupe_error_t error = { 0 };
     uint32_t frames = 0;
+    self->within |= WITHIN_COMMIT;
     troupe_status_t status = journal_commit (self->journal, &frames, &error);
+    self->within &= ~(uint32_t) WITHIN_COMMIT;
     self->durable += frames;
-    self->unfolded += frames;
     bool was_full = self->is_full;
     self->is_full = status == TROUPE_FULL;
     if (self->is_full)
@@ -70,14 +75,20 @@ fold (world_t *self)
 {
     troupe_error_t error = { 0 };
     self->counts.folds += 1;
-    troupe_status_t status = journal_prepare (self->journal, &error);
-    if (status == TROUPE_OK || status == TROUPE_FULL) {
-        status = checkpoint_run (self->checkpoint, &error);
-        if (status == TROUPE_OK)
-            self->unfolded = 0;
-    }
+    self->within |= WITHIN_FOLD;
+    troupe_status_t status = checkpoint_run (self->checkpoint, &error);
+    self->within &= ~(uint32_t) WITHIN_FOLD;
     if (status != TROUPE_OK && status != TROUPE_FULL)
         world_fail (self, &error);
+}
+
+bool
+world_has_unfolded (const world_t *self)
+{
+    for (uint32_t i = 0; i < self->shard_count; i++)
+        if (self->durable_frame[i] > self->folded_frame[i])
+            return true;
+    return false;
 }
 
 void
@@ -110,17 +121,11 @@ world_cut (world_t *self, uint16_t one, uint16_t other)
     CHECK (cut_end (self, one, other) && cut_end (self, other, one));
 }
 
-void
-world_set_cuts (world_t *self, uint32_t once_in)
-{
-    self->options.cut_once_in = once_in;
-}
-
 static void
 deliver (world_t *self, uint32_t which)
 {
     uint16_t from = (uint16_t) (which / WORLD_SHARDS_MAX), to = (uint16_t) (which % WORLD_SHARDS_MAX);
-    if (dice_once_in (&self->dice, self->options.cut_once_in)) {
+    if (dice_once_in (&self->dice, self->options.faults.cut_in)) {
         world_cut (self, from, to);
         return;
     }
@@ -204,21 +209,14 @@ weight (const world_t *self, world_action_t action)
     return self->options.weights[action] ? self->options.weights[action] : 1;
 }
 
-/*  The clock moves only while something else could happen as well: what
- *  waits for time alone is the caller's to decide. */
-bool
-world_step (world_t *self)
+/*  Chooses among what the threads of a node could do next; the clock moves only while
+ *  something else could happen as well. False: nothing. */
+static bool
+choose (world_t *self, bool commits_too)
 {
-    if (!self->is_up)
-        return false;
-    uint32_t fold_once_in = self->options.weights[WORLD_CHECKPOINT];
-    if (self->unfolded && dice_once_in (&self->dice, fold_once_in ? fold_once_in : CHECKPOINT_ONCE_IN)) {
-        act (self, WORLD_CHECKPOINT, 0, self->unfolded);
-        return true;
-    }
     uint32_t ready = count_ready (self), roads = count_roads (self);
     uint64_t shards = ready ? weight (self, WORLD_SHARD) * ready : 0;
-    uint64_t commits = can_commit (self) ? weight (self, WORLD_COMMIT) : 0;
+    uint64_t commits = commits_too && can_commit (self) ? weight (self, WORLD_COMMIT) : 0;
     uint64_t letters = roads ? weight (self, WORLD_DELIVER) * roads : 0;
     if (shards + commits + letters == 0)
         return false;
@@ -234,17 +232,35 @@ world_step (world_t *self)
     return true;
 }
 
+void
+world_meanwhile (world_t *self)
+{
+    for (uint64_t i = dice_roll (&self->dice, self->options.meanwhile_most + 1); i > 0 && self->is_up; i--)
+        choose (self, !(self->within & WITHIN_COMMIT));
+}
+
+bool
+world_step (world_t *self)
+{
+    uint32_t fold_once_in = self->options.weights[WORLD_CHECKPOINT];
+    if (!self->is_up)
+        return false;
+    if (world_has_unfolded (self) && dice_once_in (&self->dice, fold_once_in ? fold_once_in : CHECKPOINT_ONCE_IN)) {
+        act (self, WORLD_CHECKPOINT, 0, 0);
+        return true;
+    }
+    return choose (self, true);
+}
+
 bool
 world_settle (world_t *self, uint64_t most)
 {
     for (; most && self->is_up; most--) {
         if (world_step (self))
             continue;
-        if (!self->unfolded)
+        if (!world_has_unfolded (self))
             return true;
-        act (self, WORLD_CHECKPOINT, 0, self->unfolded);
-        if (self->unfolded)
-            return self->is_up;
+        act (self, WORLD_CHECKPOINT, 0, 0);
     }
     return false;
 }

@@ -290,17 +290,20 @@ in_time (const shard_t *self, troupe_call_t *asked, const char **text)
     return TROUPE_OK;
 }
 
+/*  The actor of this address; NULL: there is none such here, or no memory for it (OVERLOADED). */
 static actor_t *
-actor_of (shard_t *self, const char *to)
+actor_of (shard_t *self, const char *to, troupe_status_t *why)
 {
     size_t size = strlen (to);
     address_t address;
     actor_t *actor = size <= TROUPE_ADDRESS_MAX ? shard_find_actor (self, to, size) : NULL;
+    *why = TROUPE_NOT_FOUND;
     if (actor)
         return actor;
     if (address_parse (to, size, &address, NULL) != TROUPE_OK
         || address_shard (&address, self->hash_seed, self->shards) != self->number)
         return NULL;
+    *why = TROUPE_OVERLOADED;
     return shard_new_actor (self, to, size);
 }
 
@@ -366,11 +369,15 @@ call_admit (shard_t *self, call_t *call)
     }
     if (joins_twin (self, call))
         return;
-    actor_t *actor = actor_of (self, call->asked.to);
-    const verb_t *verb =
-        actor && actor->kind ? kind_verb (actor->kind, call->asked.verb, strlen (call->asked.verb)) : NULL;
+    actor_t *actor = actor_of (self, call->asked.to, &status);
+    if (!actor) {
+        turn_down (self, call, status,
+                   status == TROUPE_NOT_FOUND ? "no such address in this shard" : "no memory for one more actor");
+        return;
+    }
+    const verb_t *verb = actor->kind ? kind_verb (actor->kind, call->asked.verb, strlen (call->asked.verb)) : NULL;
     if (!verb) {
-        turn_down (self, call, TROUPE_NOT_FOUND, actor ? "no such kind or verb" : "no such address in this shard");
+        turn_down (self, call, TROUPE_NOT_FOUND, "no such kind or verb");
         return;
     }
     status = door (self, call, actor, &text);

@@ -92,11 +92,12 @@ fetch_value (troupe_turn_t *turn, const char *name, size_t size)
         return NULL;
     }
     state_key (turn->actor, name, size, &key);
-    if (shard_get (self, &key, &bytes, &found, NULL) && !value_set (value, bytes, found)) {
+    if (shard_get (self, &key, &bytes, &found, NULL) && !value_set (value, bytes, found))
         shard_fail (self, TROUPE_NO_MEMORY, "no memory for a value of %zu bytes", found);
-        return NULL;
-    }
-    return value;
+    if (__builtin_expect (self->failure.status == TROUPE_OK, 1))
+        return value;
+    turn_poison (turn, self->failure.status, "%s", self->failure.text);  /* or the handler would see no value */
+    return NULL;
 }
 
 /*  The value of a key, maybe an absent one; NULL: the turn is poisoned. */
@@ -371,7 +372,7 @@ troupe_each (troupe_turn_t *turn, const char *prefix, troupe_each_t *each, void 
     if (!open_state (turn))
         return turn->error.status;
     state_key (turn->actor, prefix, walk.prefix_size, &key);
-    shard_scan (turn->shard, key.bytes, key.size, see_stored, &walk);
+    walk.failed = !shard_scan (turn->shard, key.bytes, key.size, see_stored, &walk) || walk.failed;
     value_each (turn->actor, see_cached, &walk);
     bool failed = walk.failed || walk.seen.failed;
     seen_t *seen = (seen_t *) walk.seen.data;

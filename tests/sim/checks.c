@@ -446,10 +446,20 @@ checks_begin (sim_t *sim)
     sim->is_folded = false;
 }
 
+static void
+on_acted (void *sim_, world_action_t action, uint32_t which, uint64_t detail)
+{
+    static const char *const names[] = { "slice", "commit", "fold", "deliver", "clock" };
+    sim_t *sim = sim_;
+    sim->is_excused = false;
+    sim_note (sim, names[action], which, detail, 0, NULL);
+}
+
 void
 checks_watch (sim_t *sim, world_watch_t *watch)
 {
     watch->self = sim;
+    watch->acted = on_acted;
     watch->submitted = on_submitted;
     watch->replayed = on_replayed;
     watch->durable = on_durable;

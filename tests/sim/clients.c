@@ -126,12 +126,13 @@ on_answer (void *arg, const troupe_answer_t *answer)
     case TROUPE_OVERLOADED:
     case TROUPE_STOPPING:
     case TROUPE_PARKED:
+    case TROUPE_NOT_FOUND:
         check_shown (sim, request, answer);
         if (request->client >= SIM_NO_SESSION)
             lose (sim, request);
         return;
     case TROUPE_UNKNOWN:
-        if (request->client < SIM_NO_SESSION && !is_late (sim, request))
+        if (request->client < SIM_NO_SESSION && !is_late (sim, request) && !sim->profile.faults.no_memory_in)
             sim_fail ("client %u, call %llu of %s is told \"unknown\" (%s) %llu ms before its time", request->client,
                       (unsigned long long) request->seq, request->to, answer->text,
                       (unsigned long long) (request->not_after_ms - sim->newest_ms));

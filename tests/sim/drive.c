@@ -74,6 +74,18 @@ change_version (sim_t *sim)
     choose_kinds (sim);
 }
 
+bool
+sim_is_failing (sim_t *sim)
+{
+    const char *text;
+    for (uint16_t i = 0; i < sim->profile.shards; i++) {
+        shard_t *shard = world_shard (sim->world, i);
+        if (shard && shard_failure (shard, &text) != TROUPE_OK)
+            return true;
+    }
+    return false;
+}
+
 void
 sim_note_time (sim_t *sim)
 {
@@ -151,7 +163,8 @@ revive (sim_t *sim)
     const char *text;
     troupe_status_t status = world_failure (sim->world, &text);
     sim_note (sim, "down", status, 0, 0, text);
-    if (status == TROUPE_CORRUPT || status == TROUPE_MISMATCH || status == TROUPE_NO_MEMORY)
+    bool may_lack = status == TROUPE_NO_MEMORY && sim->profile.faults.no_memory_in;
+    if (status == TROUPE_CORRUPT || status == TROUPE_MISMATCH || (status == TROUPE_NO_MEMORY && !may_lack))
         sim_fail ("the process stopped: %s", text);
     if (status == TROUPE_IO && !sim->may_fail)
         sim_fail ("the process stopped: %s", text);
@@ -293,7 +306,7 @@ end_faults (sim_t *sim)
     disk_memory_die_after (disk, 0);
     disk_memory_fail_sync_after (disk, 0);
     state_memory_die_after (world_state (sim->world), 0);
-    world_set_cuts (sim->world, 0);
+    world_set_faults (sim->world, &(world_faults_t) { 0, 0, 0 });
     world_close_door (sim->world, TROUPE_OK);
     if (sim->version != SIM_KIND_VERSIONS || !world_is_up (sim->world)) {
         halt (sim, false);
@@ -402,7 +415,8 @@ begin (sim_t *sim)
     options.segment_size = profile->segment_size;
     options.spare_segments = profile->spare_segments;
     memcpy (options.weights, profile->weights, sizeof options.weights);
-    options.cut_once_in = profile->cut_in;
+    options.meanwhile_most = profile->meanwhile_most;
+    options.faults = profile->faults;
     checks_begin (sim);
     checks_watch (sim, &options.watch);
     sim->world = world_new (&options, &error);

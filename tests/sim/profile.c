@@ -47,7 +47,11 @@ roll_faults (dice_t *dice, profile_t *profile)
     profile->boot_death_in = (uint32_t) ONE_OF (0, 2, 4);
     profile->full_in = (uint32_t) ONE_OF (0, 0, 100);
     profile->sync_failure_in = (uint32_t) ONE_OF (0, 0, 200);
-    profile->cut_in = (uint32_t) ONE_OF (0, 0, 10, 50);
+    profile->faults.cut_in = (uint32_t) ONE_OF (0, 0, 10, 50);
+    profile->faults.no_room_in = profile->full_in ? 3 : 0;
+    profile->faults.no_memory_in = (uint32_t) ONE_OF (0, 0, 0, 100);
+    if (profile->faults.no_memory_in)
+        profile->limits.attempts = 12;  /* tries that fail so are no fault of the message */
     profile->clock_jump_in = (uint32_t) ONE_OF (0, 3);
     profile->upgrade_in = (uint32_t) ONE_OF (0, 2, 4);
     profile->operator_in = (uint32_t) ONE_OF (0, 40);
@@ -62,6 +66,7 @@ roll_moods (dice_t *dice, profile_t *profile)
     profile->weights[WORLD_COMMIT] = (uint32_t) ONE_OF (1, 4, 10);
     profile->weights[WORLD_DELIVER] = (uint32_t) ONE_OF (1, 4, 10);
     profile->weights[WORLD_CHECKPOINT] = (uint32_t) ONE_OF (5, 20, 60, 1000);
+    profile->meanwhile_most = (uint32_t) ONE_OF (0, 2, 6);
     profile->weights[WORLD_CLOCK] = (uint32_t) ONE_OF (1, 3);
 }
 

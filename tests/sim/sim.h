@@ -34,7 +34,9 @@ typedef struct {
     uint32_t workloads;          /* a bit each */
     uint32_t act_in;             /* of the steps, one in so many is a client's act; so below */
     uint32_t power_in, kill_in, disk_death_in, fold_death_in, boot_death_in;
-    uint32_t full_in, sync_failure_in, cut_in, clock_jump_in, upgrade_in, operator_in, door_in;
+    uint32_t full_in, sync_failure_in, clock_jump_in, upgrade_in, operator_in, door_in;
+    uint32_t meanwhile_most;
+    world_faults_t faults;
     uint32_t handler_death_in;   /* of the turns that may */
     uint32_t think_ms;           /* most that passes when nothing happens */
     bool is_ordered;             /* sessions are ordered lanes */
@@ -132,6 +134,7 @@ struct sim_s {
     uint64_t newest_ms;          /* latest time that any clock ever showed */
     const troupe_kind_t *kinds[32];
     bool is_ending;              /* no more faults, no more new calls */
+    bool is_excused;             /* memory ran out in this slice: see workload.h */
     bool may_fail;               /* a fault is under way that may end the process with an I/O error */
 
     /* clients */
@@ -171,6 +174,9 @@ void profile_roll (profile_t *profile, dice_t *dice);
 
 void sim_run (sim_t *sim, uint64_t seed, bool verbose);
 void sim_clear (sim_t *sim);
+
+/*  A shard is failing: it stops at the end of its slice. */
+bool sim_is_failing (sim_t *sim);
 
 /*  Takes note of the clock: sim->newest_ms. */
 void sim_note_time (sim_t *sim);

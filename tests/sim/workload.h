@@ -12,6 +12,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/*  A handler found something wrong. When memory ran out in this slice, what it loaded may be missing:
+ *  its turn is poisoned then, and whatever it does is dropped. */
+#define wrong(...)                                                             \
+    do {                                                                       \
+        if (!sim_now->is_excused)                                              \
+            sim_fail (__VA_ARGS__);                                            \
+    } while (0)
+
+/*  As troupe_load. */
+static inline troupe_status_t
+load (troupe_turn_t *turn, const char *key, void *buffer, size_t size)
+{
+    troupe_status_t status = troupe_load (turn, key, buffer, size);
+    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND && status != TROUPE_TOO_LARGE)
+        sim_now->is_excused = true;
+    return status;
+}
+
+/*  As troupe_value. */
+static inline const void *
+value_of (troupe_turn_t *turn, const char *key, size_t *size)
+{
+    char nothing;
+    const void *value = troupe_value (turn, key, size);
+    if (!value)
+        load (turn, key, &nothing, 0);
+    if (sim_is_failing (sim_now))
+        sim_now->is_excused = true;
+    return value;
+}
+
 typedef struct {
     uint64_t stamp;
     uint64_t now_ms;
@@ -21,10 +52,10 @@ static inline stamp_t
 stamp_load (troupe_turn_t *turn)
 {
     stamp_t stamp = { 0, 0 };
-    troupe_load (turn, "stamp", &stamp, sizeof stamp);
+    load (turn, "stamp", &stamp, sizeof stamp);
     if (troupe_now (turn) < stamp.now_ms)
-        sim_fail ("%s: time went back from %llu to %llu", troupe_self (turn), (unsigned long long) stamp.now_ms,
-                  (unsigned long long) troupe_now (turn));
+        wrong ("%s: time went back from %llu to %llu", troupe_self (turn), (unsigned long long) stamp.now_ms,
+               (unsigned long long) troupe_now (turn));
     return stamp;
 }
 
@@ -48,7 +79,7 @@ static inline uint64_t
 load_number (troupe_turn_t *turn, const char *key)
 {
     uint64_t number = 0;
-    troupe_load (turn, key, &number, sizeof number);
+    load (turn, key, &number, sizeof number);
     return number;
 }
 

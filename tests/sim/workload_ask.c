@@ -48,7 +48,7 @@ on_ask (troupe_turn_t *turn)
     uint64_t id = troupe_ask (turn, to, verb_of[how], "heard", (uint64_t) within, "{s:I}", "question", stamp);
     question_key (key, id);
     if (load_number (turn, key))
-        sim_fail ("%s: the id of a question is not new", troupe_self (turn));
+        wrong ("%s: the id of a question is not new", troupe_self (turn));
     troupe_store (turn, key, &open, sizeof open);
     return fails_now (turn, 8) ? troupe_fail (turn, "speechless") : troupe_reply (turn, "{s:I}", "stamp", stamp);
 }
@@ -77,16 +77,16 @@ on_heard (troupe_turn_t *turn)
     open_t open = { 0, 0, 0 };
     question_key (key, troupe_asked (turn));
     troupe_status_t outcome = troupe_outcome (turn);
-    if (troupe_load (turn, key, &open, sizeof open) != TROUPE_OK)
-        sim_fail ("%s: hears %s of a question that is not open", troupe_self (turn), troupe_status_name (outcome));
+    if (load (turn, key, &open, sizeof open) != TROUPE_OK)
+        wrong ("%s: hears %s of a question that is not open", troupe_self (turn), troupe_status_name (outcome));
     if (!fits (turn, &open, outcome))
-        sim_fail ("%s: hears %s of a question for \"%s\"", troupe_self (turn), troupe_status_name (outcome),
-                  verb_of[open.how]);
+        wrong ("%s: hears %s of a question for \"%s\"", troupe_self (turn), troupe_status_name (outcome),
+               verb_of[open.how]);
     json_int_t answer = 0;
     if (outcome == TROUPE_OK && (troupe_unpack (turn, "{s:I}", "answer", &answer) != TROUPE_OK
                                  || answer != truth ((json_int_t) open.question)))
-        sim_fail ("%s: hears %lld to question %llu", troupe_self (turn), (long long) answer,
-                  (unsigned long long) open.question);
+        wrong ("%s: hears %lld to question %llu", troupe_self (turn), (long long) answer,
+               (unsigned long long) open.question);
     troupe_erase (turn, key);
     stamp_next (turn);
     return fails_now (turn, 8) ? troupe_fail (turn, "deaf") : TROUPE_OK;
@@ -138,7 +138,7 @@ on_say (troupe_turn_t *turn)
     if (status == TROUPE_OK)
         status = troupe_fetch (turn, key, "{s:s, s:I}", "caller", &caller, "question", &question);
     if (status != TROUPE_OK)
-        sim_fail ("%s: has nothing to say: %s", troupe_self (turn), troupe_status_name (status));
+        wrong ("%s: has nothing to say: %s", troupe_self (turn), troupe_status_name (status));
     json_int_t stamp = stamp_next (turn);
     troupe_answer (turn, caller, TROUPE_OK, "{s:I, s:I}", "answer", truth (question), "stamp", stamp);
     troupe_erase (turn, key);

@@ -21,9 +21,9 @@ static int64_t
 balance_of (troupe_turn_t *turn)
 {
     int64_t balance = 0;
-    troupe_load (turn, "balance", &balance, sizeof balance);
+    load (turn, "balance", &balance, sizeof balance);
     if (balance < 0)
-        sim_fail ("%s has %lld", troupe_self (turn), (long long) balance);
+        wrong ("%s has %lld", troupe_self (turn), (long long) balance);
     return balance;
 }
 

@@ -65,10 +65,10 @@ look_at (void *arg, const char *key, const void *value, size_t size)
     look_t *look = arg;
     uint32_t number = (uint32_t) atoi (key + 1);
     if (strncmp (key, look->prefix, strlen (look->prefix)) != 0 || strcmp (key, look->last) <= 0 || number >= KEYS)
-        sim_fail ("%s: a walk over \"%s\" shows \"%s\" after \"%s\"", look->self, look->prefix, key, look->last);
+        wrong ("%s: a walk over \"%s\" shows \"%s\" after \"%s\"", look->self, look->prefix, key, look->last);
     if (!look->map->present[number] || !is_value (value, size, look->map->present[number]))
-        sim_fail ("%s: a walk shows \"%s\" with %zu bytes, which is not what was stored (%s)", look->self, key, size,
-                  look->map->present[number] ? "another value" : "it was erased");
+        wrong ("%s: a walk shows \"%s\" with %zu bytes, which is not what was stored (%s)", look->self, key, size,
+               look->map->present[number] ? "another value" : "it was erased");
     memcpy (look->last, key, strlen (key) + 1);
     look->seen += 1;
     return true;
@@ -85,7 +85,7 @@ walk (troupe_turn_t *turn, const map_t *map, const char *prefix)
         wanted += map->present[i] && strncmp (key, prefix, strlen (prefix)) == 0;
     }
     if (troupe_each (turn, prefix, look_at, &look) == TROUPE_OK && look.seen != wanted)
-        sim_fail ("%s: a walk over \"%s\" shows %u keys of %u", troupe_self (turn), prefix, look.seen, wanted);
+        wrong ("%s: a walk over \"%s\" shows %u keys of %u", troupe_self (turn), prefix, look.seen, wanted);
 }
 
 static map_t
@@ -94,19 +94,19 @@ look (troupe_turn_t *turn)
     map_t map = { { 0 }, 0, 0, 0 };
     char key[8];
     size_t size = 0;
-    troupe_load (turn, "map", &map, sizeof map);
+    load (turn, "map", &map, sizeof map);
     if (troupe_random (turn) % 3 == 0)
         walk (turn, &map, troupe_random (turn) % 2 ? "k" : "k1");
     uint32_t number = (uint32_t) (troupe_random (turn) % KEYS);
     snprintf (key, sizeof key, "k%u", number);
-    const void *value = troupe_value (turn, key, &size);
+    const void *value = value_of (turn, key, &size);
     if (!value != !map.present[number] || (value && !is_value (value, size, map.present[number])))
-        sim_fail ("%s: \"%s\" is not what was stored", troupe_self (turn), key);
+        wrong ("%s: \"%s\" is not what was stored", troupe_self (turn), key);
     size = 0;
-    value = troupe_value (turn, "log", &size);
+    value = value_of (turn, "log", &size);
     if (size != map.log_size || (size && hash_bytes (value, size, 0) != map.log_hash))
-        sim_fail ("%s: the log has %zu bytes, appended were %u, or they differ", troupe_self (turn), size,
-                  map.log_size);
+        wrong ("%s: the log has %zu bytes, appended were %u, or they differ", troupe_self (turn), size,
+               map.log_size);
     return map;
 }
 
@@ -141,7 +141,9 @@ append (troupe_turn_t *turn, map_t *map, uint64_t fallen)
     size_t size = 1 + fallen % 63;
     memset (bytes, (int) (fallen >> 8), size);
     troupe_append (turn, "log", bytes, size);
-    const void *log = troupe_value (turn, "log", &size);
+    const void *log = value_of (turn, "log", &size);
+    if (!log)
+        return;
     map->log_size = (uint32_t) size;
     map->log_hash = hash_bytes (log, size, 0);
     if (size > LOG_MOST) {
@@ -242,7 +244,7 @@ on_doom (troupe_turn_t *turn)
     if (status != TROUPE_OK || !world_is_up (sim_now->world))
         return status;
     if (number < DOOMS_MOST && ++model.runs[number] > RECORDER_STRIKES)
-        sim_fail ("a message runs again after it killed the process %d times", RECORDER_STRIKES);
+        wrong ("a message runs again after it killed the process %d times", RECORDER_STRIKES);
     world_die_in_handler (sim_now->world, SIGABRT);
     return TROUPE_OK;
 }

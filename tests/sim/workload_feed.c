@@ -7,6 +7,7 @@
  */
 #include "tests/sim/workload.h"
 
+#include "runtime/base/memory.h"
 #include "runtime/body/json.h"
 
 #define RADIOS 3
@@ -162,6 +163,7 @@ static void
 on_durable (void *arg, bool is_durable)
 {
     reading_t *reading = arg;
+    memory_fail_after (0);
     if (is_durable && reading->boot == boots && reading->status == TROUPE_OK) {
         char address[16];
         radio_address (address, reading->radio);
@@ -187,6 +189,7 @@ read_feed (void *arg, shard_t *shard)
         on_durable (reading, false);
         return;
     }
+    memory_fail_after (0);  /* a reader's memory is not what is tested */
     radio_address (address, reading->radio);
     reading->status = shard_read_feed (shard, address, channels_of[reading->which],
                                        model.watchers[reading->radio][reading->which].next, 100000, &reading->packed,
@@ -199,7 +202,7 @@ read_feed (void *arg, shard_t *shard)
         model.watchers[reading->radio][reading->which].is_reading = false;
     }
     if (shard_release_after (shard, on_durable, reading) != TROUPE_OK)
-        sim_fail ("out of memory");
+        on_durable (reading, false);
 }
 
 static void

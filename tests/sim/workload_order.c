@@ -47,8 +47,8 @@ on_pass (troupe_turn_t *turn)
     snprintf (key, sizeof key, "in:%.64s", troupe_sender (turn));
     uint64_t taken = load_number (turn, key);
     if ((uint64_t) number != taken + 1)
-        sim_fail ("%s: message %lld of %s comes after %llu (I5)", troupe_self (turn), (long long) number,
-                  troupe_sender (turn), (unsigned long long) taken);
+        wrong ("%s: message %lld of %s comes after %llu (I5)", troupe_self (turn), (long long) number,
+               troupe_sender (turn), (unsigned long long) taken);
     store_number (turn, key, (uint64_t) number);
     stamp_next (turn);
     for (uint64_t more = hops > 0 ? troupe_random (turn) % 3 : 0; more > 0; more--)
@@ -64,8 +64,8 @@ on_hint (troupe_turn_t *turn)
     troupe_status_t status = troupe_unpack (turn, "{s:I}", "stamp", &stamp);
     snprintf (key, sizeof key, "hint:%.64s", troupe_sender (turn));
     if (status == TROUPE_OK && (uint64_t) stamp <= load_number (turn, key))
-        sim_fail ("%s: the cast %lld of %s comes twice or late", troupe_self (turn), (long long) stamp,
-                  troupe_sender (turn));
+        wrong ("%s: the cast %lld of %s comes twice or late", troupe_self (turn), (long long) stamp,
+               troupe_sender (turn));
     store_number (turn, key, (uint64_t) stamp);
     stamp_next (turn);
     return status;
@@ -82,8 +82,8 @@ on_note (troupe_turn_t *turn)
         return status;
     snprintf (key, sizeof key, "client:%lld", (long long) client);
     if ((uint64_t) number <= load_number (turn, key))
-        sim_fail ("%s: call %lld of client %lld comes after a later one", troupe_self (turn), (long long) number,
-                  (long long) client);
+        wrong ("%s: call %lld of client %lld comes after a later one", troupe_self (turn), (long long) number,
+               (long long) client);
     store_number (turn, key, (uint64_t) number);
     return troupe_reply (turn, "{s:I}", "stamp", stamp_next (turn));
 }

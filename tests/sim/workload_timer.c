@@ -25,7 +25,7 @@ static setting_t
 load_setting (troupe_turn_t *turn, const char *name)
 {
     setting_t setting = { 0, 0, 0, 0, 0 };
-    troupe_load (turn, name, &setting, sizeof setting);
+    load (turn, name, &setting, sizeof setting);
     return setting;
 }
 
@@ -91,11 +91,11 @@ on_tick (troupe_turn_t *turn)
         return status;
     setting_t setting = load_setting (turn, name);
     if (setting.left == 0 || setting.setting != (uint64_t) number)
-        sim_fail ("%s/%s: a tick of setting %lld, waiting for %llu of setting %llu", troupe_self (turn), name,
-                  (long long) number, (unsigned long long) setting.left, (unsigned long long) setting.setting);
+        wrong ("%s/%s: a tick of setting %lld, waiting for %llu of setting %llu", troupe_self (turn), name,
+               (long long) number, (unsigned long long) setting.left, (unsigned long long) setting.setting);
     if (troupe_now (turn) < setting.due_ms)
-        sim_fail ("%s/%s: a tick %llu ms early", troupe_self (turn), name,
-                  (unsigned long long) (setting.due_ms - troupe_now (turn)));
+        wrong ("%s/%s: a tick %llu ms early", troupe_self (turn), name,
+               (unsigned long long) (setting.due_ms - troupe_now (turn)));
     setting.due_ms += setting.period_ms;
     setting.left -= 1;
     if (setting.left == 0 && setting.period_ms)

@@ -26,12 +26,12 @@ height_of (troupe_turn_t *turn)
     char key[8];
     uint64_t version = load_number (turn, "version");
     if (version && version != sim_now->version)
-        sim_fail ("%s: code of version %u sees state of version %llu", troupe_self (turn), sim_now->version,
-                  (unsigned long long) version);
+        wrong ("%s: code of version %u sees state of version %llu", troupe_self (turn), sim_now->version,
+               (unsigned long long) version);
     height_key (key, sim_now->version);
     uint64_t height = load_number (turn, key);
     if (version && !height)
-        sim_fail ("%s: its height was lost", troupe_self (turn));
+        wrong ("%s: its height was lost", troupe_self (turn));
     return height;
 }
 
@@ -58,8 +58,8 @@ upgrade (troupe_turn_t *turn, uint32_t from)
     char key[8];
     uint64_t version = load_number (turn, "version");
     if (version != from || from >= sim_now->version)
-        sim_fail ("%s: upgrade from version %u to %u of state of version %llu", troupe_self (turn), from,
-                  sim_now->version, (unsigned long long) version);
+        wrong ("%s: upgrade from version %u to %u of state of version %llu", troupe_self (turn), from,
+               sim_now->version, (unsigned long long) version);
     height_key (key, from);
     uint64_t height = load_number (turn, key);
     troupe_erase (turn, key);
