@@ -299,25 +299,12 @@ finish_batch (journal_t *self, uint32_t *frames)
         self->is_touched[self->touched[--self->touched_count]] = false;
 }
 
-troupe_status_t
-journal_commit (journal_t *self, uint32_t *frames, troupe_error_t *error)
+static troupe_status_t
+write_batch (journal_t *self, uint32_t *frames, troupe_error_t *error)
 {
-    CHECK (self->is_recovered);
-    *frames = 0;
-    if (journal_has_failed (self, error))
-        return TROUPE_IO;
-    troupe_status_t status = TROUPE_OK;
-    if (!self->batch.first) {
-        gather (self);
-        if (!self->pending.first)
-            return TROUPE_OK;
-        status = make_batch (self, error);
-        if (status != TROUPE_OK)
-            return status;
-    }
     uint64_t previous = self->previous, end;
-    status = journal_write_batch (self, self->current, self->is_new, self->at, self->batch.first, &previous, &end,
-                                  error);
+    troupe_status_t status = journal_write_batch (self, self->current, self->is_new, self->at, self->batch.first,
+                                                  &previous, &end, error);
     if (status == TROUPE_OK)
         status = journal_sync_file (self, self->current->file, error);
     if (status != TROUPE_OK)
@@ -325,6 +312,26 @@ journal_commit (journal_t *self, uint32_t *frames, troupe_error_t *error)
     self->at = end;
     self->previous = previous;
     finish_batch (self, frames);
+    return TROUPE_OK;
+}
+
+/*  Takes from the queue once, so that it ends however much comes meanwhile; and
+ *  leaves nothing of that behind, since nobody else was told to look for it. */
+troupe_status_t
+journal_commit (journal_t *self, uint32_t *frames, troupe_error_t *error)
+{
+    CHECK (self->is_recovered);
+    *frames = 0;
+    if (journal_has_failed (self, error))
+        return TROUPE_IO;
+    gather (self);
+    while (self->batch.first || self->pending.first) {
+        troupe_status_t status = self->batch.first ? TROUPE_OK : make_batch (self, error);
+        if (status == TROUPE_OK)
+            status = write_batch (self, frames, error);
+        if (status != TROUPE_OK)
+            return status;
+    }
     return TROUPE_OK;
 }
 

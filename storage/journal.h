@@ -3,7 +3,8 @@
  *  Shards submit sealed frames from any thread; journal_commit, run by one
  *  thread (or by the simulator's hand), gathers all that were submitted,
  *  writes them one after the other in one batch, syncs once, and tells. What
- *  came during the sync is the next batch: no timer, no tuned size.
+ *  came during the sync is the next batch: no timer, no tuned size. (Several
+ *  batches, each with its sync, where a segment ends or 4 MB are full.)
  *
  *  Files. "NNNNNNNNNN.seg", numbered from 1, each `segment_size` long, filled
  *  with zeros before use and reused after trimming, so that a sync flushes
@@ -31,10 +32,10 @@
  *  recorded durable LSN are written again into a fresh segment and synced, then
  *  its header, before the first frame is handed out as durable.
  *
- *  Threads. submit and counts: any. commit: the journal's. prepare, trim and
- *  take_durable: the checkpoint's. new, recover and destroy: while no other
- *  thread is here. The first I/O error of any of them ends the journal: every
- *  commit, prepare and trim after it says TROUPE_IO.
+ *  Threads. submit and counts: any. commit: one at a time, called the journal's
+ *  thread here. prepare, trim and take_durable: the checkpoint's. new, recover
+ *  and destroy: while no other thread is here. The first I/O error of any of
+ *  them ends the journal: every commit, prepare and trim after it says TROUPE_IO.
  */
 #ifndef STORAGE_JOURNAL_H
 #define STORAGE_JOURNAL_H
@@ -80,9 +81,10 @@ troupe_status_t journal_recover (journal_t *self, const state_mark_t *marks, uin
  *  when the queue was empty, that is when the journal's thread must be woken. */
 bool journal_submit (journal_t *self, frame_t *frame);
 
-/*  One round. TROUPE_OK: `*frames` of them are durable now (0: nothing was
- *  submitted). TROUPE_FULL: no space, or no memory; nothing is lost, the same batch
- *  is written to the same place by the next call. TROUPE_IO: the node must stop at
+/*  One round; by one thread at a time. TROUPE_OK: all that was submitted before
+ *  the call is durable, `*frames` of them by this call (0: there was nothing). TROUPE_FULL:
+ *  no space, or no memory; `*frames` are durable, nothing is lost, the next call
+ *  writes the others, from the same place on. TROUPE_IO: the node must stop at
  *  once; every later call says the same. */
 troupe_status_t journal_commit (journal_t *self, uint32_t *frames, troupe_error_t *error) TROUPE_CHECKED;
 

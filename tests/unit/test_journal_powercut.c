@@ -69,7 +69,7 @@ roll (cut_t *cut, uint64_t sides)
 static disk_t honest;        /* the functions as they were */
 static fault_t fault;
 static bool is_recovering;
-static uint64_t last_at;     /* of the last write or, a multiple of nothing, fill */
+static uint64_t last_at;     /* where the last write was, or FILLED */
 #define FILLED UINT64_MAX
 
 static troupe_status_t
@@ -331,7 +331,7 @@ powercut_nothing_durable_is_lost_and_nothing_lost_comes_back (void **state)
     for (uint64_t seed = first_seed; seed < first_seed + seeds; seed++)
         if (!run_seed (cut, seed) && failed++ < 5)
             print_error ("%s\n", cut->wrong);
-    print_message ("%llu recoveries, %llu died; %llu frames replayed, %llu kept undurable, %llu lost; %llu times full\n",
+    print_message ("%llu recoveries, %llu died; frames: %llu replayed, %llu kept, %llu lost; %llu times full\n",
                    (unsigned long long) seen.recoveries, (unsigned long long) seen.deaths_in_recovery,
                    (unsigned long long) seen.replayed, (unsigned long long) seen.kept, (unsigned long long) seen.lost,
                    (unsigned long long) seen.full);
