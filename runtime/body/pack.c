@@ -215,8 +215,10 @@ put_value (packer_t *self, char type)
     case 'f': return put_real (self, va_arg (self->arguments, double));
     case 'o': return put_tree (self, va_arg (self->arguments, const json_t *));
     case 'v': return put_sized (self, type);
-    case 'I': packed_put_int (self->to, va_arg (self->arguments, json_int_t)); break;
-    case 'i': packed_put_int (self->to, va_arg (self->arguments, int)); break;
+    case 'I':
+    case 'i':
+        packed_put_int (self->to, type == 'I' ? va_arg (self->arguments, json_int_t) : va_arg (self->arguments, int));
+        break;
     case 'b': packed_put_bool (self->to, va_arg (self->arguments, int)); break;
     case 'n': packed_put_null (self->to); break;
     case 's':
@@ -327,11 +329,10 @@ pack_append (buffer_t *to, troupe_error_t *error, const char *format, va_list ar
                 if (!behind)
                     break;
                 at = behind;
-            } else if (*next == 'i')
-                at = write_int (at, va_arg (arguments, int));
-            else if (*next == 'b')
-                at = write_bool (at, va_arg (arguments, int));
-            else
+            } else if (*next == 'i' || *next == 'b') {
+                int number = va_arg (arguments, int);
+                at = *next == 'i' ? write_int (at, number) : write_bool (at, number);
+            } else
                 break;
             next += 1;
             next += *next == ',';

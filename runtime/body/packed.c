@@ -54,6 +54,17 @@ read_number (const uint8_t *at, unsigned width)
     return number;
 }
 
+static int64_t
+signed_number (uint64_t number, unsigned width)
+{
+    switch (width) {
+    case 1: return (int8_t) number;
+    case 2: return (int16_t) number;
+    case 4: return (int32_t) number;
+    default: return (int64_t) number;
+    }
+}
+
 static bool
 take_bytes (packed_reader_t *reader, const uint8_t *at, packed_type_t type, uint64_t size, packed_value_t *value)
 {
@@ -123,8 +134,8 @@ next_wide (packed_reader_t *reader, packed_value_t *value)
         return true;
     case UNSIGNED:
         return number <= INT64_MAX && take_int (reader, at, (int64_t) number, value);
-    case SIGNED:  /* shifted up and down again for the sign */
-        return take_int (reader, at, (int64_t) (number << (64 - 8 * width)) >> (64 - 8 * width), value);
+    case SIGNED:
+        return take_int (reader, at, signed_number (number, width), value);
     case REAL:
         return take_real (reader, at, number, width, value);
     case STRING:

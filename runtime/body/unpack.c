@@ -340,7 +340,58 @@ skip_null (packed_reader_t *at)
     return true;
 }
 
-static bool skip_format (unpacker_t *self, char type);
+static bool count_targets (unpacker_t *self, char type, size_t *targets);
+
+static bool
+count_inside (unpacker_t *self, char close, size_t *targets)
+{
+    if (self->depth == PACKED_DEPTH_MAX)
+        return fault (self, "nested too deeply");
+    self->depth += 1;  /* without a step of the path: no error below names a place */
+    for (char type; (type = next_type (self)) != close;) {
+        if (close == '}') {
+            if (type != 's')
+                return fault (self, "a key, s, is wanted");
+            *targets += 1;
+            self->next += *self->next == '?';
+            type = next_type (self);
+        }
+        if (!count_targets (self, type, targets))
+            return false;
+    }
+    self->depth -= 1;
+    return true;
+}
+
+/*  Steps over a part of the format, and adds up its arguments. */
+static bool
+count_targets (unpacker_t *self, char type, size_t *targets)
+{
+    bool sized = type == 'v' || type == 'r' || (type == 's' && *self->next == '#');
+    if (type == '{' || type == '[')
+        return count_inside (self, type == '{' ? '}' : ']', targets);
+    if (type == 'n')
+        return true;
+    if (!type || !strchr ("IifFbsrvo", type))
+        return fault (self, "a type is wanted");
+    if (sized && type != 'v' && *self->next++ != '#')
+        return fault (self, "raw bytes are written r#");
+    *targets += sized ? 2 : 1;
+    return true;
+}
+
+/*  Steps over a part of the format whose value is missing, and over its arguments,
+ *  which are all pointers. */
+static bool
+skip_format (unpacker_t *self, char type)
+{
+    size_t targets = 0;
+    if (!count_targets (self, type, &targets))
+        return false;
+    for (; targets; targets--)
+        (void) va_arg (self->arguments, void *);
+    return true;
+}
 
 /*  One field, from behind its s and its name. An optional one that is null counts
  *  as missing, unless the format can take a null. */
@@ -405,45 +456,6 @@ read_value (unpacker_t *self, packed_reader_t *at, char type)
     case '\0': return fault (self, "the format ends too early");
     default: return fault (self, "a type is wanted");
     }
-}
-
-static bool
-skip_container (unpacker_t *self, char close)
-{
-    if (!enter (self))
-        return false;
-    for (char type; (type = next_type (self)) != close;) {
-        if (close == '}') {
-            if (type != 's')
-                return fault (self, "a key, s, is wanted");
-            (void) va_arg (self->arguments, const char *);
-            self->next += *self->next == '?';
-            type = next_type (self);
-        }
-        if (!skip_format (self, type))
-            return false;
-    }
-    self->depth -= 1;
-    return true;
-}
-
-/*  Steps over a part of the format whose value is missing, and over its targets. */
-static bool
-skip_format (unpacker_t *self, char type)
-{
-    bool sized = type == 'v' || type == 'r' || (type == 's' && *self->next == '#');
-    if (type == '{' || type == '[')
-        return skip_container (self, type == '{' ? '}' : ']');
-    if (type == 'n')
-        return true;
-    if (!type || !strchr ("IifFbsrvo", type))
-        return fault (self, "a type is wanted");
-    if (sized && type != 'v' && *self->next++ != '#')
-        return fault (self, "raw bytes are written r#");
-    (void) va_arg (self->arguments, void *);
-    if (sized)
-        (void) va_arg (self->arguments, size_t *);
-    return true;
 }
 
 /*  Reads what the fast way has left: the rest of the outermost object, whose next
