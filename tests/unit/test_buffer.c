@@ -183,7 +183,7 @@ utf8_forms_are_taken_and_refused (void **state)
     (void) state;
     static const char *const good[] = { "", "plain ascii of more than eight bytes", "\xc2\x80", "\xdf\xbf",
                                         "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
-                                        "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "12345678\xc3\xa9" "12345678" };
+                                        "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "12345678\xc3\xa9 12345678" };
     static const char *const bad[] = { "\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2x", "\xe0\x9f\xbf", "\xe2\x82",
                                        "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
                                        "\xf0\x90\x80", "\xf5\x80\x80\x80", "\xff", "12345678\xc3" };
