@@ -49,8 +49,6 @@ nearest_offer (nearest_t *self, const char *name)
     unsigned edits = distance (self->wanted, wanted_size, name, size);
     bool is_beginning = wanted_size >= 3 && wanted_size < size && memcmp (self->wanted, name, wanted_size) == 0;
     bool is_near = edits <= 1 + size / 4 && edits < size;
-    if (is_beginning)
-        edits = 1;
     if ((is_near || is_beginning) && (!self->name || edits < self->distance)) {
         self->name = name;
         self->distance = edits;
