@@ -286,8 +286,6 @@ static troupe_status_t
 open_or_make (recorder_t *self, const char *path, troupe_error_t *error)
 {
     bool is_new = false;
-    if (!recorder_scratch_open (self))
-        return error_set (error, TROUPE_NO_MEMORY, "the flight recorder gets no memory file: %s", strerror (errno));
     troupe_status_t status = path ? open_file (self, path, &is_new, error) : TROUPE_OK;
     if (status == TROUPE_OK)
         status = map (self, path, error);
@@ -305,7 +303,7 @@ recorder_new (const char *path, uint32_t slots, troupe_error_t *error)
         error_set (error, TROUPE_NO_MEMORY, "the flight recorder: out of memory");
         return NULL;
     }
-    self->fd = self->scratch_fd = -1;
+    self->fd = -1;
     self->slots = slots;
     CHECK (pthread_mutex_init (&self->lock, NULL) == 0);
     if (open_or_make (self, path, error) != TROUPE_OK)
@@ -327,8 +325,6 @@ recorder_destroy (recorder_t **self_p)
         munmap (self->file, sizeof *self->file);
     if (self->fd >= 0)
         close (self->fd);
-    if (self->scratch_fd >= 0)
-        close (self->scratch_fd);
     pthread_mutex_destroy (&self->lock);
     memory_free (self);
     *self_p = NULL;

@@ -60,7 +60,6 @@ struct recorder_s {
     /* fixed after start */
     recorder_file_t *file;        /* mapped */
     int fd;                       /* of it; -1: in memory */
-    int scratch_fd;               /* memory that texts are copied through; a piece a slot and one for `lock` */
     uint32_t slots;
     uint32_t in_hand_count;
     uint64_t in_hand[RECORDER_SLOTS_MAX];
@@ -69,7 +68,7 @@ struct recorder_s {
     uint32_t module_count;
     recorder_module_t modules[RECORDER_MODULES_MAX];
 
-    pthread_mutex_t lock;         /* strikes, threads, the last piece of scratch */
+    pthread_mutex_t lock;         /* strikes and threads */
     _Atomic uint32_t used;        /* shared: atomic; ids in use are below it */
     _Atomic uint64_t ids[RECORDER_SUSPECTS_MAX];  /* shared: atomic, release pairs with recorder_find's acquire;
                                                      of records; 0: free */
@@ -81,8 +80,7 @@ struct recorder_s {
 
 /* ---- recorder_signal.c ---- */
 
-/*  False when the system gives no memory for it. */
-bool recorder_scratch_open (recorder_t *self);
+/*  What recorder_destroy does about the signal actions. */
 void recorder_uninstall (recorder_t *self);
 
 #endif

@@ -4,22 +4,22 @@
  *  The handler runs on a stack of its own, with every signal blocked, on the
  *  thread that faulted, and may find anything broken: the heap, its locks, the
  *  texts that the slot points to. So it calls nothing that locks or allocates, and
- *  reads foreign texts through a memory file: pwrite answers a bad pointer with
- *  EFAULT where a load would be a second fault. It goes from the sure to the
+ *  reads foreign texts through the kernel: process_vm_readv answers a bad pointer
+ *  with EFAULT where a load would be a second fault. (Where a sandbox forbids that
+ *  call, texts stay empty; the message's id is what counts.) It goes from the sure to the
  *  unsure, message, texts, backtrace: what stands when a second fault ends it
  *  (blocked signals end a process at once) still counts.
  *
  *  Only a fault of this process's own making is marked: of the processor, by abort,
  *  or by the watchdog. A signal that somebody sent is no fault of the message, on
  *  whichever thread it lands. The process then dies of the same signal by the
- *  default action, raised here and delivered when the handler returns, so that
- *  the core shows the registers of the fault and the parent the signal.
+ *  default action, raised within the handler, so that the parent sees the signal
+ *  and the core shows the fault below the handler's frames.
  *
  *  The watchdog's SIGABRT carries the number of the turn that it means. A turn that
  *  ended meanwhile makes it a false alarm, and the thread goes on.
  *
- *  The system calls are made directly: they are outside of what the sanitizers
- *  watch, as they may read what nobody should.
+ *  That call is made directly: what it reads is outside of what the sanitizers watch.
  */
 #include "runtime/recorder_file.h"
 
@@ -33,16 +33,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
-#define SCRATCH_PIECE 256  /* bytes; holds the longest text */
 #define STACK_SIZE (64u << 10)
 #define FRAMES_MAX 48
-#define PAGE 4096u         /* the smallest there is: no piece of a text crosses one */
+#define PAGE 4096u         /* the smallest there is */
 
-_Static_assert (SCRATCH_PIECE > TROUPE_ADDRESS_MAX && SCRATCH_PIECE > TROUPE_NAME_MAX, "a piece holds a text");
+_Static_assert (TROUPE_ADDRESS_MAX < PAGE && TROUPE_NAME_MAX < PAGE, "a text crosses one end of a page at most");
 
 static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
 #define FAULTS (sizeof faults / sizeof faults[0])
@@ -63,36 +63,26 @@ static _Thread_local struct {
 
 /* ---- foreign texts ---- */
 
-bool
-recorder_scratch_open (recorder_t *self)
-{
-    self->scratch_fd = memfd_create ("troupe-recorder", MFD_CLOEXEC);
-    return self->scratch_fd >= 0 && ftruncate (self->scratch_fd, (RECORDER_SLOTS_MAX + 1) * SCRATCH_PIECE) == 0;
-}
-
-/*  Copies bytes from where there may be none; returns how many there were. */
+/*  Copies bytes from where there may be none; returns how many there were. The kernel copies a piece
+ *  whole or not at all, and what can be read ends with a page: so two pieces. */
 static size_t
-copy_bytes (const recorder_t *self, uint32_t piece, const char *from, char *to, size_t size)
+copy_bytes (const void *from, void *to, size_t size)
 {
-    off_t place = (off_t) piece * SCRATCH_PIECE;
-    size_t done = 0;
-    while (done < size) {
-        size_t part = PAGE - ((uintptr_t) from + done) % PAGE;
-        if (part > size - done)
-            part = size - done;
-        if (syscall (SYS_pwrite64, self->scratch_fd, from + done, part, place) != (long) part
-            || syscall (SYS_pread64, self->scratch_fd, to + done, part, place) != (long) part)
-            break;
-        done += part;
-    }
-    return done;
+    size_t first = PAGE - (uintptr_t) from % PAGE;
+    if (first > size)
+        first = size;
+    struct iovec here = { to, size };
+    struct iovec there[] = { { (void *) (uintptr_t) from, first },
+                             { (void *) ((uintptr_t) from + first), size - first } };
+    long copied = syscall (SYS_process_vm_readv, getpid (), &here, 1ul, there, 2ul, 0ul);
+    return copied > 0 ? (size_t) copied : 0;
 }
 
 /*  Fills all of `to`: a text as far as it can be read, then zeros. */
 static void
-copy_text (const recorder_t *self, uint32_t piece, const char *from, char *to, size_t room)
+copy_text (const char *from, char *to, size_t room)
 {
-    size_t size = from ? copy_bytes (self, piece, from, to, room - 1) : 0;
+    size_t size = copy_bytes (from, to, room - 1);
     to[size] = '\0';
     size = strlen (to);
     memset (to + size, 0, room - size);
@@ -172,7 +162,7 @@ read_registers (const void *context)
 
 /*  Where it faulted, then its callers, without the frames of this handler. */
 static void
-note_backtrace (const recorder_t *self, uint32_t piece, note_t *note, const void *context)
+note_backtrace (const recorder_t *self, note_t *note, const void *context)
 {
     registers_t registers = read_registers (context);
     void *frames[FRAMES_MAX];
@@ -183,7 +173,7 @@ note_backtrace (const recorder_t *self, uint32_t piece, note_t *note, const void
     if (at + 1 >= count && registers.stack) {
         /* Most likely a call to where no code is: the caller's address lies on top of the stack. */
         uintptr_t caller;
-        if (copy_bytes (self, piece, (const char *) registers.stack, (char *) &caller, sizeof caller) == sizeof caller
+        if (copy_bytes ((const void *) registers.stack, &caller, sizeof caller) == sizeof caller
             && find_module (self, caller))
             note_place (self, note, caller - 1);
     }
@@ -194,7 +184,7 @@ note_backtrace (const recorder_t *self, uint32_t piece, note_t *note, const void
 /* ---- marking ---- */
 
 static void
-mark (const recorder_t *self, uint32_t slot_index, uint32_t piece, int signal, const void *context)
+mark (const recorder_t *self, uint32_t slot_index, int signal, const void *context)
 {
     recorder_slot_t *slot = self->file->slots + slot_index;
     recorder_mark_t *to = self->file->marks + slot_index;
@@ -204,16 +194,15 @@ mark (const recorder_t *self, uint32_t slot_index, uint32_t piece, int signal, c
     to->stamp_ns = (uint64_t) now.tv_sec * 1000000000u + (uint64_t) now.tv_nsec;
     to->suspect.signal = signal;
     atomic_store_explicit (&to->message, message, memory_order_release);
-    copy_text (self, piece, atomic_load_explicit (&slot->address, memory_order_relaxed), to->suspect.address,
+    copy_text (atomic_load_explicit (&slot->address, memory_order_relaxed), to->suspect.address,
                sizeof to->suspect.address);
-    copy_text (self, piece, atomic_load_explicit (&slot->verb, memory_order_relaxed), to->suspect.verb,
-               sizeof to->suspect.verb);
+    copy_text (atomic_load_explicit (&slot->verb, memory_order_relaxed), to->suspect.verb, sizeof to->suspect.verb);
     note_t note = { to->suspect.backtrace, 0, sizeof to->suspect.backtrace };
     if (context)
-        note_backtrace (self, piece, &note, context);
+        note_backtrace (self, &note, context);
 }
 
-/*  Dies of the signal by its default action as soon as the handler returns. */
+/*  Dies of the signal by its default action. */
 static void
 die (int signal)
 {
@@ -222,6 +211,10 @@ die (int signal)
     action.sa_handler = SIG_DFL;
     sigaction (signal, &action, NULL);
     syscall (SYS_tgkill, getpid (), (pid_t) syscall (SYS_gettid), signal);
+    sigset_t alone;
+    sigemptyset (&alone);
+    sigaddset (&alone, signal);
+    pthread_sigmask (SIG_UNBLOCK, &alone, NULL);
 }
 
 /*  To whom the signal would have gone without us. */
@@ -261,7 +254,7 @@ on_fault (int signal, siginfo_t *info, void *context)
         return;
     }
     if (message && (!is_sent || is_sent_by_us)) {
-        mark (me.recorder, me.slot, me.slot, signal, context);
+        mark (me.recorder, me.slot, signal, context);
         die (signal);
     }
     else
@@ -276,7 +269,7 @@ recorder_mark_stuck (recorder_t *self, uint32_t slot)
     pthread_mutex_lock (&self->lock);
     bool is_marked = atomic_load_explicit (&self->file->marks[slot].message, memory_order_acquire) != 0;
     if (!is_marked && atomic_load_explicit (&self->file->slots[slot].message, memory_order_relaxed))
-        mark (self, slot, RECORDER_SLOTS_MAX, SIGABRT, NULL);
+        mark (self, slot, SIGABRT, NULL);
     pthread_mutex_unlock (&self->lock);
 }
 
@@ -418,12 +411,8 @@ recorder_look (recorder_t *self, uint32_t slot_index, recorder_view_t *view)
     if (view->message == 0)
         return false;
     view->budget_ms = atomic_load_explicit (&slot->budget_ms, memory_order_relaxed);
-    pthread_mutex_lock (&self->lock);
-    copy_text (self, RECORDER_SLOTS_MAX, atomic_load_explicit (&slot->address, memory_order_relaxed), view->address,
-               sizeof view->address);
-    copy_text (self, RECORDER_SLOTS_MAX, atomic_load_explicit (&slot->verb, memory_order_relaxed), view->verb,
-               sizeof view->verb);
-    pthread_mutex_unlock (&self->lock);
+    copy_text (atomic_load_explicit (&slot->address, memory_order_relaxed), view->address, sizeof view->address);
+    copy_text (atomic_load_explicit (&slot->verb, memory_order_relaxed), view->verb, sizeof view->verb);
     atomic_thread_fence (memory_order_acquire);
     return atomic_load_explicit (&slot->message, memory_order_relaxed) == view->message
            && atomic_load_explicit (&slot->turns, memory_order_relaxed) == view->turn;
