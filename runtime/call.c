@@ -200,33 +200,46 @@ lane_drop_old (void *arg, table_node_t *node)
 static void
 lane_close (shard_t *self, const troupe_call_t *asked)
 {
-    if (!asked->ordered || lane_find (self, asked->session))
+    lane_t *lane = asked->ordered ? lane_find (self, asked->session) : NULL;
+    if (lane && asked->seq > lane->last) {
+        lane->last = asked->seq;
+        lane->last_not_after_ms = asked->not_after_ms;
+    }
+    if (lane || !asked->ordered)
         return;
     if (self->lanes.count >= LANES_MOST)
         table_each (&self->lanes, lane_drop_old, self);
-    lane_t *lane = self->lanes.count < LANES_MOST ? pool_alloc (&self->pool, sizeof *lane) : NULL;
+    lane = self->lanes.count < LANES_MOST ? pool_alloc (&self->pool, sizeof *lane) : NULL;
     if (!lane)
         return;  /* lane_refuses refuses every ordered call while there is no room */
-    *lane = (lane_t) { .refused = asked->seq, .since_ms = self->now_ms };
+    *lane = (lane_t) { .refused = asked->seq, .not_after_ms = asked->not_after_ms, .last = asked->seq,
+                       .last_not_after_ms = asked->not_after_ms, .since_ms = self->now_ms };
     memcpy (lane->session, asked->session, 16);
     if (!table_insert (&self->lanes, &lane->node, entry_hash (asked->session, 0)))
         pool_free (&self->pool, lane, sizeof *lane);
 }
 
+/*  The call that everything waits for can be too late to be accepted ever. Then the next
+ *  one that was refused goes on; one that the caller sent before it heard of that still waits. */
 static bool
 lane_refuses (shard_t *self, const troupe_call_t *asked)
 {
     if (!asked->ordered)
         return false;
     lane_t *lane = lane_find (self, asked->session);
-    return lane ? asked->seq > lane->refused : self->lanes.count >= LANES_MOST;
+    if (!lane)
+        return self->lanes.count >= LANES_MOST;
+    if (asked->seq <= lane->refused)
+        return false;
+    return self->now_ms <= lane->not_after_ms
+           || (asked->seq > lane->last && self->now_ms <= lane->last_not_after_ms);
 }
 
 static void
 lane_open (shard_t *self, const troupe_call_t *asked)
 {
     lane_t *lane = asked->ordered ? lane_find (self, asked->session) : NULL;
-    if (!lane || lane->refused != asked->seq)
+    if (!lane || asked->seq < lane->refused)
         return;
     table_remove (&self->lanes, &lane->node);
     pool_free (&self->pool, lane, sizeof *lane);

@@ -217,7 +217,10 @@ typedef struct flight_s {
 typedef struct {
     table_node_t node;
     uint8_t session[16];
-    uint64_t refused;       /* later calls are refused until this one is accepted */
+    uint64_t refused;       /* later calls are refused until this one is accepted, or too late */
+    uint64_t not_after_ms;  /* of that one */
+    uint64_t last;          /* newest call that was refused */
+    uint64_t last_not_after_ms;
     uint64_t since_ms;
 } lane_t;
 
@@ -361,6 +364,7 @@ void mailbox_drop_all (shard_t *self, actor_t *actor);  /* memory only */
  *  cannot go on now (held, parked). */
 bool turn_run_next (shard_t *self, actor_t *actor);
 void turn_drop_cache (shard_t *self, actor_t *actor);
+uint64_t turn_id_of_actor (const shard_t *self, const actor_t *actor, turn_type_t type);
 void actor_park (shard_t *self, actor_t *actor, const char *reason);
 void actor_unhold (shard_t *self, actor_more_t *more);
 
