@@ -206,6 +206,10 @@ shard_revive (shard_t *self, const char *address, troupe_error_t *error)
         return error_set (error, TROUPE_INVALID, "this node does not have the kind of %.200s", address);
     actor->flags &= (uint16_t) ~ACTOR_PARKED;
     actor->more->wake_failures = 0;
+    if (recorder_has_suspects (self->recorder)) {
+        recorder_forgive (self->recorder, turn_id_of_actor (self, actor, TURN_WAKE));
+        recorder_forgive (self->recorder, turn_id_of_actor (self, actor, TURN_UPGRADE));
+    }
     counter_set (&self->metrics.parked, counter_get (&self->metrics.parked) - 1);
     if (actor->first)
         mailbox_make_runnable (self, actor);

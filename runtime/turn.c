@@ -34,6 +34,13 @@ monotonic_ns (void)
     return (uint64_t) now.tv_sec * 1000000000u + (uint64_t) now.tv_nsec;
 }
 
+/*  Of a turn without a message: the same over restarts, so that its strikes are found. */
+uint64_t
+turn_id_of_actor (const shard_t *self, const actor_t *actor, turn_type_t type)
+{
+    return hash_mix (self->store_hash + type, hash_bytes (actor->address, actor->address_size, 0));
+}
+
 static void
 begin (shard_t *self, turn_type_t type, actor_t *actor, message_t *message)
 {
@@ -44,8 +51,7 @@ begin (shard_t *self, turn_type_t type, actor_t *actor, message_t *message)
     turn->verb = message ? message->verb : NULL;
     turn->read_only = type == TURN_WAKE || (message && message->verb->reads);
     turn->poisoned = turn->needs_upgrade = turn->replied = turn->later = turn->version_written = false;
-    turn->id = message ? message->id
-                       : hash_mix (self->store_hash + type, hash_bytes (actor->address, actor->address_size, 0));
+    turn->id = message ? message->id : turn_id_of_actor (self, actor, type);
     turn->ordinal = turn->effects = 0;
     turn->bytes = 0;
     turn->out = turn->out_last = NULL;
@@ -335,6 +341,8 @@ is_struck (shard_t *self, actor_t *actor)
         recorder_has_suspects (self->recorder) ? recorder_find (self->recorder, self->turn.id) : NULL;
     if (!suspect || suspect->strikes < RECORDER_STRIKES)
         return false;
+    turn_drop_cache (self, actor);  /* once revived, it wakes and upgrades as if for the first time */
+    actor->flags &= (uint16_t) ~ACTOR_VERSION_KNOWN;
     actor_park (self, actor, "waking it killed the process");
     return true;
 }
@@ -366,6 +374,8 @@ upgrade (shard_t *self, actor_t *actor)
     join (self, actor, NULL);
     actor->frame = self->open->number;
     self->wanted = true;
+    if (__builtin_expect (recorder_has_suspects (self->recorder), 0))
+        release_forgive (self, self->turn.id);
     end (self);
     return true;
 }
@@ -394,6 +404,8 @@ wake (shard_t *self, actor_t *actor)
         return wake_failed (self, actor, "wake");
     if (actor->more)
         actor->more->wake_failures = 0;
+    if (__builtin_expect (recorder_has_suspects (self->recorder), 0))
+        recorder_forgive (self->recorder, self->turn.id);
     end (self);
     return true;
 }
