@@ -324,6 +324,11 @@ link_acked (shard_t *self, const link_note_t *note)
         restart_from (self, link, link->acked);
     else
         drop_flights (self, link, note->mark);
+    if (link->carried < link->acked) {  /* carried before the road broke, and acknowledged after it was asked anew */
+        link->carried = link->acked;
+        if (link->planned < link->carried)
+            link->planned = link->carried;
+    }
     pump (self, link);
 }
 
