@@ -229,8 +229,12 @@ shard_dead_retry (shard_t *self, uint64_t number, troupe_error_t *error)
         return error_set (error, TROUPE_NOT_FOUND, "this node has no kind or verb for dead letter %llu",
                           (unsigned long long) number);
     message_fields_t fields = dead.fields;
-    fields.flags = MESSAGE_DURABLE;  /* a new message: whoever asked or called was told long ago */
+    static const uint8_t nobody[16];
+    /* A new message: whoever asked or called was told long ago. Who called, and what was asked, it still says. */
+    fields.flags = (uint8_t) (MESSAGE_DURABLE | (fields.flags & (MESSAGE_ANSWER | MESSAGE_CALL)));
     fields.id = hash_mix (fields.id, self->now_ms);
+    fields.session = nobody;
+    fields.seq = fields.id;
     message_t *message = message_new (&self->pool, &fields, verb);
     if (!message)
         return error_set (error, TROUPE_NO_MEMORY, "no memory for the message");
