@@ -12,19 +12,20 @@
 
 #include <stdlib.h>
 
-#define REST_MS 200000           /* after that nothing may be due but what repeats for ever */
-#define UNTOUCHED_MS 60000
+#define REST_MS 300000           /* after that nothing may be due but what repeats for ever */
+#define ROUND_MS 10000
+#define UNTOUCHED_MS 120000
 #define REST_STEPS 20000
 #define SETTLE_STEPS 20000
 #define BOOTS_MOST 50
 #define DEATH_OPERATIONS 12
 
 extern const workload_t workload_bank, workload_counter, workload_order, workload_feed, workload_timer, workload_ask,
-    workload_upgrade, workload_chaos, workload_dead;
+    workload_upgrade, workload_chaos, workload_dead, workload_guest;
 
 const workload_t *const sim_workloads[] = {
     &workload_bank, &workload_counter, &workload_order, &workload_feed, &workload_timer, &workload_ask,
-    &workload_upgrade, &workload_chaos, &workload_dead, NULL
+    &workload_upgrade, &workload_chaos, &workload_dead, &workload_guest, NULL
 };
 
 bool
@@ -57,7 +58,8 @@ choose_kinds (sim_t *sim)
             kind = workload->kinds[version] ? workload->kinds[version] : kind;
         if (!sim_has (sim, workload))
             continue;
-        sim->kinds[count++] = kind;
+        if (!workload->may_be_missing || sim->is_ending || !once_in (sim, 4))
+            sim->kinds[count++] = kind;
         if (workload->other)
             sim->kinds[count++] = workload->other;
     }
@@ -133,6 +135,9 @@ boot (sim_t *sim)
         pass_downtime (sim);
         change_version (sim);
         die_in_boot (sim);
+        for (uint32_t i = 0; sim_workloads[i]; i++)
+            if (sim_workloads[i]->booting && sim_has (sim, sim_workloads[i]))
+                sim_workloads[i]->booting (sim);
         checks_boot_begins (sim);
         sim_note (sim, "boot", sim->version, 0, 0, NULL);
         troupe_status_t status = world_boot (sim->world, sim->kinds, &error);
@@ -308,10 +313,8 @@ end_faults (sim_t *sim)
     state_memory_die_after (world_state (sim->world), 0);
     world_set_faults (sim->world, &(world_faults_t) { 0, 0, 0 });
     world_close_door (sim->world, TROUPE_OK);
-    if (sim->version != SIM_KIND_VERSIONS || !world_is_up (sim->world)) {
-        halt (sim, false);
-        boot (sim);
-    }
+    halt (sim, false);
+    boot (sim);
 }
 
 /*  Until nothing can happen now. A message may still kill the process, a few times. */
@@ -355,7 +358,7 @@ come_to_rest (sim_t *sim)
         uint64_t now = world_now (sim->world), due = world_next_due (sim->world);
         if (now >= next_round) {
             make_round (sim, now + REST_MS > until + UNTOUCHED_MS);
-            next_round = now + 5000;
+            next_round = now + ROUND_MS;
             due = world_next_due (sim->world);
         }
         if (now >= until)
@@ -392,6 +395,10 @@ finish (sim_t *sim)
 {
     end_faults (sim);
     come_to_rest (sim);
+    for (uint32_t i = 0; sim_workloads[i]; i++)
+        if (sim_workloads[i]->last && sim_has (sim, sim_workloads[i]))
+            sim_workloads[i]->last (sim);
+    settle (sim);
     check_all (sim);
     halt (sim, true);
     boot (sim);

@@ -33,7 +33,7 @@ roll_limits (dice_t *dice, shard_limits_t *limits)
     limits->wake_attempts = (uint32_t) ONE_OF (2, 5);
     limits->call_keep_ms = (uint32_t) ONE_OF (20000, 60000);
     limits->calls_kept = (uint32_t) ONE_OF (10, 60, 100000);
-    limits->dead_bytes = 1u << 20;
+    limits->dead_bytes = 1u << 30;
     limits->idle_ms = (uint32_t) ONE_OF (0, 20, 5000);
 }
 
@@ -51,7 +51,7 @@ roll_faults (dice_t *dice, profile_t *profile)
     profile->faults.no_room_in = profile->full_in ? 3 : 0;
     profile->faults.no_memory_in = (uint32_t) ONE_OF (0, 0, 0, 100);
     if (profile->faults.no_memory_in)
-        profile->limits.attempts = 12;  /* tries that fail so are no fault of the message */
+        profile->limits.attempts = 8;  /* tries that fail so are no fault of the message */
     profile->clock_jump_in = (uint32_t) ONE_OF (0, 3);
     profile->upgrade_in = (uint32_t) ONE_OF (0, 2, 4);
     profile->operator_in = (uint32_t) ONE_OF (0, 40);

@@ -52,13 +52,16 @@ typedef struct {
     const char *name;
     const troupe_kind_t *kinds[SIM_KIND_VERSIONS];  /* by version, newest last; NULL: the one before stays */
     const troupe_kind_t *other;                     /* a second kind; may be NULL */
+    bool may_be_missing;                            /* some boots have the second kind alone */
     void (*begin) (sim_t *sim);                     /* resets the model; may be NULL */
     void (*act) (sim_t *sim, uint32_t client);      /* a client does something */
     void (*answered) (sim_t *sim, const request_t *request);  /* its outcome is final; may be NULL */
     void (*published) (sim_t *sim, const char *address, const char *channel, uint64_t offset, const void *body,
                        size_t size);                /* may be NULL */
+    void (*booting) (sim_t *sim);                   /* the process is down; may be NULL */
     void (*booted) (sim_t *sim);                    /* the process is up again; may be NULL */
     void (*ending) (sim_t *sim);                    /* faults are over; now and then; may be NULL */
+    void (*last) (sim_t *sim);                      /* all is quiet: calls that must be answered; may be NULL */
     void (*check) (sim_t *sim);                     /* all is quiet at the end */
 } workload_t;
 

@@ -17,14 +17,29 @@ static struct {
 
 typedef struct {
     uint64_t count;
+    uint64_t *copy;  /* freed by sleep: one that is not is a leak */
 } cache_t;
+
+static uint64_t copies;
 
 static troupe_status_t
 wake (troupe_turn_t *turn)
 {
     cache_t *cache = troupe_cache (turn);
     cache->count = load_number (turn, "count");
+    cache->copy = malloc (sizeof *cache->copy);
+    CHECK (cache->copy);
+    *cache->copy = cache->count;
+    copies += 1;
     return TROUPE_OK;
+}
+
+static void
+fall_asleep (void *cache_)
+{
+    cache_t *cache = cache_;
+    copies -= cache->copy != NULL;
+    free (cache->copy);
 }
 
 static uint64_t
@@ -32,7 +47,7 @@ count_of (troupe_turn_t *turn)
 {
     const cache_t *cache = troupe_cache (turn);
     uint64_t count = load_number (turn, "count");
-    if (cache->count != count)
+    if (cache->count != count || *cache->copy != count)
         wrong ("%s: the cache says %llu, the state %llu", troupe_self (turn), (unsigned long long) cache->count,
                (unsigned long long) count);
     return count;
@@ -42,7 +57,7 @@ static json_int_t
 count_up (troupe_turn_t *turn)
 {
     cache_t *cache = troupe_cache (turn);
-    cache->count = count_of (turn) + 1;
+    cache->count = *cache->copy = count_of (turn) + 1;
     store_number (turn, "count", cache->count);
     return (json_int_t) cache->count;
 }
@@ -79,7 +94,8 @@ static const troupe_verb_t verbs[] = {
     { NULL }
 };
 static const troupe_kind_t counter = {
-    "counter", .version = 1, .verbs = verbs, .cache_size = sizeof (cache_t), .wake = wake
+    "counter", .version = 1, .verbs = verbs, .cache_size = sizeof (cache_t), .wake = wake,
+    .sleep = fall_asleep
 };
 
 /* ------------------------------------------------------------------ */
@@ -131,6 +147,15 @@ answered (sim_t *sim, const request_t *request)
                   (long long) count);
 }
 
+/*  No process: no cache. */
+static void
+booting (sim_t *sim)
+{
+    (void) sim;
+    if (copies)
+        sim_fail ("%llu caches were dropped without sleep", (unsigned long long) copies);
+}
+
 static void
 check (sim_t *sim)
 {
@@ -146,5 +171,5 @@ check (sim_t *sim)
 }
 
 const workload_t workload_counter = {
-    "counter", .kinds = { &counter }, .begin = begin, .act = act, .answered = answered, .check = check
+    "counter", .kinds = { &counter }, .begin = begin, .booting = booting, .act = act, .answered = answered, .check = check
 };

@@ -132,4 +132,13 @@ check (sim_t *sim)
             check_pair (sim, nodes[from], nodes[to]);
 }
 
-const workload_t workload_order = { "order", .kinds = { &node }, .act = act, .check = check };
+/*  Whatever became of a session's earlier calls, it goes on. */
+static void
+last (sim_t *sim)
+{
+    for (uint32_t client = 0; client < sim->profile.clients; client++)
+        sim_call (sim, &workload_order, client, nodes[client % NODES], "note", 0, 1, "{s:I, s:I}", "client",
+                  (json_int_t) client, "number", (json_int_t) sim->next_seq[client]);
+}
+
+const workload_t workload_order = { "order", .kinds = { &node }, .act = act, .last = last, .check = check };

@@ -7,8 +7,11 @@
  */
 #include "tests/sim/workload.h"
 
+#include <signal.h>
+
 #define PLANTS 6
 #define UPGRADE_FAILS_IN 6
+#define UPGRADE_KILLS_IN 10  /* where handlers kill at all */
 
 static struct {
     uint64_t sure[PLANTS], maybe[PLANTS];
@@ -52,6 +55,13 @@ on_look (troupe_turn_t *turn)
     return troupe_reply (turn, "{s:I, s:I}", "height", (json_int_t) height_of (turn), "stamp", stamp_now (turn));
 }
 
+static void
+maybe_die (void)
+{
+    if (!sim_now->is_ending && sim_now->profile.handler_death_in && dice_once_in (&sim_now->dice, UPGRADE_KILLS_IN))
+        world_die_in_handler (sim_now->world, SIGSEGV);
+}
+
 static troupe_status_t
 upgrade (troupe_turn_t *turn, uint32_t from)
 {
@@ -67,6 +77,7 @@ upgrade (troupe_turn_t *turn, uint32_t from)
     store_number (turn, key, height);
     store_number (turn, "version", sim_now->version);
     stamp_next (turn);
+    maybe_die ();
     if (!sim_now->is_ending && dice_once_in (&sim_now->dice, UPGRADE_FAILS_IN))
         return troupe_fail (turn, "the pot broke");
     return TROUPE_OK;
@@ -78,6 +89,7 @@ wake (troupe_turn_t *turn)
 {
     uint64_t *cache = troupe_cache (turn);
     *cache = height_of (turn);
+    maybe_die ();
     if (!sim_now->is_ending && dice_once_in (&sim_now->dice, 4 * UPGRADE_FAILS_IN))
         return troupe_fail (turn, "still tired");
     return TROUPE_OK;
