@@ -61,6 +61,7 @@ struct troupe_s {
     _Atomic uint64_t calls;      /* numbers those without a session */
     char line_behind[64];
     _Atomic int state;           /* node_state_t */
+    _Atomic bool is_ending;      /* the process: somebody is about to end it */
     gate_t callers_gone;
     gate_t quiet;
 

@@ -26,11 +26,14 @@
  *  The end of the process
  * ------------------------------------------------------------------ */
 
-/*  The disk, or a thread of the node, failed in a way that it cannot go on from. */
+/*  The disk, or a thread of the node, failed in a way that it cannot go on
+ *  from. The first one says why; others who notice wait for the end here. */
 _Noreturn static void
 end_process (troupe_t *self, const troupe_error_t *why)
 {
     int code = EXIT_INTERNAL;
+    while (atomic_exchange (&self->is_ending, true))
+        pause ();
     if (why->status == TROUPE_IO || why->status == TROUPE_CORRUPT) {
         code = EXIT_DISK;
         store_mark_broken (self->store, why->text);
