@@ -37,8 +37,8 @@ int
 command_fail (const invocation_t *self, int code, const char *format, ...)
 {
     va_list arguments;
-    fprintf (stderr, "%s %s: ", self->program, self->command->name);
     va_start (arguments, format);
+    fprintf (stderr, "%s %s: ", self->program, self->command->name);
     vfprintf (stderr, format, arguments);
     va_end (arguments);
     fputc ('\n', stderr);
@@ -249,9 +249,11 @@ invocation_read (invocation_t *self, int argc, char **argv, bool *help)
     *help = false;
     self->words = calloc ((size_t) argc + 1, sizeof *self->words);
     parse.overrides = calloc ((size_t) argc + 1, sizeof *parse.overrides);
-    int code = self->words && parse.overrides ? EXIT_OK : command_fail (self, EXIT_INTERNAL, "out of memory");
-    if (code == EXIT_OK)
-        code = take_all (&parse, help);
+    if (!self->words || !parse.overrides) {
+        free (parse.overrides);
+        return command_fail (self, EXIT_INTERNAL, "out of memory");
+    }
+    int code = take_all (&parse, help);
     if (code == EXIT_OK && !*help)
         code = check_words (self);
     if (code == EXIT_OK && !*help)

@@ -84,19 +84,19 @@ draw_summary (screen_t *screen, const json_t *view)
     draw (screen, false, "up %s, %llu shards on %llu workers, calls are %s", a,
           (unsigned long long) tree_number (view, "shards"), (unsigned long long) tree_number (view, "workers"),
           strcmp (door, "ok") == 0 ? "taken" : door);
-    draw (screen, false, "turns     %9s/s   failed %9s/s   refused %9s/s   retried %9s/s", rate (rates, "turns", a),
+    draw (screen, false, "turns     %7s/s   failed  %7s/s   refused %7s/s   retried %7s/s", rate (rates, "turns", a),
           rate (rates, "failed", b), rate (rates, "refused", c), rate (rates, "retried", d));
-    draw (screen, false, "calls     %9s/s   overloaded %5s/s   told    %9s/s   away    %9s/s   timers %s/s",
-          rate (rates, "calls", a), rate (rates, "overloaded", b), rate (rates, "told", c),
-          rate (rates, "told_away", d), rate (rates, "timers_fired", e));
-    draw (screen, false, "actors    %9s awake   mail %s   timers %s   asks %s", level (levels, "awake", a),
-          level (levels, "mail", b), level (levels, "timers", c), level (levels, "asks", d));
-    draw (screen, false, "set aside %9s dead letters   %s parked", level (levels, "dead_letters", a),
+    draw (screen, false, "calls     %7s/s   overload%7s/s   told    %7s/s   away    %7s/s", rate (rates, "calls", a),
+          rate (rates, "overloaded", b), rate (rates, "told", c), rate (rates, "told_away", d));
+    draw (screen, false, "actors    %7s awake   mail %s   timers %s, %s/s fire   asks %s", level (levels, "awake", a),
+          level (levels, "mail", b), level (levels, "timers", c), rate (rates, "timers_fired", d),
+          level (levels, "asks", e));
+    draw (screen, false, "set aside %7s dead letters   %s parked", level (levels, "dead_letters", a),
           level (levels, "parked", b));
     text_bytes ((uint64_t) json_real_value (json_object_get (storage, "written_bytes")), b);
     text_bytes (tree_number (storage, "journal_bytes"), c);
     text_bytes (tree_number (storage, "unfolded_bytes"), d);
-    draw (screen, false, "disk      %9s syncs/s   %s/s written   journal %s, %s of it not folded",
+    draw (screen, false, "disk      %7s syncs/s   %s/s written   journal %s, %s not folded",
           rate (storage, "syncs", a), b, c, d);
 }
 
@@ -124,8 +124,8 @@ static void
 draw_kinds (screen_t *screen, const json_t *view)
 {
     const json_t *kinds = json_object_get (view, "kinds");
-    draw (screen, true, "%-24s %10s %10s %10s %10s %10s %10s %10s", "kind", "turns/s", "reads/s", "refused/s",
-          "failed/s", "awake", "p50", "p99");
+    draw (screen, true, "%-16s %8s %8s %8s %8s %8s %8s %8s", "kind", "turns/s", "reads/s", "refused", "failed",
+          "awake", "p50", "p99");
     for (size_t i = 0; i < json_array_size (kinds); i++) {
         const json_t *kind = json_array_get (kinds, i);
         char a[TEXT_FIGURE], b[TEXT_FIGURE], c[TEXT_FIGURE], d[TEXT_FIGURE], e[TEXT_FIGURE];
@@ -134,7 +134,7 @@ draw_kinds (screen_t *screen, const json_t *view)
             text_nanoseconds (tree_number (kind, "p50"), p50);
             text_nanoseconds (tree_number (kind, "p99"), p99);
         }
-        draw (screen, false, "%-24s %10s %10s %10s %10s %10s %10s %10s", tree_text (kind, "name"),
+        draw (screen, false, "%-16.16s %8s %8s %8s %8s %8s %8s %8s", tree_text (kind, "name"),
               rate (kind, "turns", a), rate (kind, "reads", b), rate (kind, "refused", c), rate (kind, "failed", d),
               level (kind, "awake", e), p50, p99);
     }
@@ -146,10 +146,10 @@ draw_lists (screen_t *screen, const json_t *view)
     char a[TEXT_FIGURE], b[TEXT_FIGURE];
     const json_t *suspects = json_object_get (view, "suspects"), *hot = json_object_get (view, "hot");
     if (json_array_size (suspects))
-        draw (screen, true, "%-40s %-20s %10s %10s", "ended the process", "verb", "strikes", "signal");
+        draw (screen, true, "%-40s %-20s %8s %8s", "ended the process", "verb", "strikes", "signal");
     for (size_t i = 0; i < json_array_size (suspects); i++) {
         const json_t *row = json_array_get (suspects, i);
-        draw (screen, false, "%-40s %-20s %10llu %10llu", tree_text (row, "address"), tree_text (row, "verb"),
+        draw (screen, false, "%-40s %-20s %8llu %8llu", tree_text (row, "address"), tree_text (row, "verb"),
               (unsigned long long) tree_number (row, "strikes"), (unsigned long long) tree_number (row, "signal"));
     }
     draw (screen, true, "%-40s %10s %10s", "busy actors", "turns", "mail");

@@ -128,13 +128,13 @@ static json_t *
 hottest (const json_t *hot)
 {
     size_t count = json_array_size (hot);
-    json_t **row = calloc (count + 1, sizeof *row);
+    json_t **row = calloc (count + 1, sizeof (void *));
     json_t *tree = json_array ();
     if (!row)
         return tree;
     for (size_t i = 0; i < count; i++)
         row[i] = json_array_get (hot, i);
-    qsort (row, count, sizeof *row, compare_hot);
+    qsort (row, count, sizeof (void *), compare_hot);
     for (size_t i = 0; i < count && i < HOT_SHOWN; i++)
         json_array_append (tree, row[i]);
     free (row);

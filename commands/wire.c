@@ -52,7 +52,7 @@ wire_next (wire_t *self, wire_message_t *message, troupe_error_t *error)
     if (left - WIRE_HEAD < size)
         return WIRE_MORE;
     packed_reader_t reader = { at + WIRE_HEAD, at + WIRE_HEAD + size };
-    packed_value_t value;
+    packed_value_t value = { .type = PACKED_NULL };
     if (!packed_is_valid (reader.at, size) || !packed_next (&reader, &value) || value.type != PACKED_OBJECT)
         return bad (error, TROUPE_INVALID, "a message that is no packed object");
     *message = (wire_message_t) { at + WIRE_HEAD, size };
@@ -85,7 +85,7 @@ field (const wire_message_t *message, const char *name, packed_type_t type, pack
 troupe_status_t
 wire_text (const wire_message_t *message, const char *name, char *text, size_t size, troupe_error_t *error)
 {
-    packed_value_t value;
+    packed_value_t value = { .type = PACKED_NULL };
     troupe_status_t status = field (message, name, PACKED_STRING, &value, "a text", error);
     if (status != TROUPE_OK)
         return status;
@@ -100,7 +100,7 @@ wire_text (const wire_message_t *message, const char *name, char *text, size_t s
 troupe_status_t
 wire_number (const wire_message_t *message, const char *name, uint64_t *number, troupe_error_t *error)
 {
-    packed_value_t value;
+    packed_value_t value = { .type = PACKED_NULL };
     troupe_status_t status = field (message, name, PACKED_INT, &value, "a whole number", error);
     if (status == TROUPE_OK && value.integer < 0)
         status = error_set (error, TROUPE_INVALID, "the field \"%s\": may not be negative", name);
@@ -112,7 +112,7 @@ wire_number (const wire_message_t *message, const char *name, uint64_t *number, 
 troupe_status_t
 wire_flag (const wire_message_t *message, const char *name, bool *flag, troupe_error_t *error)
 {
-    packed_value_t value;
+    packed_value_t value = { .type = PACKED_NULL };
     troupe_status_t status = field (message, name, PACKED_BOOL, &value, "true or false", error);
     if (status == TROUPE_OK)
         *flag = value.truth;
@@ -123,7 +123,7 @@ troupe_status_t
 wire_bytes (const wire_message_t *message, const char *name, const uint8_t **bytes, size_t *size,
             troupe_error_t *error)
 {
-    packed_value_t value;
+    packed_value_t value = { .type = PACKED_NULL };
     troupe_status_t status = field (message, name, PACKED_BYTES, &value, "bytes", error);
     if (status == TROUPE_OK) {
         *bytes = value.string.bytes;
