@@ -127,6 +127,18 @@ wait_and_read (client_t *self, troupe_error_t *error)
     return poll_fd.revents & POLLIN ? read_some (self, error) : TROUPE_OK;
 }
 
+/*  The node hung up. It may have said why before (too many tools, not this user):
+ *  then that is the answer, and the connection is found broken behind it. */
+static troupe_status_t
+hear_last_words (client_t *self, int code, troupe_error_t *error)
+{
+    troupe_status_t status = read_some (self, error);
+    if (status != TROUPE_OK || self->in.bytes.size == self->in.taken)
+        return broken (self, error, strerror (code));
+    self->broken = true;
+    return TROUPE_OK;
+}
+
 troupe_status_t
 client_end (client_t *self, troupe_error_t *error)
 {
@@ -137,15 +149,14 @@ client_end (client_t *self, troupe_error_t *error)
         return broken (self, error, "earlier");
     while (self->sent < self->out.size) {
         ssize_t size = send (self->fd, self->out.data + self->sent, self->out.size - self->sent, MSG_NOSIGNAL);
-        troupe_status_t status = TROUPE_OK;
         if (size > 0)
             self->sent += (size_t) size;
-        else if (errno == EAGAIN)
-            status = wait_and_read (self, error);
-        else if (errno != EINTR)
-            status = broken (self, error, strerror (errno));
-        if (status != TROUPE_OK)
-            return status;
+        else if (errno == EAGAIN) {
+            troupe_status_t status = wait_and_read (self, error);
+            if (status != TROUPE_OK)
+                return status;
+        } else if (errno != EINTR)
+            return hear_last_words (self, errno, error);
     }
     self->sent = 0;
     buffer_reset (&self->out);
