@@ -37,6 +37,8 @@
 #define HASH_SEED 0x7265636f72646572u
 
 _Static_assert (sizeof (recorder_head_t) <= RECORDER_HEAD_SIZE, "the head fits its page");
+_Static_assert (sizeof (recorder_head_t) == offsetof (recorder_head_t, check) + sizeof (uint64_t)
+                && offsetof (recorder_head_t, check) == 8 + 6 * sizeof (uint32_t), "the head has no padding");
 _Static_assert (offsetof (struct recorder_s, has_suspects) == 0, "recorder_has_suspects reads the first field");
 
 /* ---- the file ---- */
@@ -50,6 +52,7 @@ right_head (void)
     head.format = RECORDER_FORMAT;
     head.slots = RECORDER_SLOTS_MAX;
     head.suspects = RECORDER_SUSPECTS_MAX;
+    head.slot_size = sizeof (recorder_slot_t);
     head.mark_size = sizeof (recorder_mark_t);
     head.record_size = sizeof (recorder_record_t);
     head.check = hash_bytes (&head, offsetof (recorder_head_t, check), HASH_SEED);
@@ -365,7 +368,7 @@ recorder_find (const recorder_t *self, uint64_t message)
 static recorder_t *
 writable (const recorder_t *self)
 {
-    return (recorder_t *) (uintptr_t) self;
+    return (recorder_t *) self;
 }
 
 void

@@ -20,8 +20,8 @@ typedef struct {
     char magic[8];
     uint32_t format;
     uint32_t slots, suspects;     /* how many there is room for */
-    uint32_t mark_size, record_size;
-    uint64_t check;               /* of what stands before it */
+    uint32_t slot_size, mark_size, record_size;
+    uint64_t check;               /* of what stands before it; no padding */
 } recorder_head_t;
 
 /*  Written by the dying thread, or by the watchdog for a deaf one. All zero while the process is well. */

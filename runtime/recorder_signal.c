@@ -16,7 +16,7 @@
  *  default action, raised within the handler, so that the parent sees the signal
  *  and the core shows the fault below the handler's frames.
  *
- *  The watchdog's SIGABRT carries the number of the turn that it means. A turn that
+ *  The watchdog's SIGABRT carries the number (its low half) of the turn that it means. A turn that
  *  ended meanwhile makes it a false alarm, and the thread goes on.
  *
  *  That call is made directly: what it reads is outside of what the sanitizers watch.
@@ -40,7 +40,7 @@
 
 #define STACK_SIZE (64u << 10)
 #define FRAMES_MAX 48
-#define PAGE 4096u         /* the smallest there is */
+#define PAGE 4096u  /* the smallest there is */
 
 _Static_assert (TROUPE_ADDRESS_MAX < PAGE && TROUPE_NAME_MAX < PAGE, "a text crosses one end of a page at most");
 
@@ -72,8 +72,7 @@ copy_bytes (const void *from, void *to, size_t size)
     if (first > size)
         first = size;
     struct iovec here = { to, size };
-    struct iovec there[] = { { (void *) (uintptr_t) from, first },
-                             { (void *) ((uintptr_t) from + first), size - first } };
+    struct iovec there[] = { { (char *) from, first }, { (char *) from + first, size - first } };
     long copied = syscall (SYS_process_vm_readv, getpid (), &here, 1ul, there, 2ul, 0ul);
     return copied > 0 ? (size_t) copied : 0;
 }
@@ -82,7 +81,7 @@ copy_bytes (const void *from, void *to, size_t size)
 static void
 copy_text (const char *from, char *to, size_t room)
 {
-    size_t size = copy_bytes (from, to, room - 1);
+    size_t size = from ? copy_bytes (from, to, room - 1) : 0;
     to[size] = '\0';
     size = strlen (to);
     memset (to + size, 0, room - size);
@@ -142,22 +141,24 @@ note_place (const recorder_t *self, note_t *note, uintptr_t address)
 }
 
 typedef struct {
-    uintptr_t instruction, stack;
+    uintptr_t instruction;
+    const void *stack;  /* NULL: not looked at */
 } registers_t;
 
 static registers_t
 read_registers (const void *context)
 {
     const ucontext_t *machine = context;
+    registers_t registers = { 0, NULL };
 #if defined(__x86_64__)
-    return (registers_t) { (uintptr_t) machine->uc_mcontext.gregs[REG_RIP],
-                           (uintptr_t) machine->uc_mcontext.gregs[REG_RSP] };
+    registers.instruction = (uintptr_t) machine->uc_mcontext.gregs[REG_RIP];
+    memcpy (&registers.stack, &machine->uc_mcontext.gregs[REG_RSP], sizeof registers.stack);
 #elif defined(__aarch64__)
-    return (registers_t) { machine->uc_mcontext.pc, 0 };
+    registers.instruction = machine->uc_mcontext.pc;
 #else
     (void) machine;
-    return (registers_t) { 0, 0 };
 #endif
+    return registers;
 }
 
 /*  Where it faulted, then its callers, without the frames of this handler. */
@@ -173,7 +174,7 @@ note_backtrace (const recorder_t *self, note_t *note, const void *context)
     if (at + 1 >= count && registers.stack) {
         /* Most likely a call to where no code is: the caller's address lies on top of the stack. */
         uintptr_t caller;
-        if (copy_bytes ((const void *) registers.stack, &caller, sizeof caller) == sizeof caller
+        if (copy_bytes (registers.stack, &caller, sizeof caller) == sizeof caller
             && find_module (self, caller))
             note_place (self, note, caller - 1);
     }
@@ -249,7 +250,7 @@ on_fault (int signal, siginfo_t *info, void *context)
         turn = atomic_load_explicit (&slot->turns, memory_order_relaxed);
     }
     bool is_watchdog = signal == SIGABRT && info->si_code == SI_QUEUE && is_sent_by_us;
-    if (is_watchdog && (message == 0 || turn != (uintptr_t) info->si_value.sival_ptr)) {
+    if (is_watchdog && (message == 0 || (int) turn != info->si_value.sival_int)) {
         errno = errno_before;
         return;
     }
@@ -423,7 +424,7 @@ recorder_abort_turn (recorder_t *self, uint32_t slot, uint64_t turn)
 {
     CHECK (slot < self->slots);
     pthread_mutex_lock (&self->lock);
-    union sigval value = { .sival_ptr = (void *) (uintptr_t) turn };
+    union sigval value = { .sival_int = (int) turn };
     if (self->threads[slot].is_there)
         pthread_sigqueue (self->threads[slot].thread, SIGABRT, value);
     pthread_mutex_unlock (&self->lock);
