@@ -26,6 +26,7 @@ turn_poison (troupe_turn_t *turn, troupe_status_t status, const char *format, ..
     vsnprintf (text, sizeof text, format, arguments);
     va_end (arguments);
     turn->poisoned = true;
+    turn->is_blind = status >= TROUPE_NO_MEMORY;
     return error_set (&turn->error, status, "%s", text);
 }
 

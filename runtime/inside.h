@@ -78,6 +78,7 @@ struct troupe_turn_s {
     turn_type_t type;
     bool read_only;
     bool poisoned;
+    bool is_blind;           /* poisoned because memory or the store failed: it may have seen wrong values */
     bool needs_upgrade;      /* touched state of an older version: run again after the upgrade */
     bool replied, later;
     bool version_written;    /* this turn is the first to store */

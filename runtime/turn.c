@@ -50,7 +50,7 @@ begin (shard_t *self, turn_type_t type, actor_t *actor, message_t *message)
     turn->type = type;
     turn->verb = message ? message->verb : NULL;
     turn->read_only = type == TURN_WAKE || (message && message->verb->reads);
-    turn->poisoned = turn->needs_upgrade = turn->replied = turn->later = turn->version_written = false;
+    turn->poisoned = turn->is_blind = turn->needs_upgrade = turn->replied = turn->later = turn->version_written = false;
     turn->id = message ? message->id : turn_id_of_actor (self, actor, type);
     turn->ordinal = turn->effects = 0;
     turn->bytes = 0;
@@ -103,8 +103,8 @@ run (shard_t *self, troupe_handler_t *handler, uint32_t from_version, const char
         histogram_add (&self->metrics.turn_ns, monotonic_ns () - began);
         histogram_add (&self->metrics.kinds[turn->actor->kind->index].turn_ns, monotonic_ns () - began);
     }
-    if (turn->poisoned && status == TROUPE_OK)
-        return TROUPE_FAILED;
+    if (turn->poisoned && (status == TROUPE_OK || turn->is_blind))
+        return TROUPE_FAILED;  /* a refusal too, when what it was based on may be wrong */
     if (status != TROUPE_OK && !turn->error.text[0])
         error_set (&turn->error, status, "%s", troupe_status_name (status));
     return status;
