@@ -26,10 +26,18 @@ forbidden_page (void)
     return mmap (NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-void
+__attribute__ ((noinline)) void
 write_to (volatile char *place)
 {
     *place = 1;
+}
+
+/*  So short that a sanitizer has nothing to add to it. */
+__attribute__ ((noinline)) void
+spin_forever (void)
+{
+    for (;;)
+        __asm__ volatile ("");
 }
 
 void

@@ -15,6 +15,7 @@ typedef void (death_t) (recorder_t *recorder, recorder_slot_t *slot);
 
 char *forbidden_page (void);
 void write_to (volatile char *place);
+void spin_forever (void);
 
 /*  A death: message 77, "runner/7", "lap". */
 void segfault (recorder_t *recorder, recorder_slot_t *slot);
