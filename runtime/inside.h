@@ -271,6 +271,7 @@ struct shard_s {
     table_hand_t sweep_hand;
 
     frame_t *open;              /* always there; its number is the next */
+    size_t noted;               /* bytes of its body that the overlay knows */
     frame_t *unfolded;          /* sealed ones, oldest first; `open` is not among them */
     frame_t *newest;
     frame_t *undurable;         /* oldest sealed one whose outputs wait */

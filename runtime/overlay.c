@@ -5,6 +5,10 @@
  *  frame moves as it grows. An entry leaves when the frame that it points at
  *  is evicted, which happens only after the tree holds that frame; if a newer
  *  frame spoke meanwhile the entry points there and stays.
+ *
+ *  Each look at a large table is a row of cache misses, one after the other:
+ *  bucket, entry, key. So ops are noted and evicted by batches, each miss of all
+ *  of them begun before the first is waited for.
  */
 
 #include "runtime/overlay.h"
@@ -27,6 +31,14 @@ struct overlay_entry_s {
     overlay_entry_t **group_place;  /* what points at this entry in its group */
     uint32_t offset;
 };
+
+#define BATCH 32
+
+typedef struct {
+    frame_op_t op;
+    size_t offset;
+    uint32_t hash;
+} batched_t;
 
 static frame_op_t
 entry_op (const overlay_entry_t *entry)
@@ -122,27 +134,57 @@ group_leave (overlay_t *self, overlay_entry_t *entry)
     }
 }
 
-bool
-overlay_note (overlay_t *self, const frame_t *frame, size_t offset)
+/*  The next ops of a frame, with what finding them will touch on its way. */
+static size_t
+next_batch (overlay_t *self, const frame_t *frame, size_t *at, batched_t batch[BATCH])
 {
-    const uint8_t *at = frame->body.data + offset;
-    const uint8_t *key = at + FRAME_OP_HEAD;
-    size_t key_size = get_le16 (at + 1);
-    uint32_t hash = key_hash (key, key_size);
-    overlay_entry_t *entry = find (self, key, key_size, hash);
-    if (!entry) {
-        entry = pool_alloc (&self->pool, sizeof *entry);
-        if (!entry)
-            return false;
-        *entry = (overlay_entry_t) { 0 };
-        if (!group_join (self, entry, key, key_size) || !table_insert (&self->entries, &entry->node, hash)) {
-            group_leave (self, entry);
-            pool_free (&self->pool, entry, sizeof *entry);
-            return false;
+    size_t count = 0, offset = *at;
+    for (; count < BATCH && frame_next_op (frame->body.data, frame->body.size, at, &batch[count].op); count++) {
+        batch[count].offset = offset;
+        batch[count].hash = key_hash (batch[count].op.key, batch[count].op.key_size);
+        table_expect (&self->entries, batch[count].hash);
+        offset = *at;
+    }
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch (table_chain (&self->entries, batch[i].hash));
+    for (size_t i = 0; i < count; i++) {
+        const overlay_entry_t *entry = (const overlay_entry_t *) table_chain (&self->entries, batch[i].hash);
+        if (entry && entry->node.hash == batch[i].hash)
+            __builtin_prefetch (entry->frame->body.data + entry->offset);
+    }
+    return count;
+}
+
+static overlay_entry_t *
+add (overlay_t *self, const batched_t *one)
+{
+    overlay_entry_t *entry = pool_alloc (&self->pool, sizeof *entry);
+    if (!entry)
+        return NULL;
+    *entry = (overlay_entry_t) { 0 };
+    if (group_join (self, entry, one->op.key, one->op.key_size)
+        && table_insert (&self->entries, &entry->node, one->hash))
+        return entry;
+    group_leave (self, entry);
+    pool_free (&self->pool, entry, sizeof *entry);
+    return NULL;
+}
+
+bool
+overlay_note (overlay_t *self, const frame_t *frame, size_t *offset)
+{
+    batched_t batch[BATCH];
+    for (size_t at = *offset, count; (count = next_batch (self, frame, &at, batch)) > 0; *offset = at) {
+        for (size_t i = 0; i < count; i++) {
+            overlay_entry_t *entry = find (self, batch[i].op.key, batch[i].op.key_size, batch[i].hash);
+            if (!entry)
+                entry = add (self, &batch[i]);
+            if (!entry)
+                return false;
+            entry->frame = frame;
+            entry->offset = (uint32_t) batch[i].offset;
         }
     }
-    entry->frame = frame;
-    entry->offset = (uint32_t) offset;
     return true;
 }
 
@@ -168,14 +210,16 @@ overlay_get (overlay_t *self, const void *key, size_t key_size, const uint8_t **
 void
 overlay_evict (overlay_t *self, const frame_t *frame)
 {
-    frame_op_t op;
-    for (size_t at = 0; frame_next_op (frame->body.data, frame->body.size, &at, &op);) {
-        overlay_entry_t *entry = find (self, op.key, op.key_size, key_hash (op.key, op.key_size));
-        if (!entry || entry->frame != frame)
-            continue;
-        group_leave (self, entry);
-        table_remove (&self->entries, &entry->node);
-        pool_free (&self->pool, entry, sizeof *entry);
+    batched_t batch[BATCH];
+    for (size_t at = 0, count; (count = next_batch (self, frame, &at, batch)) > 0;) {
+        for (size_t i = 0; i < count; i++) {
+            overlay_entry_t *entry = find (self, batch[i].op.key, batch[i].op.key_size, batch[i].hash);
+            if (!entry || entry->frame != frame)
+                continue;
+            group_leave (self, entry);
+            table_remove (&self->entries, &entry->node);
+            pool_free (&self->pool, entry, sizeof *entry);
+        }
     }
 }
 

@@ -20,8 +20,9 @@ typedef struct {
     pool_t pool;
 } overlay_t;
 
-/*  Notes the op that begins at `offset` of the frame's body. False when out of memory. */
-bool overlay_note (overlay_t *self, const frame_t *frame, size_t offset);
+/*  Notes the ops of the frame's body from `*offset` on, which moves to the end
+ *  (or to an op that is malformed). False when out of memory. */
+bool overlay_note (overlay_t *self, const frame_t *frame, size_t *offset);
 
 typedef enum { OVERLAY_SILENT, OVERLAY_PUT, OVERLAY_DELETED } overlay_answer_t;
 

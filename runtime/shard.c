@@ -66,21 +66,22 @@ shard_failure (const shard_t *self, const char **text)
 
 /* ---- the map ---- */
 
-static uint8_t *
-note (shard_t *self, uint8_t *place, size_t offset)
+/*  The overlay hears of new ops when somebody looks, many at once. */
+static bool
+catch_up (shard_t *self)
 {
-    if (!place || !overlay_note (&self->overlay, self->open, offset)) {
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the open frame (%zu bytes)", self->open->body.size);
-        return NULL;
-    }
-    return place;
+    if (self->noted < self->open->body.size && !overlay_note (&self->overlay, self->open, &self->noted))
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the overlay");
+    return self->failure.status == TROUPE_OK;
 }
 
 uint8_t *
 shard_put_place (shard_t *self, const store_key_t *key, size_t size)
 {
-    size_t offset = self->open->body.size;
-    return note (self, frame_put (self->open, key->bytes, key->size, size), offset);
+    uint8_t *place = frame_put (self->open, key->bytes, key->size, size);
+    if (!place)
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the open frame (%zu bytes)", self->open->body.size);
+    return place;
 }
 
 void
@@ -94,9 +95,9 @@ shard_put (shard_t *self, const store_key_t *key, const void *value, size_t size
 void
 shard_delete (shard_t *self, const store_key_t *key)
 {
-    size_t offset = self->open->body.size;
     frame_delete (self->open, key->bytes, key->size);
-    note (self, self->open->body.failed ? NULL : self->open->body.data, offset);
+    if (self->open->body.failed)
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the open frame (%zu bytes)", self->open->body.size);
 }
 
 bool
@@ -104,6 +105,8 @@ shard_get (shard_t *self, const store_key_t *key, const uint8_t **value, size_t 
 {
     if (frame)
         *frame = 0;
+    if (!catch_up (self))
+        return false;
     switch (overlay_get (&self->overlay, key->bytes, key->size, value, size, frame)) {
     case OVERLAY_PUT:
         return true;
@@ -183,6 +186,8 @@ bool
 shard_scan (shard_t *self, const void *prefix, size_t prefix_size, shard_each_t *each, void *arg)
 {
     gathering_t gathering = { .bytes.limit = UINT32_MAX };
+    if (!catch_up (self))
+        return false;
     overlay_each (&self->overlay, prefix, prefix_size, gather_op, &gathering);
     self->view_held = true;
     troupe_status_t status = self->state->scan (self->view, prefix, prefix_size, prefix, prefix_size, gather_stored,
@@ -296,12 +301,9 @@ shard_replay (shard_t *self, frame_t *frame, troupe_error_t *error)
     if (frame->number != self->sealed + 1)
         return error_set (error, TROUPE_CORRUPT, "shard %u: frame %llu follows frame %llu", self->number,
                           (unsigned long long) frame->number, (unsigned long long) self->sealed);
-    frame_op_t op;
-    size_t at = 0, before = 0;
-    for (; frame_next_op (frame->body.data, frame->body.size, &at, &op); before = at) {
-        if (!overlay_note (&self->overlay, frame, before))
-            return error_set (error, TROUPE_NO_MEMORY, "no memory to recover shard %u", self->number);
-    }
+    size_t at = 0;
+    if (!overlay_note (&self->overlay, frame, &at))
+        return error_set (error, TROUPE_NO_MEMORY, "no memory to recover shard %u", self->number);
     if (at != frame->body.size)
         return error_set (error, TROUPE_CORRUPT, "shard %u: frame %llu is malformed at byte %zu", self->number,
                           (unsigned long long) frame->number, at);
@@ -544,6 +546,7 @@ seal (shard_t *self)
     call_record_fresh (self);
     ask_record_fresh (self);
     link_seal (self);
+    catch_up (self);
     if (!next || self->failure.status != TROUPE_OK) {
         shard_fail (self, TROUPE_NO_MEMORY, "no memory to seal a frame");
         frame_destroy (&next);
@@ -557,6 +560,7 @@ seal (shard_t *self)
     self->undurable_bytes += frame->body.size;
     self->sealed = frame->number;
     self->open = next;
+    self->noted = 0;
     self->wanted = false;
     self->dirty_bytes = 0;
     counter_add (&self->metrics.frames, 1);

@@ -49,6 +49,15 @@ table_chain (table_t *self, uint32_t hash)
     return segment->buckets ? segment->buckets[hash & segment->mask] : NULL;
 }
 
+/*  Has the place that will be looked at soon brought near. */
+static inline void
+table_expect (table_t *self, uint32_t hash)
+{
+    table_segment_t *segment = table_segment (self, hash);
+    if (segment->buckets)
+        __builtin_prefetch (&segment->buckets[hash & segment->mask]);
+}
+
 static inline bool
 table_insert (table_t *self, table_node_t *node, uint32_t hash)
 {
