@@ -209,14 +209,20 @@ lane_close (shard_t *self, const troupe_call_t *asked)
         return;
     if (self->lanes.count >= LANES_MOST)
         table_each (&self->lanes, lane_drop_old, self);
-    lane = self->lanes.count < LANES_MOST ? pool_alloc (&self->pool, sizeof *lane) : NULL;
-    if (!lane)
+    if (self->lanes.count >= LANES_MOST)
         return;  /* lane_refuses refuses every ordered call while there is no room */
+    lane = pool_alloc (&self->pool, sizeof *lane);
+    if (!lane) {
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory to remember that a call was refused");
+        return;
+    }
     *lane = (lane_t) { .refused = asked->seq, .not_after_ms = asked->not_after_ms, .last = asked->seq,
                        .last_not_after_ms = asked->not_after_ms, .since_ms = self->now_ms };
     memcpy (lane->session, asked->session, 16);
-    if (!table_insert (&self->lanes, &lane->node, entry_hash (asked->session, 0)))
+    if (!table_insert (&self->lanes, &lane->node, entry_hash (asked->session, 0))) {
         pool_free (&self->pool, lane, sizeof *lane);
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory to remember that a call was refused");
+    }
 }
 
 /*  The call that everything waits for can be too late to be accepted ever. Then the next
