@@ -437,6 +437,31 @@ checks_quiet (sim_t *sim)
     }
 }
 
+/* ------------------------------------------------------------------ *
+ *  What is left at the end
+ * ------------------------------------------------------------------ */
+
+#define RECORD_GRACE_MS 10000  /* after which the record of a call that is over must be gone */
+
+static void
+find_left (void *sim_, uint16_t shard, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size)
+{
+    const sim_t *sim = sim_;
+    bool is_left = memchr ("mtqod", key[0], 5) != NULL;
+    if (key[0] == KEY_CALL)
+        is_left = value_size < 10 || get_le64 (value + 2) + RECORD_GRACE_MS < sim->newest_ms;
+    if (is_left)
+        sim_fail ("all is quiet, and shard %u keeps a key '%c' %.*s", shard, key[0], (int) key_size - 1,
+                  (const char *) key + 1);
+}
+
+/*  Mail, timers, questions, dead letters and outboxes are empty; records of calls went with their time. */
+void
+checks_left (sim_t *sim)
+{
+    fold_each (&sim->fold, find_left, sim);
+}
+
 /* ------------------------------------------------------------------ */
 
 void

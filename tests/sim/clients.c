@@ -20,6 +20,7 @@
 
 #define SHORT_CALL_MS 200
 #define LATE_GRACE_MS 1
+#define HEARD_MOST_MS 30  /* a refusal takes so long to its caller, who calls on meanwhile */
 
 void
 clients_begin (sim_t *sim)
@@ -128,6 +129,7 @@ on_answer (void *arg, const troupe_answer_t *answer)
     case TROUPE_PARKED:
     case TROUPE_NOT_FOUND:
         check_shown (sim, request, answer);
+        request->heard_ms = sim->newest_ms + dice_roll (&sim->dice, HEARD_MOST_MS);
         if (request->client >= SIM_NO_SESSION)
             lose (sim, request);
         return;
@@ -176,13 +178,21 @@ submit (sim_t *sim, request_t *request)
         sim_fail ("a call of %s is not taken: %s", request->to, error.text);
 }
 
-/*  In the order of the session, as an ordered one must. */
+/*  Makes its calls again that have no answer and are not out. In an ordered session all
+ *  later ones follow, whatever the caller has heard of them: the order is the caller's to keep. */
 static void
 push_client (sim_t *sim, uint32_t client)
 {
+    bool goes_back = false;
     for (request_t *request = sim->requests; request; request = request->next) {
-        if (!request->is_final && !request->is_unknown && request->out == 0 && request->client == client)
-            submit (sim, request);
+        if (request->client != client || request->is_final || request->is_unknown)
+            continue;
+        if (request->out == 0 && request->heard_ms <= sim->newest_ms)
+            goes_back = true;
+        else if (!goes_back || !sim->profile.is_ordered)
+            continue;
+        request->heard_ms = 0;
+        submit (sim, request);
     }
 }
 
@@ -243,7 +253,7 @@ sim_call (sim_t *sim, const workload_t *workload, uint32_t client, const char *t
     sim->waiting += 1;
     if (sim->profile.is_ordered && client < SIM_NO_SESSION)
         push_client (sim, client);
-    else
+    if (request->out == 0)
         submit (sim, request);
     if (client >= SIM_NO_SESSION && !request->out)
         lose (sim, request);
@@ -287,6 +297,7 @@ clients_forget (sim_t *sim)
 {
     for (request_t *request = sim->requests; request; request = request->next) {
         request->out = 0;
+        request->heard_ms = 0;
         if (request->client >= SIM_NO_SESSION)
             lose (sim, request);
     }

@@ -51,6 +51,7 @@ static void
 choose_kinds (sim_t *sim)
 {
     uint32_t count = 0;
+    sim->lacks_kinds = false;
     for (uint32_t i = 0; sim_workloads[i]; i++) {
         const workload_t *workload = sim_workloads[i];
         const troupe_kind_t *kind = NULL;
@@ -58,7 +59,9 @@ choose_kinds (sim_t *sim)
             kind = workload->kinds[version] ? workload->kinds[version] : kind;
         if (!sim_has (sim, workload))
             continue;
-        if (!workload->may_be_missing || sim->is_ending || !once_in (sim, 4))
+        if (workload->may_be_missing && !sim->is_ending && once_in (sim, 4))
+            sim->lacks_kinds = true;
+        else
             sim->kinds[count++] = kind;
         if (workload->other)
             sim->kinds[count++] = workload->other;
@@ -143,6 +146,7 @@ boot (sim_t *sim)
         troupe_status_t status = world_boot (sim->world, sim->kinds, &error);
         if (status == TROUPE_OK) {
             checks_booted (sim);
+            sim->booted_ms = world_now (sim->world);
             for (uint32_t i = 0; sim_workloads[i]; i++)
                 if (sim_workloads[i]->booted && sim_has (sim, sim_workloads[i]))
                     sim_workloads[i]->booted (sim);
@@ -313,8 +317,10 @@ end_faults (sim_t *sim)
     state_memory_die_after (world_state (sim->world), 0);
     world_set_faults (sim->world, &(world_faults_t) { 0, 0, 0 });
     world_close_door (sim->world, TROUPE_OK);
-    halt (sim, false);
-    boot (sim);
+    if (sim->version != SIM_KIND_VERSIONS || sim->lacks_kinds || !world_is_up (sim->world)) {
+        halt (sim, false);
+        boot (sim);
+    }
 }
 
 /*  Until nothing can happen now. A message may still kill the process, a few times. */
@@ -331,6 +337,9 @@ settle (sim_t *sim)
     checks_stepped (sim);
     if (world_is_full (sim->world))
         return;  /* the journal tries again in a while */
+    for (uint32_t i = 0; sim_workloads[i]; i++)
+        if (sim_workloads[i]->quiet && sim_has (sim, sim_workloads[i]))
+            sim_workloads[i]->quiet (sim);
     if (!world_is_quiet (sim->world))
         sim_fail ("nothing can happen any more, yet work is left");
 }
@@ -403,7 +412,10 @@ finish (sim_t *sim)
     halt (sim, true);
     boot (sim);
     settle (sim);
+    operator_flush (sim);
+    settle (sim);
     check_all (sim);
+    checks_left (sim);
 }
 
 /* ------------------------------------------------------------------ *

@@ -12,7 +12,7 @@
 
 #define LETTERS_MOST 50
 
-typedef enum { LOOK_DEAD, LOOK_INSPECT, LOOK_HOT, REVIVE, ERRANDS } errand_type_t;
+typedef enum { LOOK_DEAD, LOOK_INSPECT, LOOK_HOT, REVIVE, FLUSH, ERRANDS } errand_type_t;
 
 typedef struct {
     errand_type_t type;
@@ -123,8 +123,10 @@ run (void *arg, shard_t *shard)
         if (shard_hot (shard, 5, &visit->packed, &error) != TROUPE_OK)
             sim_fail ("the busy actors of shard %u cannot be listed", shard_number (shard));
         break;
-    case REVIVE:
+    case FLUSH:
     case ERRANDS:
+        break;
+    case REVIVE:
         visit->status = shard_revive (shard, visit->address, &error);
         break;
     }
@@ -153,6 +155,13 @@ operator_act (sim_t *sim)
     uint16_t shard = (uint16_t) dice_roll (&sim->dice, sim->profile.shards);
     bool has_address = type == LOOK_INSPECT || type == REVIVE;
     send (sim, type, shard, has_address ? known[dice_roll (&sim->dice, KNOWN)] : "", false);
+}
+
+void
+operator_flush (sim_t *sim)
+{
+    for (uint16_t i = 0; i < sim->profile.shards; i++)
+        send (sim, FLUSH, i, "", false);
 }
 
 void

@@ -61,6 +61,7 @@ typedef struct {
     void (*booting) (sim_t *sim);                   /* the process is down; may be NULL */
     void (*booted) (sim_t *sim);                    /* the process is up again; may be NULL */
     void (*ending) (sim_t *sim);                    /* faults are over; now and then; may be NULL */
+    void (*quiet) (sim_t *sim);                     /* faults are over, nothing can happen now; may be NULL */
     void (*last) (sim_t *sim);                      /* all is quiet: calls that must be answered; may be NULL */
     void (*check) (sim_t *sim);                     /* all is quiet at the end */
 } workload_t;
@@ -79,6 +80,7 @@ struct request_s {
     uint64_t a, b;               /* the workload's */
     uint64_t not_after_ms;
     uint64_t floor;              /* stamp of the actor that was seen before this call was first made */
+    uint64_t heard_ms;           /* when the caller hears that it was not accepted */
     uint32_t out;                /* submissions that this process has not answered yet */
     bool is_final;               /* the answer is known, and the same for good */
     bool is_unknown;             /* nobody will ever know */
@@ -136,6 +138,8 @@ struct sim_s {
     uint64_t used;               /* bytes on the disk, while they are counted */
     uint64_t newest_ms;          /* latest time that any clock ever showed */
     const troupe_kind_t *kinds[32];
+    bool lacks_kinds;            /* it runs without some of them */
+    uint64_t booted_ms;
     bool is_ending;              /* no more faults, no more new calls */
     bool is_excused;             /* memory ran out in this slice: see workload.h */
     bool may_fail;               /* a fault is under way that may end the process with an I/O error */
@@ -207,6 +211,7 @@ void checks_boot_begins (sim_t *sim);
 void checks_booted (sim_t *sim);
 void checks_stepped (sim_t *sim);       /* after each step of the world */
 void checks_quiet (sim_t *sim);         /* all is folded: compares everything */
+void checks_left (sim_t *sim);          /* all is quiet and every shard closed a frame: nothing is left over */
 void checks_clear (sim_t *sim);
 
 /*  Something of this actor was seen outside that a turn with this stamp made. */
@@ -227,6 +232,7 @@ uint64_t sim_state_number (sim_t *sim, const char *address, const char *key);  /
 /* ---- operator.c ---- */
 
 void operator_act (sim_t *sim);
+void operator_flush (sim_t *sim);       /* every shard closes its open frame */
 void operator_end (sim_t *sim, bool retries);  /* revives, and retries, all that is set aside */
 
 #endif
