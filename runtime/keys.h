@@ -3,7 +3,7 @@
  *  A key is a table's letter and what follows; numbers are big-endian so that
  *  the order of bytes is the order of numbers; an address ends with NUL.
  *
- *      a  address NUL                    an actor: version, parked
+ *      a  address NUL                    an actor that ever stored something: version
  *      s  address NUL key                one value of its state
  *      m  address NUL mail-number(8)     a waiting message
  *      t  address NUL name               a timer
@@ -15,7 +15,7 @@
  *      l  shard(2)                       number of the newest message taken from that link
  *      c  session(16) number(8)          the record of a call
  *      d  number(8)                      a dead letter
- *      x  name                           numbers of the shard itself
+ *      x  name                           kept free for the shard itself
  */
 #ifndef RUNTIME_KEYS_H
 #define RUNTIME_KEYS_H

@@ -6,7 +6,7 @@
  *  it is written (fallocate beyond the end), so that a file lies in one piece and
  *  a full disk says so at once; the zeros are written all the same, because the
  *  first write into space that was only reserved changes metadata, and a sync
- *  must not. Plain pwrite and fdatasync: see doc/decisions/journal.md for what
+ *  must not. Plain pwrite and fdatasync: see doc/decisions/002-journal.md for what
  *  the other ways gain. A failed sync is an I/O error whatever its errno: the kernel drops the dirty
  *  pages and forgets, so nobody may ask again. Any thread, as long as one file
  *  is not closed while another thread uses it.

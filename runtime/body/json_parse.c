@@ -3,9 +3,10 @@
  *  DESIGN
  *  Straight from text to bytes, without jansson: the text is a stranger's, and a
  *  tree of "[[],[],[],..." takes a hundred times the memory of its text, while
- *  the packed form is never larger than it. One pass, as deep as the limit of
- *  packed bodies; the head of a container is patched when its end is seen.
- *  Strings without a backslash are copied as they stand. Any thread.
+ *  the packed form is smaller than it, or with many short reals somewhat more
+ *  than twice. One pass, as deep as the limit of packed bodies; the head of a
+ *  container is patched when its end is seen. Strings without a backslash are
+ *  copied as they stand. Any thread.
  */
 #include "runtime/base/utf8.h"
 #include "runtime/body/json.h"
