@@ -111,16 +111,21 @@ mark_quiet (place_t *place, bool is_quiet)
         gate_open (&self->quiet);
 }
 
+/*  A shard that has nothing left to do ends its step: its worker looks at once
+ *  for what is ready, and nobody else needs to be woken. */
 static void
 world_carry (void *arg, uint16_t to, letter_t *letter)
 {
-    troupe_t *self = ((place_t *) arg)->node;
+    place_t *from = arg;
+    troupe_t *self = from->node;
     place_t *place = &self->places[to];
     bool is_first = shard_post (place->shard, letter);
     bool is_stopping = node_state (self) == NODE_STOPPING;
     if (is_stopping)
         mark_quiet (place, false);
-    if (is_first || is_stopping)
+    if (is_first && !is_stopping && workers_has_me (self->workers) && shard_is_quiet (from->shard))
+        workers_nudge (self->workers, to);
+    else if (is_first || is_stopping)
         workers_schedule (self->workers, to);
 }
 

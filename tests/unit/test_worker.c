@@ -2,6 +2,7 @@
 #include "runtime/worker.h"
 
 #include "runtime/base/gate.h"
+#include "runtime/base/memory.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -436,6 +437,25 @@ worker_stop_ends_busy_tasks_and_is_idempotent (void **state)
     bed_destroy (bed);
 }
 
+static void
+worker_without_memory_is_not_made (void **state)
+{
+    (void) state;
+    steady_clock_t clock = steady_clock_start ();
+    fake_t fake = { .due = UINT64_MAX };
+    task_t table = { fake_step, fake_next_due, &fake };
+    workers_options_t options = { .workers = 2, .tasks = 1, .table = &table, .clock = &clock };
+    troupe_error_t error;
+    for (uint64_t nth = 1; nth <= 3; nth++) {
+        memory_fail_after (nth);
+        workers_t *workers = workers_new (&options, &error);
+        memory_fail_after (0);
+        assert_null (workers);
+        assert_int_equal (error.status, TROUPE_NO_MEMORY);
+        workers_destroy (&workers);
+    }
+}
+
 /* ------------------------------------------------------------------ */
 
 #define STORM_THREADS 3
@@ -530,6 +550,7 @@ main (void)
         cmocka_unit_test (worker_leaves_tasks_to_a_sleeper_while_it_pays),
         cmocka_unit_test (worker_nudged_task_waits_for_a_worker_that_is_awake),
         cmocka_unit_test (worker_stop_ends_busy_tasks_and_is_idempotent),
+        cmocka_unit_test (worker_without_memory_is_not_made),
         cmocka_unit_test (worker_storm_from_many_threads_loses_no_schedule)
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
