@@ -585,11 +585,14 @@ seal_when_ready (shard_t *self)
 }
 
 /*  Frames that are in the tree leave the overlay and memory; the tree that
- *  is looked at from now on must hold them. */
+ *  is looked at from now on must hold them. Those whose outputs have not left yet
+ *  stay: frames can become durable and folded while the ones before are released. */
 static void
 evict (shard_t *self)
 {
     uint64_t folded = atomic_load_explicit (&self->folded, memory_order_acquire);
+    if (folded > self->released)
+        folded = self->released;
     if (self->evicted >= folded)
         return;
     if (self->view_held)
@@ -599,7 +602,7 @@ evict (shard_t *self)
     CHECK (mark >= folded);
     for (uint64_t bytes = 0; self->evicted < folded && bytes < EVICT_BYTES_A_STEP;) {
         frame_t *frame = self->unfolded;
-        CHECK (frame && frame->number == self->evicted + 1 && frame->number <= self->released);
+        CHECK (frame && frame->number == self->evicted + 1);
         overlay_evict (&self->overlay, frame);
         bytes += frame->body.size + sizeof *frame;
         self->unfolded_bytes -= frame->body.size;

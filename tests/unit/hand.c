@@ -116,7 +116,13 @@ hand_commit (hand_t *self)
 }
 
 void
-hand_fold (hand_t *self)
+hand_sync (hand_t *self)
+{
+    make_durable (self);
+}
+
+void
+hand_fold_aside (hand_t *self)
 {
     troupe_error_t error;
     state_mark_t marks[HAND_SHARDS];
@@ -139,6 +145,12 @@ hand_fold (hand_t *self)
              (self->frame_count - self->durable_count) * sizeof *self->frames);
     self->frame_count -= self->durable_count;
     self->durable_count = 0;
+}
+
+void
+hand_fold (hand_t *self)
+{
+    hand_fold_aside (self);
     hand_run (self);
 }
 

@@ -42,6 +42,10 @@ void hand_fold (hand_t *self);    /* all durable frames are folded; then runs */
 void hand_crash (hand_t *self);
 void hand_advance (hand_t *self, uint64_t ms);
 
+/*  As the journal and the checkpoint do it beside the shards: nothing runs. */
+void hand_sync (hand_t *self);
+void hand_fold_aside (hand_t *self);
+
 /*  A call; `answer` is filled when it is answered (status TROUPE_STATUSES until then). */
 typedef struct {
     troupe_status_t status;
