@@ -84,7 +84,8 @@ static void
 prepare (checkpointer_t *self)
 {
     troupe_error_t error;
-    atomic_store_explicit (&self->prepared_at, journal_counts (self->store->journal).written_bytes, memory_order_relaxed);
+    uint64_t written_bytes = journal_counts (self->store->journal).written_bytes;
+    atomic_store_explicit (&self->prepared_at, written_bytes, memory_order_relaxed);
     check_status (self, journal_prepare (self->store->journal, &error), &error);
     self->is_short = !self->options.has_room (self->options.arg);
 }

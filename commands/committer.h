@@ -36,7 +36,8 @@ void committer_submit (committer_t *self, frame_t *frame, bool later);
 bool committer_owes (void);
 void committer_pay (committer_t *self, bool is_busy);
 
-/*  Commits until nothing is submitted (or the disk is full), then joins the thread. Nobody submits any more. Idempotent. */
+/*  Commits until nothing is submitted (or the disk is full), then joins the
+ *  thread. Nobody submits any more. Idempotent. */
 void committer_stop (committer_t *self);
 void committer_destroy (committer_t **self_p);
 

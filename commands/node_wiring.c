@@ -268,10 +268,13 @@ owes (void *arg)
     return committer_owes ();
 }
 
+/*  A worker that is alone does not go to the disk: a disk that stalls may hold up
+ *  answers, but neither timers nor turns. */
 static void
 pay (void *arg, bool is_busy)
 {
-    committer_pay (((troupe_t *) arg)->committer, is_busy);
+    troupe_t *self = arg;
+    committer_pay (self->committer, is_busy || self->worker_count == 1);
 }
 
 /* ------------------------------------------------------------------ *
