@@ -488,6 +488,7 @@ workers_counts (workers_t *self)
 {
     pthread_mutex_lock (&self->lock);
     workers_counts_t counts = self->counts;
+    counts.asleep = self->asleep;
     pthread_mutex_unlock (&self->lock);
     return counts;
 }

@@ -70,6 +70,7 @@ typedef struct {
     uint64_t slices;
     uint64_t moves;  /* slices on another worker than the one before */
     uint64_t wakes;  /* of sleeping workers */
+    uint32_t asleep; /* workers that sleep now */
 } workers_counts_t;
 workers_counts_t workers_counts (workers_t *self);  /* any thread */
 

@@ -39,6 +39,7 @@ typedef struct {
     fake_t fakes[TASKS_MOST];
     task_t table[TASKS_MOST];
     workers_t *workers;
+    uint32_t worker_count;
     _Atomic uint32_t paid, paid_busy;
     _Atomic int schedule_in_pay;  /* a task, or -1 */
     _Atomic (gate_t *) hold_in_pay;
@@ -111,6 +112,7 @@ bed_new (uint32_t workers, uint32_t tasks)
     bed_t *bed = calloc (1, sizeof *bed);
     assert_non_null (bed);
     bed->clock = steady_clock_start ();
+    bed->worker_count = workers;
     bed->schedule_in_pay = -1;
     for (uint32_t i = 0; i < tasks; i++) {
         bed->fakes[i].due = UINT64_MAX;
@@ -141,9 +143,19 @@ bed_destroy (bed_t *bed)
     free (bed);
 }
 
-/*  Until the workers had time to fall asleep: nothing tells it from outside. */
+/*  Until all workers sleep; a moment later they are in the system call. */
 static void
-let_sleep (void)
+let_sleep (bed_t *bed)
+{
+    struct timespec moment = { .tv_nsec = 2 * MS };
+    for (int i = 0; i < 10000 && workers_counts (bed->workers).asleep < bed->worker_count; i++)
+        nanosleep (&moment, NULL);
+    assert_int_equal (workers_counts (bed->workers).asleep, bed->worker_count);
+}
+
+/*  For what must not happen: nothing tells when it has not. */
+static void
+let_pass (void)
 {
     struct timespec while_ = { .tv_nsec = 30 * MS };
     nanosleep (&while_, NULL);
@@ -246,12 +258,12 @@ worker_task_stays_with_the_worker_that_ran_it (void **state)
     (void) state;
     bed_t *bed = bed_new (2, 2);
     step_and_wait (bed, 0);
-    let_sleep ();
+    let_sleep (bed);
     pthread_t first = bed->fakes[0].thread;
     uint64_t moves = workers_counts (bed->workers).moves;
     for (int i = 0; i < 20; i++) {
         step_and_wait (bed, 0);
-        let_sleep ();
+        let_sleep (bed);
         assert_true (pthread_equal (first, bed->fakes[0].thread));
     }
     assert_int_equal (workers_counts (bed->workers).moves, moves);
@@ -263,11 +275,11 @@ worker_one_call_costs_at_most_one_wake (void **state)
 {
     (void) state;
     bed_t *bed = bed_new (4, 8);
-    let_sleep ();
+    let_sleep (bed);
     uint64_t wakes = workers_counts (bed->workers).wakes;
     for (int i = 0; i < 10; i++) {
         step_and_wait (bed, (uint32_t) i % 8);
-        let_sleep ();
+        let_sleep (bed);
     }
     assert_int_equal (workers_counts (bed->workers).wakes, wakes + 10);
     bed_destroy (bed);
@@ -304,7 +316,7 @@ worker_timer_comes_while_another_worker_is_in_a_long_turn (void **state)
         uint32_t timer = round % 2, busy = round / 2 + 2;
         atomic_store (&bed->fakes[timer].due, steady_clock_ms (&bed->clock) + 60);
         step_and_wait (bed, timer);
-        let_sleep ();
+        let_sleep (bed);
         atomic_store (&bed->fakes[busy].entered, &entered);
         atomic_store (&bed->fakes[busy].hold, &hold);
         workers_schedule (bed->workers, busy);
@@ -323,7 +335,7 @@ worker_with_nothing_to_do_sleeps (void **state)
     bed_t *bed = bed_new (4, 4);
     atomic_store (&bed->fakes[0].due, steady_clock_ms (&bed->clock) + 3600 * 1000);
     step_and_wait (bed, 0);
-    let_sleep ();
+    let_sleep (bed);
     uint64_t slices = workers_counts (bed->workers).slices, before_ns = clock_read_ns (CLOCK_PROCESS_CPUTIME_ID);
     struct timespec while_ = { .tv_nsec = 300 * MS };
     nanosleep (&while_, NULL);
@@ -337,7 +349,7 @@ worker_debt_is_paid_after_the_slice_and_its_task_needs_no_wake (void **state)
 {
     (void) state;
     bed_t *bed = bed_new (2, 2);
-    let_sleep ();
+    let_sleep (bed);
     uint64_t wakes = workers_counts (bed->workers).wakes;
     for (int i = 0; i < 10; i++) {
         gate_t told = { 0 };
@@ -346,7 +358,7 @@ worker_debt_is_paid_after_the_slice_and_its_task_needs_no_wake (void **state)
         atomic_store (&bed->fakes[0].owe, true);
         workers_schedule (bed->workers, 0);
         assert_true (gate_wait (&told, PATIENCE_NS));
-        let_sleep ();
+        let_sleep (bed);
     }
     assert_int_equal (bed->paid, 10);
     assert_int_equal (workers_counts (bed->workers).wakes, wakes + 10);
@@ -386,7 +398,7 @@ worker_leaves_tasks_to_a_sleeper_while_it_pays (void **state)
 {
     (void) state;
     bed_t *bed = bed_new (2, 2);
-    let_sleep ();
+    let_sleep (bed);
     gate_t hold = { 0 }, told = { 0 }, hold_in_pay = { 0 };
     atomic_store (&bed->hold_in_pay, &hold_in_pay);
     owe_with_a_task_waiting (bed, &hold, &told);
@@ -403,18 +415,19 @@ worker_nudged_task_waits_for_a_worker_that_is_awake (void **state)
 {
     (void) state;
     bed_t *bed = bed_new (2, 4);
-    let_sleep ();
+    let_sleep (bed);
     uint64_t wakes = workers_counts (bed->workers).wakes;
     workers_nudge (bed->workers, 3);
-    let_sleep ();
+    let_pass ();
     assert_int_equal (bed->fakes[3].steps, 0);
     assert_int_equal (workers_counts (bed->workers).wakes, wakes);
     gate_t told = { 0 };
     atomic_store (&bed->fakes[3].told, &told);
     workers_schedule (bed->workers, 0);
     assert_true (gate_wait (&told, PATIENCE_NS));
+    let_sleep (bed);
     workers_nudge (bed->workers, 2);
-    let_sleep ();
+    let_pass ();
     step_and_wait (bed, 2);  /* scheduled though it is ready already */
     bed_destroy (bed);
 }
@@ -428,7 +441,7 @@ worker_stop_ends_busy_tasks_and_is_idempotent (void **state)
         atomic_store (&bed->fakes[i].again, 100000000);
         workers_schedule (bed->workers, i);
     }
-    let_sleep ();
+    let_pass ();
     workers_stop (bed->workers);
     uint64_t steps = bed->fakes[0].steps;
     workers_schedule (bed->workers, 0);  /* nobody is there any more */
@@ -500,7 +513,7 @@ worker_storm_from_many_threads_loses_no_schedule (void **state)
     for (uint32_t i = 0; i < 16; i++) {  /* no more schedules: what was given must be seen */
         fake_t *fake = &bed->fakes[i];
         for (int wait = 0; wait < 300 && atomic_load (&fake->seen) != fake->given; wait++)
-            let_sleep ();
+            let_pass ();
         assert_int_equal (fake->seen, fake->given);
     }
     bed_destroy (bed);
