@@ -82,8 +82,8 @@ static const setting_t table[] = {
     ROW (retry_most_ms, DURATION, "10s", 1, DAY_MS, "The longest wait before a try."),
     ROW (wake_attempts, INTEGER, "8", 1, 255, "How often an actor may fail to wake before it is parked."),
     ROW (call_keep_ms, DURATION, "60s", 1000, 30 * DAY_MS,
-         "How long the answer to a call with a session is kept for callers who ask again, at most; "
-         "also how far ahead a caller may set the end of a call."),
+         "How far ahead the end of a call is when its caller sets none; a caller may set twice as much. "
+         "Until that end the answer to a call with a session is kept for those who ask again."),
     ROW (calls_kept, INTEGER, "262144", 1, MOST_32,
          "Answers that one shard keeps. Beyond it calls with a session are refused."),
     ROW (dead_bytes, BYTES, "64M", 64 * KIB, TIB,
