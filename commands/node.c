@@ -272,18 +272,22 @@ start_shards (troupe_t *self, troupe_error_t *error)
     return TROUPE_OK;
 }
 
-/*  Timers and records of calls know no time before that of the newest frame. */
+/*  Time goes on from the newest frame when the machine's clock is behind that: back it may
+ *  not go, and standing still until the clock has caught up would stop all timers and retries. */
 static void
-warn_of_clock (const troupe_t *self)
+take_up_time (troupe_t *self)
 {
-    state_mark_t marks[STATE_SHARDS_MAX];
     uint64_t newest_ms = 0;
-    self->store->state->marks (self->store->state->self, marks);
-    for (uint32_t i = 0; i < self->shards; i++)
-        newest_ms = marks[i].time_ms > newest_ms ? marks[i].time_ms : newest_ms;
-    if (newest_ms > self->clock.wall_ms + NODE_CLOCK_JUMP_MS)
-        log_warning ("the clock is %llu s behind the newest frame of the store: timers wait until it has caught up",
-                     (unsigned long long) (newest_ms - self->clock.wall_ms) / 1000);
+    for (uint32_t i = 0; i < self->shards; i++) {
+        uint64_t time_ms = shard_time_ms (self->places[i].shard);
+        newest_ms = time_ms > newest_ms ? time_ms : newest_ms;
+    }
+    if (newest_ms > self->started_ms + NODE_CLOCK_JUMP_MS) {
+        self->has_told_clock = true;
+        log_warning ("the clock is %llu s behind the newest frame of the store: the node's own time goes on from there",
+                     (unsigned long long) (newest_ms - self->started_ms) / 1000);
+    }
+    steady_clock_raise (&self->clock, newest_ms);
 }
 
 /*  All that comes before the threads. */
@@ -292,6 +296,7 @@ prepare (troupe_t *self, troupe_error_t *error)
 {
     replaying_t replaying = { self, error };
     self->clock = steady_clock_start ();
+    self->started_ms = self->clock.wall_ms;
     self->worker_count = workers_of (&self->settings);
     if (getrandom (&self->boot, sizeof self->boot, 0) != sizeof self->boot)
         return error_set (error, TROUPE_IO, "the system gives no random numbers");
@@ -308,7 +313,7 @@ prepare (troupe_t *self, troupe_error_t *error)
         status = make_workers (self, error);
     if (status != TROUPE_OK)
         return status;
-    warn_of_clock (self);
+    take_up_time (self);
     return start_shards (self, error);
 }
 
@@ -524,7 +529,7 @@ node_boot (const troupe_t *self)
 uint64_t
 node_started_ms (const troupe_t *self)
 {
-    return self->clock.wall_ms;
+    return self->started_ms;
 }
 
 uint32_t

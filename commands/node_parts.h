@@ -44,6 +44,7 @@ struct troupe_s {
     uint64_t hash_seed;
     uint64_t boot;
     steady_clock_t clock;
+    uint64_t started_ms;  /* by the wall */
     place_t *places;
     workers_t *workers;
     committer_t *committer;

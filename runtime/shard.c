@@ -815,6 +815,12 @@ shard_close_door (shard_t *self, troupe_status_t why)
     atomic_store_explicit (&self->door, (int) why, memory_order_release);
 }
 
+uint64_t
+shard_time_ms (const shard_t *self)
+{
+    return self->now_ms;
+}
+
 uint16_t
 shard_number (const shard_t *self)
 {

@@ -103,6 +103,9 @@ void shard_close_door (shard_t *self, troupe_status_t why);
  *  memory to seal a frame); TROUPE_OK while all is well. Shard's thread. */
 troupe_status_t shard_failure (const shard_t *self, const char **text);
 
+/*  Its time now; after the replay that of the newest frame. Shard's thread. */
+uint64_t shard_time_ms (const shard_t *self);
+
 uint16_t shard_number (const shard_t *self);
 const metrics_t *shard_metrics (const shard_t *self);  /* any thread */
 

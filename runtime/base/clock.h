@@ -1,8 +1,10 @@
 /*  clock.h - the clocks of a node. Any thread.
  *
  *  Shards are driven by a steady clock: the wall's time when the node started,
- *  and from then on as fast as time passes, machine's sleep included. So an
- *  operator who sets the wall clock moves no timer of a running node.
+ *  or that of its newest frame when the wall's is behind it, and from then on as fast
+ *  as time passes, machine's sleep included. So an operator who sets the wall clock
+ *  moves no timer of a running node, and a machine that starts with a wrong
+ *  clock stops none.
  */
 #ifndef RUNTIME_BASE_CLOCK_H
 #define RUNTIME_BASE_CLOCK_H
@@ -33,7 +35,7 @@ clock_wall_ms (void)
 }
 
 typedef struct {
-    uint64_t wall_ms;  /* at the start */
+    uint64_t wall_ms;  /* at the start; raised: what it would have shown then */
     uint64_t boot_ns;  /* CLOCK_BOOTTIME then */
 } steady_clock_t;
 
@@ -41,6 +43,15 @@ static inline steady_clock_t
 steady_clock_start (void)
 {
     return (steady_clock_t) { .wall_ms = clock_wall_ms (), .boot_ns = clock_read_ns (CLOCK_BOOTTIME) };
+}
+
+/*  From now on it shows this time at least. */
+static inline void
+steady_clock_raise (steady_clock_t *self, uint64_t ms)
+{
+    uint64_t passed_ms = (clock_read_ns (CLOCK_BOOTTIME) - self->boot_ns) / 1000000u;
+    if (self->wall_ms + passed_ms < ms)
+        self->wall_ms = ms - passed_ms;
 }
 
 /*  Milliseconds since 1970, never back. */

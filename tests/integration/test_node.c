@@ -335,6 +335,39 @@ node_answer_may_come_from_a_timer (void **state)
     troupe_destroy (&node);
 }
 
+/*  The time of all frames of this store is that much ahead of the machine's. */
+static void
+move_time_of_store (const char *directory, uint64_t ahead_ms)
+{
+    troupe_error_t error;
+    state_mark_t marks[STATE_SHARDS_MAX];
+    store_options_t options = { .directory = directory, .segment_size = 1u << 20 };
+    store_t *store = store_open (&options, &error);
+    assert_non_null (store);
+    store->state->marks (store->state->self, marks);
+    for (uint32_t i = 0; i < store->state->identity (store->state->self)->shards; i++)
+        marks[i].time_ms = clock_wall_ms () + ahead_ms;
+    assert_int_equal (store->state->fold (store->state->self, NULL, 0, marks, &error), TROUPE_OK);
+    store_close (&store);
+}
+
+static void
+node_with_its_clock_set_back_goes_on (void **state)
+{
+    (void) state;
+    troupe_t *node = node_started ("set-back");
+    assert_int_equal (ask (node, "counter/1", "add"), 1);
+    troupe_destroy (&node);
+    move_time_of_store ("set-back", 3600 * 1000);
+    node = node_started ("set-back");
+    troupe_error_t error;
+    tally_t tallied = { .waiting = 1 };
+    troupe_call_t call = { .to = "counter/1", .verb = "later", .done = tally, .arg = &tallied };
+    assert_int_equal (troupe_submit (node, &call, &error), TROUPE_OK);
+    assert_true (gate_wait (&tallied.done, 10000 * MS));
+    troupe_destroy (&node);
+}
+
 static void
 submit_session (troupe_t *node, uint64_t seq, uint64_t not_after_ms, tally_t *tallied)
 {
@@ -730,6 +763,7 @@ main (void)
         cmocka_unit_test (node_wrong_call_is_refused_at_once),
         cmocka_unit_test (node_refusal_of_a_handler_reaches_the_caller),
         cmocka_unit_test (node_answer_may_come_from_a_timer),
+        cmocka_unit_test (node_with_its_clock_set_back_goes_on),
         cmocka_unit_test (node_session_call_runs_once_over_a_restart),
         cmocka_unit_test (node_called_from_many_threads_counts_each_once),
         cmocka_unit_test (node_stopped_under_load_answers_each_accepted_call_once),
