@@ -23,7 +23,7 @@ enum {
 };
 
 /*  Anything of a shard that waits for a time. */
-typedef enum { DUE_RETRY, DUE_CALL, DUE_ASK, DUE_TIMER, DUE_SWEEP } due_type_t;
+typedef enum { DUE_RETRY, DUE_CALL, DUE_ASK, DUE_TIMER, DUE_SWEEP, DUE_SEAL } due_type_t;
 
 typedef struct {
     wheel_node_t node;

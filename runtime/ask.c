@@ -107,7 +107,7 @@ forget (shard_t *self, ask_t *ask)
         store_key_t key;
         ask_key (ask, &key);
         shard_delete (self, &key);
-        self->wanted = true;
+        shard_want_soon (self);
     }
     wheel_remove (&self->wheel, &ask->deadline.node);
     table_remove (&self->asks, &ask->node);

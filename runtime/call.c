@@ -418,7 +418,7 @@ call_complete (shard_t *self, const uint8_t session[16], uint64_t seq, uint64_t 
     bool is_kept = !call_is_sessionless (session);
     if (is_kept) {
         record (self, entry, STATE_DONE, status, body, size, text);
-        self->wanted = true;
+        shard_want_soon (self);
         wait_frame = self->open->number;
     }
     clear_fresh (self, entry);

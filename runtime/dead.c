@@ -33,7 +33,7 @@ erase (shard_t *self, uint64_t number, size_t size)
     store_key_t key;
     dead_key (number, &key);
     shard_delete (self, &key);
-    self->wanted = true;
+    shard_want_soon (self);
     self->dead_bytes -= size;
     self->dead_count -= 1;
     level (self);
@@ -76,7 +76,7 @@ dead_record (shard_t *self, const message_fields_t *fields, const char *to, size
     self->dead_next += 1;
     self->dead_bytes += size;
     self->dead_count += 1;
-    self->wanted = true;
+    shard_want_soon (self);
     counter_add (&self->metrics.dead, 1);
     level (self);
     push_out_oldest (self);

@@ -281,6 +281,8 @@ struct shard_s {
     uint64_t undurable_bytes, unfolded_bytes;
     uint64_t dirty_bytes;       /* of values changed since the last frame */
     bool wanted;                /* somebody waits for the open frame */
+    bool wanted_soon;           /* nobody does, but it changes something: it closes in a moment */
+    due_t seal;                 /* the end of that moment */
 
     value_t *dirty;             /* values changed since the last frame */
     actor_t *fresh;             /* actors with mail to be recorded */
@@ -330,6 +332,9 @@ void shard_fail (shard_t *self, troupe_status_t status, const char *format, ...)
 void shard_put (shard_t *self, const store_key_t *key, const void *value, size_t size);
 uint8_t *shard_put_place (shard_t *self, const store_key_t *key, size_t size);  /* NULL: the shard failed */
 void shard_delete (shard_t *self, const store_key_t *key);
+
+/*  The open frame must be written, but nobody waits for it yet. */
+void shard_want_soon (shard_t *self);
 
 /*  Newest value of a key, the open frame included; borrowed until the next change
  *  of the map. `frame` (may be NULL): which unfolded frame says it, else 0. */

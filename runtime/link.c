@@ -409,7 +409,7 @@ link_take (shard_t *self, parcel_t *parcel)
             link->taken = number;
             link->took_in_open = true;
             note_open (self, link);
-            self->wanted = true;
+            shard_want_soon (self);
             counter_add (&self->metrics.links_taken, 1);
             take_message (self, &fields);
         } else

@@ -206,7 +206,7 @@ mailbox_consume (shard_t *self, actor_t *actor)
         store_key_t key;
         mail_key (actor, message->number, &key);
         shard_delete (self, &key);
-        self->wanted = true;
+        shard_want_soon (self);
     }
     message_free (&self->pool, message);
     if (!actor->first && actor->more && actor->more->spill_count)

@@ -153,7 +153,7 @@ shard_release_after (shard_t *self, void (*run) (void *arg, bool is_durable), vo
         return TROUPE_NO_MEMORY;
     output->run.run = run;
     output->run.arg = arg;
-    bool is_open_empty = self->open->body.size == 0 && !self->dirty && !self->wanted;
+    bool is_open_empty = self->open->body.size == 0 && !self->dirty && !self->wanted && !self->wanted_soon;
     release_after (self, output, is_open_empty ? self->sealed : self->open->number);
     return TROUPE_OK;
 }

@@ -9,7 +9,9 @@
  *
  *  The open frame closes when somebody waits for it (`wanted`) and the frame
  *  before it has left the journal's queue: at once when the disk is idle, as
- *  large as it grew when the disk is busy.
+ *  large as it grew when the disk is busy. What nobody waits for (a told
+ *  message that was only taken in, a tick) closes it a moment later, together
+ *  with what came meanwhile, so that it takes no sync away from those who wait.
  *
  *  Nothing here waits, sleeps or takes a lock; a step ends after a slice of
  *  turns, when a bound is reached, or when there is nothing to do.
@@ -23,6 +25,7 @@
 #define EVICT_BYTES_A_STEP (512u << 10) /* of frames; evicting more would stop the shard for too long */
 #define SWEEP_BUCKETS_A_STEP 2048
 #define DUE_A_STEP 512
+#define SOON_MS 2                       /* a frame that nobody waits for closes after so long */
 #define TURNS_BETWEEN_LOOKS 32          /* at watermarks, inbox and bounds */
 #define LARGE_TURN (64u << 10)          /* bytes of effects after which they are looked at at once */
 
@@ -274,6 +277,7 @@ shard_new (const shard_options_t *options, troupe_error_t *error)
         self->turn.shard = self;
         self->turn.away.limit = self->turn.reply.limit = self->turn.scratch.limit = TROUPE_TURN_MAX;
         self->sweep.type = DUE_SWEEP;
+        self->seal.type = DUE_SEAL;
     }
     memory_free (marks);
     if (!self || !marks || !allocate (self)) {
@@ -528,6 +532,15 @@ sweep_begin (shard_t *self)
 
 /* ---- frames ---- */
 
+void
+shard_want_soon (shard_t *self)
+{
+    if (self->wanted || self->wanted_soon)
+        return;
+    self->wanted_soon = true;
+    wheel_add (&self->wheel, &self->seal.node, self->now_ms + SOON_MS);
+}
+
 static void
 levels (shard_t *self)
 {
@@ -561,7 +574,8 @@ seal (shard_t *self)
     self->sealed = frame->number;
     self->open = next;
     self->noted = 0;
-    self->wanted = false;
+    self->wanted = self->wanted_soon = false;
+    wheel_remove (&self->wheel, &self->seal.node);
     self->dirty_bytes = 0;
     counter_add (&self->metrics.frames, 1);
     counter_add (&self->metrics.frame_bytes, frame->body.size);
@@ -704,6 +718,9 @@ fire (shard_t *self, due_t *due)
     case DUE_TIMER:
         timer_due (self, OWNER (stored_timer_t, due));
         break;
+    case DUE_SEAL:
+        self->wanted = true;
+        break;
     case DUE_SWEEP:
         sweep_begin (self);
         break;
@@ -806,7 +823,7 @@ shard_next_due (const shard_t *self)
 bool
 shard_is_quiet (const shard_t *self)
 {
-    return self->run_count == 0 && !self->wanted && self->released == self->sealed && inbox_is_empty (&self->inbox);
+    return self->run_count == 0 && !self->wanted && !self->wanted_soon && self->released == self->sealed && inbox_is_empty (&self->inbox);
 }
 
 void

@@ -222,7 +222,7 @@ timer_tick_done (shard_t *self, const actor_t *actor, const message_t *tick)
     stored_timer_t *timer = timer_of (self, actor, tick);
     if (!timer)
         return;  /* its own turn cancelled it or set it anew */
-    self->wanted = true;
+    shard_want_soon (self);
     if (timer->period_ms == 0) {
         timer_cancel (self, actor, timer_name (timer));
         return;

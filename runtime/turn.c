@@ -213,7 +213,7 @@ join (shard_t *self, actor_t *actor, const message_t *message)
         apply_effect (self, actor, effect);
     if (changes) {
         actor->frame = self->open->number;
-        self->wanted = true;
+        shard_want_soon (self);
     }
     bool is_outside = message && (message->flags & MESSAGE_CALL) && !(message->flags & MESSAGE_RECORDED);
     return changes || turn->out_count || !is_outside ? self->open->number : actor->frame;
@@ -373,7 +373,7 @@ upgrade (shard_t *self, actor_t *actor)
     self->turn.version_written = true;
     join (self, actor, NULL);
     actor->frame = self->open->number;
-    self->wanted = true;
+    shard_want_soon (self);
     if (__builtin_expect (recorder_has_suspects (self->recorder), 0))
         release_forgive (self, self->turn.id);
     end (self);

@@ -449,7 +449,7 @@ find_left (void *sim_, uint16_t shard, const uint8_t *key, size_t key_size, cons
     const sim_t *sim = sim_;
     bool is_left = memchr ("mtqod", key[0], 5) != NULL;
     if (key[0] == KEY_CALL)
-        is_left = value_size < 10 || get_le64 (value + 2) + RECORD_GRACE_MS < sim->newest_ms;
+        is_left = value_size < 10 || get_le64 (value + 2) + RECORD_GRACE_MS < world_now (sim->world);
     if (is_left)
         sim_fail ("all is quiet, and shard %u keeps a key '%c' %.*s", shard, key[0], (int) key_size - 1,
                   (const char *) key + 1);

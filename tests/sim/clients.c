@@ -114,6 +114,15 @@ is_late (const sim_t *sim, const request_t *request)
     return sim->newest_ms + LATE_GRACE_MS >= request->not_after_ms;
 }
 
+/*  What was answered first is heard first. */
+static uint64_t
+hears_at (sim_t *sim, uint32_t client)
+{
+    uint64_t at = sim->newest_ms + dice_roll (&sim->dice, HEARD_MOST_MS);
+    uint64_t *last = &sim->hears_ms[client < SIM_CLIENTS_MAX ? client : 0];
+    return *last = at > *last ? at : *last;
+}
+
 static void
 on_answer (void *arg, const troupe_answer_t *answer)
 {
@@ -129,7 +138,7 @@ on_answer (void *arg, const troupe_answer_t *answer)
     case TROUPE_PARKED:
     case TROUPE_NOT_FOUND:
         check_shown (sim, request, answer);
-        request->heard_ms = sim->newest_ms + dice_roll (&sim->dice, HEARD_MOST_MS);
+        request->heard_ms = hears_at (sim, request->client);
         if (request->client >= SIM_NO_SESSION)
             lose (sim, request);
         return;
@@ -247,7 +256,7 @@ sim_call (sim_t *sim, const workload_t *workload, uint32_t client, const char *t
     request->verb = verb;
     request->a = a;
     request->b = b;
-    request->not_after_ms = sim->newest_ms + life;
+    request->not_after_ms = world_now (sim->world) + life;
     request->is_read = is_read (workload, to, verb);
     request->floor = checks_newest_seen (sim, to);
     sim->waiting += 1;
@@ -280,9 +289,14 @@ clients_repeat (sim_t *sim)
     if (!chosen)
         return;
     sim->figures.resends += 1;
-    if (sim->profile.is_ordered)
+    bool was_refused = !chosen->is_final && chosen->out == 0;
+    if (sim->profile.is_ordered && was_refused) {
+        for (request_t *request = sim->requests; request != chosen; request = request->next)
+            request->heard_ms = request->client == chosen->client ? 0 : request->heard_ms;
+        chosen->heard_ms = 0;
         push_client (sim, chosen->client);
-    submit (sim, chosen);
+    } else
+        submit (sim, chosen);
 }
 
 void

@@ -16,7 +16,9 @@
 #define ROUND_MS 10000
 #define UNTOUCHED_MS 120000
 #define REST_STEPS 20000
+#define MOMENT_MS 20             /* longest that a frame may wait for more */
 #define SETTLE_STEPS 20000
+#define CLOCK_JUMP_MS 3000
 #define BOOTS_MOST 50
 #define DEATH_OPERATIONS 12
 
@@ -91,11 +93,13 @@ sim_is_failing (sim_t *sim)
     return false;
 }
 
+/*  No shard's time is later than newest_ms: it never goes back, and is as fast as the clock. */
 void
 sim_note_time (sim_t *sim)
 {
     uint64_t now = world_now (sim->world);
-    sim->newest_ms = now > sim->newest_ms ? now : sim->newest_ms;
+    sim->newest_ms += now > sim->noted_ms ? now - sim->noted_ms : 0;
+    sim->noted_ms = now;
 }
 
 /*  The machine stood for a while; its clock may have been set. */
@@ -103,11 +107,13 @@ static void
 pass_downtime (sim_t *sim)
 {
     world_pass (sim->world, dice_roll (&sim->dice, once_in (sim, 4) ? 5000 : 50));
-    if (!sim->is_ending && once_in (sim, sim->profile.clock_jump_in))
-        world_set_clock (sim->world, world_now (sim->world) - dice_roll (&sim->dice, 3000));
-    else if (sim->is_ending && world_now (sim->world) < sim->newest_ms)
-        world_set_clock (sim->world, sim->newest_ms);
     sim_note_time (sim);
+    bool is_behind = sim->newest_ms - world_now (sim->world) > CLOCK_JUMP_MS;
+    if (!sim->is_ending && !is_behind && once_in (sim, sim->profile.clock_jump_in))
+        world_set_clock (sim->world, world_now (sim->world) - dice_roll (&sim->dice, CLOCK_JUMP_MS));
+    else if (sim->is_ending)
+        world_set_clock (sim->world, sim->newest_ms);
+    sim->noted_ms = world_now (sim->world);
 }
 
 static void
@@ -146,6 +152,7 @@ boot (sim_t *sim)
         troupe_status_t status = world_boot (sim->world, sim->kinds, &error);
         if (status == TROUPE_OK) {
             checks_booted (sim);
+            sim->noted_ms = world_now (sim->world);
             sim->booted_ms = world_now (sim->world);
             for (uint32_t i = 0; sim_workloads[i]; i++)
                 if (sim_workloads[i]->booted && sim_has (sim, sim_workloads[i]))
@@ -323,9 +330,9 @@ end_faults (sim_t *sim)
     }
 }
 
-/*  Until nothing can happen now. A message may still kill the process, a few times. */
+/*  A message may still kill the process, a few times. */
 static void
-settle (sim_t *sim)
+settle_once (sim_t *sim)
 {
     const char *text;
     while (!world_settle (sim->world, SETTLE_STEPS)) {
@@ -335,13 +342,24 @@ settle (sim_t *sim)
         revive (sim);
     }
     checks_stepped (sim);
-    if (world_is_full (sim->world))
-        return;  /* the journal tries again in a while */
+}
+
+/*  Until nothing can happen now. Frames may wait a moment for more. */
+static void
+settle (sim_t *sim)
+{
+    settle_once (sim);
+    while (!world_is_full (sim->world) && !world_is_quiet (sim->world)) {
+        uint64_t now = world_now (sim->world), due = world_next_due (sim->world);
+        if (due > now + MOMENT_MS)
+            sim_fail ("nothing can happen any more, yet work is left");
+        world_pass (sim->world, due > now ? due - now : 1);
+        sim_note_time (sim);
+        settle_once (sim);
+    }
     for (uint32_t i = 0; sim_workloads[i]; i++)
         if (sim_workloads[i]->quiet && sim_has (sim, sim_workloads[i]))
             sim_workloads[i]->quiet (sim);
-    if (!world_is_quiet (sim->world))
-        sim_fail ("nothing can happen any more, yet work is left");
 }
 
 /*  Dead letters are left alone at first: retried ones fill mailboxes. */
@@ -368,6 +386,7 @@ come_to_rest (sim_t *sim)
         if (now >= next_round) {
             make_round (sim, now + REST_MS > until + UNTOUCHED_MS);
             next_round = now + ROUND_MS;
+            now = world_now (sim->world);
             due = world_next_due (sim->world);
         }
         if (now >= until)
@@ -446,7 +465,7 @@ begin (sim_t *sim)
         if (sim_workloads[i]->begin)
             sim_workloads[i]->begin (sim);
     sim->version = 1;
-    sim_note_time (sim);
+    sim->newest_ms = sim->noted_ms = world_now (sim->world);
     boot (sim);
 }
 

@@ -136,7 +136,8 @@ struct sim_s {
     uint64_t step;
     uint32_t version;            /* of the kinds that the process runs; 1 .. SIM_KIND_VERSIONS */
     uint64_t used;               /* bytes on the disk, while they are counted */
-    uint64_t newest_ms;          /* latest time that any clock ever showed */
+    uint64_t newest_ms;          /* latest time of any shard, at most */
+    uint64_t noted_ms;           /* of the clock, when that was last seen to */
     const troupe_kind_t *kinds[32];
     bool lacks_kinds;            /* it runs without some of them */
     uint64_t booted_ms;
@@ -147,6 +148,7 @@ struct sim_s {
     /* clients */
     uint8_t sessions[SIM_CLIENTS_MAX][16];
     uint64_t next_seq[SIM_CLIENTS_MAX];
+    uint64_t hears_ms[SIM_CLIENTS_MAX];  /* of the newest refusal */
     request_t *requests, *requests_last;
     uint32_t waiting;            /* requests that are neither final nor unknown */
 

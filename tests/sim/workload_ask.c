@@ -137,6 +137,8 @@ on_say (troupe_turn_t *turn)
     troupe_status_t status = troupe_unpack (turn, "{s:s}", "key", &key);
     if (status == TROUPE_OK)
         status = troupe_fetch (turn, key, "{s:s, s:I}", "caller", &caller, "question", &question);
+    if (status == TROUPE_NO_MEMORY)
+        return status;
     if (status != TROUPE_OK)
         wrong ("%s: has nothing to say: %s", troupe_self (turn), troupe_status_name (status));
     json_int_t stamp = stamp_next (turn);
