@@ -320,9 +320,20 @@ recover (world_t *self, troupe_error_t *error)
     return journal_recover (self->journal, marks, self->shard_count, replay, self, error);
 }
 
+/*  As a node does: time goes on from the newest frame. */
+static void
+take_up_time (world_t *self)
+{
+    for (uint32_t i = 0; i < self->shard_count; i++) {
+        uint64_t time_ms = shard_time_ms (self->shards[i]);
+        self->wall_ms = time_ms > self->wall_ms ? time_ms : self->wall_ms;
+    }
+}
+
 static troupe_status_t
 start_shards (world_t *self, troupe_error_t *error)
 {
+    take_up_time (self);
     for (uint32_t i = 0; i < self->shard_count; i++) {
         troupe_status_t status = shard_start (self->shards[i], self->wall_ms, error);
         if (status != TROUPE_OK)

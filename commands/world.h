@@ -104,7 +104,8 @@ void world_pass (world_t *self, uint64_t ms);
 uint64_t world_next_due (const world_t *self);
 uint64_t world_now (const world_t *self);
 
-/*  Sets the wall clock, forward or back, while the machine is off. */
+/*  Sets the wall clock, forward or back, while the process is down. A boot goes on from the
+ *  newest frame when the clock is behind that. */
 void world_set_clock (world_t *self, uint64_t wall_ms);
 
 /*  As troupe_submit. `done` is called in a step, or never when the process ended before. */
