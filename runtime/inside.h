@@ -2,7 +2,9 @@
  *
  *  One thread at a time; the shared fields at the top are the only exception.
  *  What each file does:
- *      shard.c     life, the step, seal, watermarks, sleep
+ *      shard.c     life, the step, seal, watermarks
+ *      map.c       the ordered map: what is put, deleted, read, walked
+ *      actors.c    found, made, put to sleep
  *      mailbox.c   deliver, record, spill, refill; the run queue
  *      turn.c      one message handled: run, commit, undo, fail
  *      effects.c   tell, cast, ask, reply, timers, publish: what a turn asks for
@@ -340,6 +342,9 @@ void shard_want_soon (shard_t *self);
  *  of the map. `frame` (may be NULL): which unfolded frame says it, else 0. */
 bool shard_get (shard_t *self, const store_key_t *key, const uint8_t **value, size_t *size, uint64_t *frame);
 
+/*  The overlay hears of all that was put and deleted. False: the shard failed. */
+bool shard_catch_up (shard_t *self);
+
 /*  All keys with this prefix, in order, copied: each may change the map. */
 typedef bool (shard_each_t) (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size);
 bool shard_scan (shard_t *self, const void *prefix, size_t prefix_size, shard_each_t *each, void *arg);
@@ -348,6 +353,9 @@ bool shard_scan (shard_t *self, const void *prefix, size_t prefix_size, shard_ea
 actor_t *shard_actor (shard_t *self, const char *address, size_t size);
 actor_t *shard_find_actor (shard_t *self, const char *address, size_t size);
 actor_t *shard_new_actor (shard_t *self, const char *address, size_t size);  /* it is not in memory yet */
+void actors_sweep (shard_t *self);        /* a bit of a pass that puts idle ones to sleep */
+void actors_sweep_begin (shard_t *self);
+void actors_drop_all (shard_t *self);     /* memory only */
 actor_more_t *actor_more (shard_t *self, actor_t *actor);  /* NULL: out of memory */
 
 /* ---- mailbox.c ---- */

@@ -23,7 +23,6 @@
 #include <stdio.h>
 
 #define EVICT_BYTES_A_STEP (512u << 10) /* of frames; evicting more would stop the shard for too long */
-#define SWEEP_BUCKETS_A_STEP 2048
 #define DUE_A_STEP 512
 #define SOON_MS 2                       /* a frame that nobody waits for closes after so long */
 #define TURNS_BETWEEN_LOOKS 32          /* at watermarks, inbox and bounds */
@@ -65,148 +64,6 @@ shard_failure (const shard_t *self, const char **text)
 {
     *text = self->failure.text;
     return self->failure.status;
-}
-
-/* ---- the map ---- */
-
-/*  The overlay hears of new ops when somebody looks, many at once. */
-static bool
-catch_up (shard_t *self)
-{
-    if (self->noted < self->open->body.size && !overlay_note (&self->overlay, self->open, &self->noted))
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the overlay");
-    return self->failure.status == TROUPE_OK;
-}
-
-uint8_t *
-shard_put_place (shard_t *self, const store_key_t *key, size_t size)
-{
-    uint8_t *place = frame_put (self->open, key->bytes, key->size, size);
-    if (!place)
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the open frame (%zu bytes)", self->open->body.size);
-    return place;
-}
-
-void
-shard_put (shard_t *self, const store_key_t *key, const void *value, size_t size)
-{
-    uint8_t *place = shard_put_place (self, key, size);
-    if (place && size)
-        memcpy (place, value, size);
-}
-
-void
-shard_delete (shard_t *self, const store_key_t *key)
-{
-    frame_delete (self->open, key->bytes, key->size);
-    if (self->open->body.failed)
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the open frame (%zu bytes)", self->open->body.size);
-}
-
-bool
-shard_get (shard_t *self, const store_key_t *key, const uint8_t **value, size_t *size, uint64_t *frame)
-{
-    if (frame)
-        *frame = 0;
-    if (!catch_up (self))
-        return false;
-    switch (overlay_get (&self->overlay, key->bytes, key->size, value, size, frame)) {
-    case OVERLAY_PUT:
-        return true;
-    case OVERLAY_DELETED:
-        return false;
-    case OVERLAY_SILENT:
-        break;
-    }
-    self->view_held = true;
-    troupe_status_t status = self->state->get (self->view, key->bytes, key->size, value, size);
-    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
-        shard_fail (self, status, "the state cannot be read");
-    return status == TROUPE_OK;
-}
-
-typedef struct {
-    uint32_t at, key_size, value_size;  /* in the bytes of the gathering */
-    bool is_deleted;
-} found_t;
-
-typedef struct {
-    buffer_t bytes, found;
-} gathering_t;
-
-static bool
-gather (gathering_t *self, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size, bool deleted)
-{
-    found_t found = { (uint32_t) self->bytes.size, (uint32_t) key_size, (uint32_t) value_size, deleted };
-    buffer_append (&self->bytes, key, key_size);
-    buffer_append (&self->bytes, value, value_size);
-    buffer_append (&self->found, &found, sizeof found);
-    return !self->bytes.failed && !self->found.failed;
-}
-
-static bool
-gather_op (void *arg, const frame_op_t *op)
-{
-    return gather (arg, op->key, op->key_size, op->value, op->value_size, op->kind == FRAME_DELETE);
-}
-
-static bool
-gather_stored (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size)
-{
-    return gather (arg, key, key_size, value, value_size, false);
-}
-
-static int
-compare_found (const void *left_, const void *right_, void *bytes_)
-{
-    const found_t *left = left_, *right = right_;
-    const uint8_t *bytes = bytes_;
-    uint32_t shorter = left->key_size < right->key_size ? left->key_size : right->key_size;
-    int order = memcmp (bytes + left->at, bytes + right->at, shorter);
-    if (order)
-        return order;
-    if (left->key_size != right->key_size)
-        return left->key_size < right->key_size ? -1 : 1;
-    return left->at < right->at ? -1 : 1;  /* the overlay's, gathered first, wins */
-}
-
-static void
-tell_found (const gathering_t *self, shard_each_t *each, void *arg)
-{
-    const found_t *found = (const found_t *) self->found.data, *before = NULL;
-    for (size_t i = 0; i < self->found.size / sizeof *found; i++) {
-        const uint8_t *key = self->bytes.data + found[i].at;
-        bool again = before && before->key_size == found[i].key_size
-                     && memcmp (self->bytes.data + before->at, key, before->key_size) == 0;
-        if (!again && !found[i].is_deleted
-            && !each (arg, key, found[i].key_size, key + found[i].key_size, found[i].value_size))
-            return;
-        before = &found[i];
-    }
-}
-
-bool
-shard_scan (shard_t *self, const void *prefix, size_t prefix_size, shard_each_t *each, void *arg)
-{
-    gathering_t gathering = { .bytes.limit = UINT32_MAX };
-    if (!catch_up (self))
-        return false;
-    overlay_each (&self->overlay, prefix, prefix_size, gather_op, &gathering);
-    self->view_held = true;
-    troupe_status_t status = self->state->scan (self->view, prefix, prefix_size, prefix, prefix_size, gather_stored,
-                                                &gathering);
-    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
-        shard_fail (self, status, "the state cannot be read");
-    else if (gathering.bytes.failed || gathering.found.failed)
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory to walk a part of the state");
-    else if (gathering.found.size) {
-        qsort_r (gathering.found.data, gathering.found.size / sizeof (found_t), sizeof (found_t), compare_found,
-                 gathering.bytes.data);
-        tell_found (&gathering, each, arg);
-    }
-    buffer_clear (&gathering.bytes);
-    buffer_clear (&gathering.found);
-    return self->failure.status == TROUPE_OK;
 }
 
 /* ---- life ---- */
@@ -339,29 +196,6 @@ shard_start (shard_t *self, uint64_t wall_ms, troupe_error_t *error)
     return TROUPE_OK;
 }
 
-static bool
-free_actor (void *arg, table_node_t *node)
-{
-    shard_t *self = arg;
-    actor_t *actor = (actor_t *) node;
-    mailbox_drop_all (self, actor);
-    turn_drop_cache (self, actor);
-    value_free_all (&self->pool, actor);
-    if (actor->more) {
-        for (feed_t *feed = actor->more->feeds, *next; feed; feed = next) {
-            next = feed->next;
-            pool_free (&self->pool, feed, sizeof *feed);
-        }
-        wheel_remove (&self->wheel, &actor->more->retry.node);
-        memory_free (actor->more->reason);
-        pool_free (&self->pool, actor->more, sizeof *actor->more);
-    }
-    self->slept += 1;
-    table_remove (&self->actors, &actor->node);
-    pool_free (&self->pool, actor, sizeof *actor + actor->address_size + 1u);
-    return true;
-}
-
 static void
 drop_inbox (shard_t *self)
 {
@@ -394,13 +228,12 @@ shard_destroy (shard_t **self_p)
     frame_destroy (&self->open);
     for (value_t *value = self->dirty; value; value = value->dirty_next)
         value->is_dirty = false;
-    table_each (&self->actors, free_actor, self);
+    actors_drop_all (self);
     call_drop_all (self);
     ask_drop_all (self);
     timer_drop_all (self);
     link_drop_all (self);
     overlay_clear (&self->overlay);
-    table_clear (&self->actors);
     arena_clear (&self->turn.arena);
     buffer_clear (&self->turn.away);
     buffer_clear (&self->turn.reply);
@@ -412,122 +245,6 @@ shard_destroy (shard_t **self_p)
         self->state->view_destroy (&self->view);
     memory_free (self);
     *self_p = NULL;
-}
-
-/* ---- actors ---- */
-
-actor_t *
-shard_find_actor (shard_t *self, const char *address, size_t size)
-{
-    uint32_t hash = address_table_hash (self, address, size);
-    for (table_node_t *node = table_chain (&self->actors, hash); node; node = node->next) {
-        actor_t *actor = (actor_t *) node;
-        if (node->hash == hash && actor->address_size == size && memcmp (actor->address, address, size) == 0)
-            return actor;
-    }
-    return NULL;
-}
-
-actor_t *
-shard_actor (shard_t *self, const char *address, size_t size)
-{
-    actor_t *actor = shard_find_actor (self, address, size);
-    return actor ? actor : shard_new_actor (self, address, size);
-}
-
-actor_t *
-shard_new_actor (shard_t *self, const char *address, size_t size)
-{
-    const char *slash = memchr (address, '/', size);
-    CHECK (slash && size <= TROUPE_ADDRESS_MAX);
-    actor_t *actor = pool_alloc (&self->pool, sizeof *actor + size + 1);
-    if (!actor)
-        return NULL;
-    memset (actor, 0, sizeof *actor);
-    memcpy (actor->address, address, size);
-    actor->address[size] = 0;
-    actor->address_size = (uint8_t) size;
-    actor->id_at = (uint8_t) (slash - address + 1);
-    actor->kind = registry_find (self->registry, address, (size_t) (slash - address));
-    actor->next_number = 1;
-    if (!table_insert (&self->actors, &actor->node, address_table_hash (self, address, size))) {
-        pool_free (&self->pool, actor, sizeof *actor + size + 1);
-        return NULL;
-    }
-    counter_set (&self->metrics.awake, self->actors.count);
-    if (actor->kind)
-        counter_add (&self->metrics.kinds[actor->kind->index].awake, 1);
-    if (self->limits.idle_ms && !wheel_has (&self->sweep.node) && self->sweep_left == 0)
-        wheel_add (&self->wheel, &self->sweep.node, self->now_ms + self->limits.idle_ms);
-    return actor;
-}
-
-actor_more_t *
-actor_more (shard_t *self, actor_t *actor)
-{
-    if (!actor->more) {
-        actor_more_t *more = pool_alloc (&self->pool, sizeof *more);
-        if (!more)
-            return NULL;
-        *more = (actor_more_t) { .actor = actor, .retry.type = DUE_RETRY };
-        actor->more = more;
-    }
-    return actor->more;
-}
-
-static bool
-may_sleep (const shard_t *self, const actor_t *actor)
-{
-    uint16_t busy = ACTOR_RUNNABLE | ACTOR_HELD | ACTOR_PARKED | ACTOR_FRESH;
-    return !(actor->flags & busy) && !actor->first && actor->frame <= self->released
-           && !(actor->more && actor->more->spill_count);
-}
-
-static bool
-sweep_actor (void *arg, table_node_t *node)
-{
-    shard_t *self = arg;
-    actor_t *actor = (actor_t *) node;
-    if (actor->flags & ACTOR_USED) {
-        actor->flags &= (uint16_t) ~ACTOR_USED;
-        actor->turns /= 2;
-        return true;
-    }
-    if (!may_sleep (self, actor))
-        return true;
-    if (actor->kind)
-        counter_set (&self->metrics.kinds[actor->kind->index].awake,
-                     counter_get (&self->metrics.kinds[actor->kind->index].awake) - 1);
-    counter_add (&self->metrics.slept, 1);
-    return free_actor (self, node);
-}
-
-/*  A bit of a walk that puts idle actors to sleep: two passes unused, or memory is short. */
-static void
-sweep (shard_t *self)
-{
-    bool crowded = self->actors.count > self->limits.awake_actors;
-    if (!crowded && self->sweep_left == 0)
-        return;
-    table_sweep (&self->actors, &self->sweep_hand, SWEEP_BUCKETS_A_STEP, sweep_actor, self);
-    counter_set (&self->metrics.awake, self->actors.count);
-    if (self->sweep_left > SWEEP_BUCKETS_A_STEP) {
-        self->sweep_left -= SWEEP_BUCKETS_A_STEP;
-        return;
-    }
-    bool pass_ended = self->sweep_left > 0;
-    self->sweep_left = 0;
-    if (pass_ended && self->actors.count)
-        wheel_add (&self->wheel, &self->sweep.node, self->now_ms + self->limits.idle_ms);
-}
-
-static void
-sweep_begin (shard_t *self)
-{
-    uint64_t buckets = 0;
-    for (uint32_t i = 0; i < TABLE_SEGMENTS; i++)
-        buckets += self->actors.segments[i].buckets ? self->actors.segments[i].mask + 1u : 0;
-    self->sweep_left = (uint32_t) buckets;
 }
 
 /* ---- frames ---- */
@@ -559,7 +276,7 @@ seal (shard_t *self)
     call_record_fresh (self);
     ask_record_fresh (self);
     link_seal (self);
-    catch_up (self);
+    shard_catch_up (self);
     if (!next || self->failure.status != TROUPE_OK) {
         shard_fail (self, TROUPE_NO_MEMORY, "no memory to seal a frame");
         frame_destroy (&next);
@@ -722,7 +439,7 @@ fire (shard_t *self, due_t *due)
         self->wanted = true;
         break;
     case DUE_SWEEP:
-        sweep_begin (self);
+        actors_sweep_begin (self);
         break;
     }
 #undef OWNER
@@ -796,7 +513,7 @@ shard_step (shard_t *self, uint64_t wall_ms, recorder_slot_t *slot)
     take_letters (self);
     bool more_due = fire_due (self);
     run_slice (self);
-    sweep (self);
+    actors_sweep (self);
     seal_when_ready (self);
     levels (self);
     if (self->view_held)
@@ -823,7 +540,8 @@ shard_next_due (const shard_t *self)
 bool
 shard_is_quiet (const shard_t *self)
 {
-    return self->run_count == 0 && !self->wanted && !self->wanted_soon && self->released == self->sealed && inbox_is_empty (&self->inbox);
+    return self->run_count == 0 && !self->wanted && !self->wanted_soon && self->released == self->sealed
+           && inbox_is_empty (&self->inbox);
 }
 
 void
