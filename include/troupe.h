@@ -155,7 +155,8 @@ typedef struct {
     const char *doc;
 } troupe_channel_t;
 
-/*  Tables end with a NULL name. A kind and its tables live as long as the
+/*  Tables end with a NULL name; names of verbs and channels are 1 to
+ *  TROUPE_NAME_MAX of a-z A-Z 0-9 . - _ and begin with a letter or digit. A kind and its tables live as long as the
  *  nodes that they were given to. */
 typedef struct {
     const char *name;

@@ -171,5 +171,6 @@ check (sim_t *sim)
 }
 
 const workload_t workload_counter = {
-    "counter", .kinds = { &counter }, .begin = begin, .booting = booting, .act = act, .answered = answered, .check = check
+    "counter", .kinds = { &counter }, .begin = begin, .booting = booting, .act = act, .answered = answered,
+    .check = check
 };
