@@ -22,8 +22,8 @@
 #include <string.h>
 
 #define STORE "chat"
-#define RUNS_MOST 5
-#define STARTERS_MOST 100
+#define RUNS 5
+#define RUNS_AWAY 3   /* these wait for the disk thousands of times */
 #define PATIENCE_NS (60ull * 1000 * 1000 * 1000)
 
 typedef enum { MODE_ALONE, MODE_STORE, MODE_AWAY, MODE_CAST } chat_mode_t;
@@ -378,7 +378,6 @@ struct chat_s {
     void (*begin) (chat_run_t *run);
     double sizes[4];                    /* by mode; 0: not in this mode */
     double messages;                    /* of one of the size */
-    unsigned runs;
     bool is_time;                       /* the first figure is ms, not messages a second */
 };
 
@@ -437,16 +436,17 @@ run_mode (bench_t *bench, const chat_t *chat, chat_mode_t mode)
     static const bench_setting_t chosen[] = {
         { "segment_bytes", "8M" }, { "awake_actors", "100000000" }, { "idle_ms", "1h" }, { NULL, NULL }
     };
-    double took_ns[RUNS_MOST];
+    double took_ns[RUNS];
+    unsigned runs = mode == MODE_ALONE || mode == MODE_STORE ? RUNS : RUNS_AWAY;
     chat_run_t run = { .bench = bench, .chat = chat, .mode = mode };
     run.size = bench_count (bench, chat->sizes[mode], 10);
     run.node = bench_start (bench, STORE, kinds, chosen);
     if (chat->prepare)
         chat->prepare (&run);
-    for (run.repeat = 0; run.repeat < chat->runs; run.repeat++)
+    for (run.repeat = 0; run.repeat < runs; run.repeat++)
         took_ns[run.repeat] = run_once (&run);
     bench_end (bench, &run.node, STORE);
-    report (&run, bench_median (took_ns, chat->runs));
+    report (&run, bench_median (took_ns, runs));
 }
 
 static void
@@ -502,29 +502,41 @@ begin_pair (chat_run_t *run)
 }
 
 #define RING 1000
+#define RING_LEAST 100
+#define RING_BALLS 100
+
+static unsigned
+ring_size (const chat_run_t *run)
+{
+    uint64_t size = bench_count (run->bench, RING, RING_LEAST) / RING_BALLS * RING_BALLS;
+    return size < RING ? (unsigned) size : RING;
+}
 
 static void
 prepare_ring (chat_run_t *run)
 {
-    for (unsigned i = 0; i < RING; i++)
-        join (run, i, (i + 1) % RING);
+    unsigned size = ring_size (run);
+    for (unsigned i = 0; i < size; i++)
+        join (run, i, (i + 1) % size);
 }
 
 /*  Whole rounds: the ball must come back to the one who has the caller. */
 static void
 begin_ring (chat_run_t *run)
 {
-    run->size = (run->size + RING - 1) / RING * RING;
+    unsigned ring = ring_size (run);
+    run->size = (run->size + ring - 1) / ring * ring;
     begin_player (run, 0, run->size);
 }
 
 static void
 begin_ring100 (chat_run_t *run)
 {
-    uint64_t hops = (run->size / STARTERS_MOST + RING - 1) / RING * RING;
-    run->size = hops * STARTERS_MOST;
-    for (unsigned i = 0; i < STARTERS_MOST; i++)
-        begin_player (run, i * (RING / STARTERS_MOST), hops);
+    unsigned ring = ring_size (run);
+    uint64_t hops = (run->size / RING_BALLS + ring - 1) / ring * ring;
+    run->size = hops * RING_BALLS;
+    for (unsigned i = 0; i < RING_BALLS; i++)
+        begin_player (run, i * (ring / RING_BALLS), hops);
 }
 
 static void
@@ -571,27 +583,27 @@ begin_ask (chat_run_t *run)
 }
 
 static const chat_t pingpong = {
-    .prepare = prepare_pair, .begin = begin_pair, .messages = 2, .runs = 5,
+    .prepare = prepare_pair, .begin = begin_pair, .messages = 2,
     .sizes = { [MODE_ALONE] = 1e6, [MODE_STORE] = 2e5, [MODE_AWAY] = 200, [MODE_CAST] = 5000 }
 };
 static const chat_t fanin = {
-    .begin = begin_fanin, .messages = 1, .runs = 5,
+    .begin = begin_fanin, .messages = 1,
     .sizes = { [MODE_ALONE] = 2e6, [MODE_STORE] = 5e5, [MODE_AWAY] = 1e5 }
 };
 static const chat_t ring = {
-    .prepare = prepare_ring, .begin = begin_ring, .messages = 1, .runs = 5,
+    .prepare = prepare_ring, .begin = begin_ring, .messages = 1,
     .sizes = { [MODE_ALONE] = 2e6, [MODE_STORE] = 5e5, [MODE_AWAY] = 1000, [MODE_CAST] = 1e4 }
 };
 static const chat_t ring100 = {
-    .prepare = prepare_ring, .begin = begin_ring100, .messages = 1, .runs = 5,
+    .prepare = prepare_ring, .begin = begin_ring100, .messages = 1,
     .sizes = { [MODE_ALONE] = 2e6, [MODE_STORE] = 5e5, [MODE_AWAY] = 1e5, [MODE_CAST] = 2e5 }
 };
 static const chat_t skynet = {
-    .begin = begin_skynet, .messages = 1, .runs = 3, .is_time = true,
+    .begin = begin_skynet, .messages = 1, .is_time = true,
     .sizes = { [MODE_ALONE] = 1e6, [MODE_STORE] = 1e5, [MODE_AWAY] = 1e4 }
 };
 static const chat_t ask = {
-    .begin = begin_ask, .messages = 1, .runs = 5,
+    .begin = begin_ask, .messages = 1,
     .sizes = { [MODE_ALONE] = 1e6, [MODE_STORE] = 2e5, [MODE_AWAY] = 1000 }
 };
 

@@ -305,11 +305,7 @@ run_recover (bench_t *bench)
     if (troupe_start (node, &error) != TROUPE_OK)
         bench_fail (bench, "%s", error.text);
     bench_figure (bench, NULL, (double) (clock_monotonic_ns () - began_ns) / 1e9, "s");
-    uint64_t bytes = 0;
-    for (uint16_t i = 0; i < node_shard_count (node); i++)
-        bytes += counter_get (&shard_metrics (node_shard (node, i))->unfolded_bytes);
     bench_figure (bench, "journal", (double) journal_counts (node_store (node)->journal).bytes / 1e6, "MB");
-    bench_figure (bench, "unfolded", (double) bytes / 1e6, "MB");
     bench_end (bench, &node, STORE);
 }
 

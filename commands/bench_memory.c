@@ -42,7 +42,7 @@ nest_hatch (troupe_turn_t *turn)
         return status;
     for (json_int_t i = from; i < to; i++) {
         snprintf (address, sizeof address, "egg/%s%lld", troupe_id (turn), (long long) i);
-        troupe_tell (turn, address, "live", NULL);
+        troupe_cast (turn, address, "live", NULL);  /* what is told may wait in a frame: not what is measured */
     }
     return TROUPE_OK;
 }
@@ -97,14 +97,18 @@ handled (const troupe_t *node)
     return turns;
 }
 
-/*  Until all that were told have run. */
+/*  Until all that were told have run, and no frame is kept. */
 static void
-settle (const troupe_t *node)
+settle (bench_t *bench, troupe_t *node)
 {
+    troupe_error_t error;
     for (uint64_t before = 0, now = handled (node); now != before; now = handled (node)) {
         before = now;
         usleep (50000);
     }
+    if (node_checkpoint_now (node, &error) != TROUPE_OK)
+        bench_fail (bench, "%s", error.text);
+    usleep (50000);
 }
 
 /*  Bytes an actor, of so many more. */
@@ -112,10 +116,10 @@ static double
 growth (bench_t *bench, troupe_t *node, uint64_t first, uint64_t count)
 {
     hatch (bench, node, 0, first);
-    settle (node);
+    settle (bench, node);
     uint64_t before = resident_bytes (bench);
     hatch (bench, node, first, first + count);
-    settle (node);
+    settle (bench, node);
     uint64_t after = resident_bytes (bench);
     return after > before ? (double) (after - before) / (double) (count / NESTS * NESTS) : 0;
 }
