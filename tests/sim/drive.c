@@ -153,7 +153,7 @@ boot (sim_t *sim)
         if (status == TROUPE_OK) {
             checks_booted (sim);
             sim->noted_ms = world_now (sim->world);
-            sim->since_ms = world_now (sim->world);
+            sim->quiet_since_ms = 0;
             for (uint32_t i = 0; sim_workloads[i]; i++)
                 if (sim_workloads[i]->booted && sim_has (sim, sim_workloads[i]))
                     sim_workloads[i]->booted (sim);
@@ -317,7 +317,6 @@ end_faults (sim_t *sim)
 {
     disk_t *disk = world_disk (sim->world);
     sim->is_ending = true;
-    sim->since_ms = world_now (sim->world);
     sim_note (sim, "ending", 0, 0, 0, NULL);
     disk_memory_set_space (disk, 0);
     disk_memory_die_after (disk, 0);
@@ -358,6 +357,8 @@ settle (sim_t *sim)
         sim_note_time (sim);
         settle_once (sim);
     }
+    if (!sim->quiet_since_ms)
+        sim->quiet_since_ms = world_now (sim->world);
     for (uint32_t i = 0; sim_workloads[i]; i++)
         if (sim_workloads[i]->quiet && sim_has (sim, sim_workloads[i]))
             sim_workloads[i]->quiet (sim);

@@ -140,7 +140,7 @@ struct sim_s {
     uint64_t noted_ms;           /* of the clock, when that was last seen to */
     const troupe_kind_t *kinds[32];
     bool lacks_kinds;            /* it runs without some of them */
-    uint64_t since_ms;           /* undisturbed, when the faults are over */
+    uint64_t quiet_since_ms;     /* the backlog of this boot was done; 0: not yet */
     bool is_ending;              /* no more faults, no more new calls */
     bool is_excused;             /* memory ran out in this slice: see workload.h */
     bool may_fail;               /* a fault is under way that may end the process with an I/O error */

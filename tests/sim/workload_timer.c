@@ -174,7 +174,7 @@ is_caught_up (const sim_t *sim, const setting_t *setting)
 {
     return setting->left == 0 || (setting->period_ms && !setting->is_each)
            || setting->due_ms + LATE_MOST_MS > world_now (sim->world)
-           || sim->since_ms + LATE_MOST_MS > world_now (sim->world);
+           || sim->quiet_since_ms + LATE_MOST_MS > world_now (sim->world);
 }
 
 static bool
