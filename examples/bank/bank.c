@@ -48,6 +48,8 @@ transfer (troupe_turn_t *turn)
     balance -= amount;
     troupe_store (turn, "balance", &balance, sizeof balance);
     uint64_t id = troupe_ask (turn, to, "deposit", "arrived", 0, "{s:I}", "amount", amount);
+    if (id == 0)  /* the sender wrote it: no reason to try again */
+        return troupe_refuse (turn, "there is no account %s", to);
     char key[32];
     snprintf (key, sizeof key, "way/%016llx", (unsigned long long) id);
     troupe_store (turn, key, &amount, sizeof amount);
