@@ -7,8 +7,9 @@
  *  push into the shard's inbox and at most one wake.
  *
  *  The id of a call names its message for good (dice, twins, strikes): for a
- *  session it comes from the session and its number, so that a call that is
- *  submitted again after a crash is known again; else from this process's boot
+ *  session it comes from the session, its number and its end, so that a call that is
+ *  submitted again after a crash is known again, and a session that counts from 1 again
+ *  makes nothing that was there before; else from this process's boot
  *  number and a counter.
  */
 #include "commands/node_parts.h"
@@ -97,7 +98,7 @@ id_of (const troupe_t *node, const troupe_call_t *call, uint64_t number)
 {
     uint64_t id = hash_mix (node->boot, number);
     if (memcmp (call->session, no_session, sizeof no_session) != 0)
-        id = hash_bytes (call->session, sizeof call->session, call->seq);
+        id = hash_mix (hash_bytes (call->session, sizeof call->session, call->seq), call->not_after_ms);
     return id ? id : 1;
 }
 

@@ -128,7 +128,7 @@ troupe_now (const troupe_turn_t *turn)
 static uint64_t
 next_id (troupe_turn_t *turn)
 {
-    uint64_t id = hash_mix (turn->id, ++turn->ordinal);
+    uint64_t id = hash_mix (turn->dice, ++turn->ordinal);
     return id ? id : 1;
 }
 
@@ -141,7 +141,7 @@ troupe_random (troupe_turn_t *turn)
 void
 troupe_uuid (troupe_turn_t *turn, char text[37])
 {
-    uint64_t high = troupe_random (turn), low = hash_mix (high, turn->id);
+    uint64_t high = troupe_random (turn), low = hash_mix (high, turn->dice);
     high = (high & ~0xf000ull) | 0x8000ull;
     low = (low & ~(3ull << 62)) | 2ull << 62;
     snprintf (text, 37, "%08x-%04x-%04x-%04x-%012llx", (unsigned) (high >> 32), (unsigned) (high >> 16) & 0xffff,
@@ -516,7 +516,7 @@ turn_answer_caller (shard_t *self, const actor_t *actor, const effect_t *effect)
                        effect->size, effect->answer.status ? error_text (&self->turn, effect) : "");
     else if (size > 21 && strncmp (caller, "ask:", 4) == 0 && scan_hex (caller + 4, number, 8))
         ask_answer (self, actor, caller + 21, size - 21, get_be64 (number), effect->answer.status, effect->body,
-                    effect->size, hash_mix (self->turn.id, ++self->turn.ordinal));
+                    effect->size, next_id (&self->turn));
 }
 
 /* ---- timers and events ---- */

@@ -84,7 +84,8 @@ struct troupe_turn_s {
     bool needs_upgrade;      /* touched state of an older version: run again after the upgrade */
     bool replied, later;
     bool version_written;    /* this turn is the first to store */
-    uint64_t id;             /* what its dice and ids are made of */
+    uint64_t id;             /* what strikes are counted against */
+    uint64_t dice;           /* what its dice and ids are made of */
     uint32_t ordinal;        /* of the next of them */
     uint32_t effects;        /* counted against TROUPE_EFFECTS_MAX */
     size_t bytes;            /* counted against TROUPE_TURN_MAX */
@@ -245,7 +246,7 @@ struct shard_s {
     uint16_t number;
     uint32_t shards;
     uint64_t hash_seed;
-    uint64_t store_hash;     /* of store id and epoch: in every generated id */
+    uint64_t store_hash;     /* of store id, epoch and shard: in every generated id */
     uint64_t boot;
     const registry_t *registry;
     const recorder_t *recorder;

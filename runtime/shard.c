@@ -117,7 +117,8 @@ shard_new (const shard_options_t *options, troupe_error_t *error)
         self->number = options->number;
         self->shards = identity->shards;
         self->hash_seed = identity->hash_seed;
-        self->store_hash = hash_mix (hash_bytes (identity->store_id, 16, 0), hash_bytes (identity->epoch, 16, 0));
+        self->store_hash = hash_mix (hash_bytes (identity->store_id, 16, self->number),
+                                     hash_bytes (identity->epoch, 16, 0));
         self->boot = options->boot;
         self->registry = options->registry;
         self->recorder = options->recorder;

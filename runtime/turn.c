@@ -34,7 +34,8 @@ monotonic_ns (void)
     return (uint64_t) now.tv_sec * 1000000000u + (uint64_t) now.tv_nsec;
 }
 
-/*  Of a turn without a message: the same over restarts, so that its strikes are found. */
+/*  Of a turn without a message: the same over restarts, so that its strikes are found. Not
+ *  its dice: those of one wake must not fall like those of another, whose ids are in use. */
 uint64_t
 turn_id_of_actor (const shard_t *self, const actor_t *actor, turn_type_t type)
 {
@@ -52,6 +53,7 @@ begin (shard_t *self, turn_type_t type, actor_t *actor, message_t *message)
     turn->read_only = type == TURN_WAKE || (message && message->verb->reads);
     turn->poisoned = turn->is_blind = turn->needs_upgrade = turn->replied = turn->later = turn->version_written = false;
     turn->id = message ? message->id : turn_id_of_actor (self, actor, type);
+    turn->dice = turn->id;
     turn->ordinal = turn->effects = 0;
     turn->bytes = 0;
     turn->out = turn->out_last = NULL;
@@ -362,6 +364,7 @@ upgrade (shard_t *self, actor_t *actor)
     turn_drop_cache (self, actor);
     actor->flags |= ACTOR_VERSION_KNOWN;
     begin (self, TURN_UPGRADE, actor, NULL);
+    self->turn.dice = hash_mix (self->turn.id, from);
     if (is_struck (self, actor))
         return false;
     troupe_status_t status = kind->upgrade ? run (self, NULL, from, "(upgrade)", 0) : TROUPE_OK;
@@ -393,6 +396,7 @@ wake (shard_t *self, actor_t *actor)
     if (!kind->wake)
         return true;
     begin (self, TURN_WAKE, actor, NULL);
+    self->turn.dice = hash_mix (hash_mix (self->turn.id, self->boot), counter_get (&self->metrics.woken));
     if (is_struck (self, actor))
         return false;
     troupe_status_t status = run (self, kind->wake, 0, "(wake)", 0);

@@ -29,12 +29,13 @@ static void
 start_shards (hand_t *self)
 {
     troupe_error_t error;
+    self->boots += 1;
     for (uint16_t i = 0; i < HAND_SHARDS; i++) {
         shard_options_t options = { .number = i,
                                     .registry = self->registry,
                                     .state = self->state,
                                     .limits = self->limits,
-                                    .boot = 7,
+                                    .boot = 7 + self->boots,
                                     .world = { .self = self, .submit = submit, .carry = carry } };
         self->shards[i] = shard_new (&options, &error);
         CHECK (self->shards[i]);
@@ -50,13 +51,19 @@ start_shards (hand_t *self)
         CHECK (shard_start (self->shards[i], self->now_ms, &error) == TROUPE_OK);
 }
 
-void
-hand_start (hand_t *self, const troupe_kind_t *const *kinds)
+static void
+make_registry (hand_t *self, const troupe_kind_t *const *kinds)
 {
     troupe_error_t error;
     self->registry = registry_new ();
     for (; *kinds; kinds++)
         CHECK (registry_add (self->registry, *kinds, &error) == TROUPE_OK);
+}
+
+void
+hand_start (hand_t *self, const troupe_kind_t *const *kinds)
+{
+    make_registry (self, kinds);
     self->state = state_memory_new (HAND_SHARDS, 42);
     self->now_ms = 1000000;
     start_shards (self);
@@ -159,14 +166,29 @@ hand_fold (hand_t *self)
     hand_run (self);
 }
 
-void
-hand_crash (hand_t *self)
+static void
+stop_shards (hand_t *self)
 {
     for (uint16_t i = 0; i < HAND_SHARDS; i++)
         shard_destroy (&self->shards[i]);
     for (size_t i = self->durable_count; i < self->frame_count; i++)
         buffer_clear (&self->frames[i].body);
     self->frame_count = self->durable_count;
+}
+
+void
+hand_crash (hand_t *self)
+{
+    stop_shards (self);
+    start_shards (self);
+}
+
+void
+hand_crash_into (hand_t *self, const troupe_kind_t *const *kinds)
+{
+    stop_shards (self);
+    registry_destroy (&self->registry);
+    make_registry (self, kinds);
     start_shards (self);
 }
 

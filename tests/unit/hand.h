@@ -27,6 +27,7 @@ typedef struct {
     shard_t *shards[HAND_SHARDS];
     shard_limits_t limits;
     uint64_t now_ms;
+    uint64_t boots;
     hand_frame_t frames[HAND_FRAMES];   /* not folded, oldest first */
     size_t frame_count, durable_count;
     bool commits;             /* frames are durable as soon as they are submitted */
@@ -40,6 +41,7 @@ void hand_run (hand_t *self);
 void hand_commit (hand_t *self);  /* all submitted frames are durable; then runs */
 void hand_fold (hand_t *self);    /* all durable frames are folded; then runs */
 void hand_crash (hand_t *self);
+void hand_crash_into (hand_t *self, const troupe_kind_t *const *kinds);  /* and starts with these kinds */
 void hand_advance (hand_t *self, uint64_t ms);
 
 /*  As the journal and the checkpoint do it beside the shards: nothing runs. */
