@@ -346,7 +346,8 @@ bool shard_get (shard_t *self, const store_key_t *key, const uint8_t **value, si
 /*  The overlay hears of all that was put and deleted. False: the shard failed. */
 bool shard_catch_up (shard_t *self);
 
-/*  All keys with this prefix, in order, copied: each may change the map. */
+/*  All keys with this prefix, in order, borrowed for the call: `each` may neither change nor
+ *  read the map. It returns false to stop. False: the shard failed. */
 typedef bool (shard_each_t) (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size);
 bool shard_scan (shard_t *self, const void *prefix, size_t prefix_size, shard_each_t *each, void *arg);
 

@@ -4,7 +4,8 @@
  *  hears of new ops when somebody looks or the frame closes, many at once,
  *  since noting each one alone would be a row of cache misses. A read asks the
  *  overlay, which knows all that is not folded, and then the tree. A walk
- *  gathers both into a copy, so that whoever walks may change the map.
+ *  is a merge of both in which nothing is copied: what a shard has on disk, spilled mail
+ *  above all, may be far more than memory holds. So whoever walks may not change the map.
  */
 
 #include "runtime/inside.h"
@@ -65,86 +66,91 @@ shard_get (shard_t *self, const store_key_t *key, const uint8_t **value, size_t 
     return status == TROUPE_OK;
 }
 
-typedef struct {
-    uint32_t at, key_size, value_size;  /* in the bytes of the gathering */
-    bool is_deleted;
-} found_t;
+/* ---- walks ---- */
 
 typedef struct {
-    buffer_t bytes, found;
-} gathering_t;
+    shard_each_t *each;
+    void *arg;
+    buffer_t ops;        /* frame_op_t: what the overlay says, in order of keys */
+    const frame_op_t *next, *end;
+    bool is_over;        /* `each` wants no more */
+} walk_t;
 
 static bool
-gather (gathering_t *self, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size, bool deleted)
+gather (void *arg, const frame_op_t *op)
 {
-    found_t found = { (uint32_t) self->bytes.size, (uint32_t) key_size, (uint32_t) value_size, deleted };
-    buffer_append (&self->bytes, key, key_size);
-    buffer_append (&self->bytes, value, value_size);
-    buffer_append (&self->found, &found, sizeof found);
-    return !self->bytes.failed && !self->found.failed;
-}
-
-static bool
-gather_op (void *arg, const frame_op_t *op)
-{
-    return gather (arg, op->key, op->key_size, op->value, op->value_size, op->kind == FRAME_DELETE);
-}
-
-static bool
-gather_stored (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size)
-{
-    return gather (arg, key, key_size, value, value_size, false);
+    walk_t *walk = arg;
+    buffer_append (&walk->ops, op, sizeof *op);
+    return !walk->ops.failed;
 }
 
 static int
-compare_found (const void *left_, const void *right_, void *bytes_)
+compare_keys (const uint8_t *left, size_t left_size, const uint8_t *right, size_t right_size)
 {
-    const found_t *left = left_, *right = right_;
-    const uint8_t *bytes = bytes_;
-    uint32_t shorter = left->key_size < right->key_size ? left->key_size : right->key_size;
-    int order = memcmp (bytes + left->at, bytes + right->at, shorter);
-    if (order)
-        return order;
-    if (left->key_size != right->key_size)
-        return left->key_size < right->key_size ? -1 : 1;
-    return left->at < right->at ? -1 : 1;  /* the overlay's, gathered first, wins */
+    int order = memcmp (left, right, left_size < right_size ? left_size : right_size);
+    return order ? order : (left_size > right_size) - (left_size < right_size);
+}
+
+static int
+compare_ops (const void *left_, const void *right_)
+{
+    const frame_op_t *left = left_, *right = right_;
+    return compare_keys (left->key, left->key_size, right->key, right->key_size);
 }
 
 static void
-tell_found (const gathering_t *self, shard_each_t *each, void *arg)
+tell_next_op (walk_t *walk)
 {
-    const found_t *found = (const found_t *) self->found.data, *before = NULL;
-    for (size_t i = 0; i < self->found.size / sizeof *found; i++) {
-        const uint8_t *key = self->bytes.data + found[i].at;
-        bool again = before && before->key_size == found[i].key_size
-                     && memcmp (self->bytes.data + before->at, key, before->key_size) == 0;
-        if (!again && !found[i].is_deleted
-            && !each (arg, key, found[i].key_size, key + found[i].key_size, found[i].value_size))
-            return;
-        before = &found[i];
+    const frame_op_t *op = walk->next++;
+    if (op->kind == FRAME_PUT)
+        walk->is_over = !walk->each (walk->arg, op->key, op->key_size, op->value, op->value_size);
+}
+
+/*  A key of the tree, after what the overlay has before it; unless the overlay speaks of that very key. */
+static bool
+tell_stored (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value, size_t value_size)
+{
+    walk_t *walk = arg;
+    int order = 1;
+    while (!walk->is_over && walk->next < walk->end && order > 0) {
+        order = compare_keys (key, key_size, walk->next->key, walk->next->key_size);
+        if (order >= 0)
+            tell_next_op (walk);
     }
+    if (!walk->is_over && order != 0)
+        walk->is_over = !walk->each (walk->arg, key, key_size, value, value_size);
+    return !walk->is_over;
+}
+
+static void
+tell_all (shard_t *self, walk_t *walk, const void *prefix, size_t prefix_size)
+{
+    size_t count = walk->ops.size / sizeof *walk->next;
+    if (count) {
+        qsort (walk->ops.data, count, sizeof *walk->next, compare_ops);
+        walk->next = (const frame_op_t *) walk->ops.data;
+        walk->end = walk->next + count;
+    }
+    self->view_held = true;
+    troupe_status_t status =
+        self->state->scan (self->view, prefix, prefix_size, prefix, prefix_size, tell_stored, walk);
+    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
+        shard_fail (self, status, "the state cannot be read");
+    while (!walk->is_over && walk->next < walk->end)
+        tell_next_op (walk);
 }
 
 bool
 shard_scan (shard_t *self, const void *prefix, size_t prefix_size, shard_each_t *each, void *arg)
 {
-    gathering_t gathering = { .bytes.limit = UINT32_MAX };
+    walk_t walk = { .each = each, .arg = arg };
     if (!shard_catch_up (self))
         return false;
-    overlay_each (&self->overlay, prefix, prefix_size, gather_op, &gathering);
-    self->view_held = true;
-    troupe_status_t status = self->state->scan (self->view, prefix, prefix_size, prefix, prefix_size, gather_stored,
-                                                &gathering);
-    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
-        shard_fail (self, status, "the state cannot be read");
-    else if (gathering.bytes.failed || gathering.found.failed)
+    overlay_each (&self->overlay, prefix, prefix_size, gather, &walk);
+    if (walk.ops.failed)
         shard_fail (self, TROUPE_NO_MEMORY, "no memory to walk a part of the state");
-    else if (gathering.found.size) {
-        qsort_r (gathering.found.data, gathering.found.size / sizeof (found_t), sizeof (found_t), compare_found,
-                 gathering.bytes.data);
-        tell_found (&gathering, each, arg);
-    }
-    buffer_clear (&gathering.bytes);
-    buffer_clear (&gathering.found);
+    else
+        tell_all (self, &walk, prefix, prefix_size);
+    buffer_clear (&walk.ops);
     return self->failure.status == TROUPE_OK;
 }

@@ -235,11 +235,21 @@ post (hand_t *self, hand_answer_t *answer, troupe_call_t *asked, const char *for
     call_t *call = call_new (asked, ++id);
     shard_post (hand_shard_of (self, asked->to), &call->letter);
     buffer_clear (&body);
-    hand_run (self);
 }
 
 void
 hand_call (hand_t *self, hand_answer_t *answer, const char *to, const char *verb, const char *format, ...)
+{
+    va_list arguments;
+    troupe_call_t asked = { .to = to, .verb = verb };
+    va_start (arguments, format);
+    post (self, answer, &asked, format, arguments);
+    va_end (arguments);
+    hand_run (self);
+}
+
+void
+hand_post (hand_t *self, hand_answer_t *answer, const char *to, const char *verb, const char *format, ...)
 {
     va_list arguments;
     troupe_call_t asked = { .to = to, .verb = verb };
@@ -258,6 +268,7 @@ hand_session_call (hand_t *self, hand_answer_t *answer, uint64_t session, uint64
     va_start (arguments, format);
     post (self, answer, &asked, format, arguments);
     va_end (arguments);
+    hand_run (self);
 }
 
 bool

@@ -58,6 +58,8 @@ typedef struct {
 } hand_answer_t;
 
 void hand_call (hand_t *self, hand_answer_t *answer, const char *to, const char *verb, const char *format, ...);
+/*  The same, and nothing runs. */
+void hand_post (hand_t *self, hand_answer_t *answer, const char *to, const char *verb, const char *format, ...);
 void hand_session_call (hand_t *self, hand_answer_t *answer, uint64_t session, uint64_t seq, const char *to,
                         const char *verb, const char *format, ...);
 bool hand_read (const hand_answer_t *answer, const char *format, ...);
