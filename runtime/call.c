@@ -19,7 +19,6 @@
 #define RECORD_HEAD 12  /* state, status, not after, text size */
 #define STATE_PENDING 0
 #define STATE_DONE 1
-#define LANES_MOST 65536
 #define RETRY_AFTER_MS 100
 
 static const uint8_t no_session[16];
@@ -172,85 +171,6 @@ answer_again (shard_t *self, const call_entry_t *entry, call_t *call)
                     size - RECORD_HEAD - text_size, text);
 }
 
-/* ---- lanes: after a refusal in an ordered session, later calls are refused as well ---- */
-
-static lane_t *
-lane_find (shard_t *self, const uint8_t session[16])
-{
-    uint32_t hash = entry_hash (session, 0);
-    for (table_node_t *node = table_chain (&self->lanes, hash); node; node = node->next) {
-        if (node->hash == hash && memcmp (((lane_t *) node)->session, session, 16) == 0)
-            return (lane_t *) node;
-    }
-    return NULL;
-}
-
-static bool
-lane_drop_old (void *arg, table_node_t *node)
-{
-    shard_t *self = arg;
-    lane_t *lane = (lane_t *) node;
-    if (lane->since_ms + 2ull * self->limits.call_keep_ms < self->now_ms) {
-        table_remove (&self->lanes, node);
-        pool_free (&self->pool, lane, sizeof *lane);
-    }
-    return true;
-}
-
-static void
-lane_close (shard_t *self, const troupe_call_t *asked)
-{
-    lane_t *lane = asked->ordered ? lane_find (self, asked->session) : NULL;
-    if (lane && asked->seq > lane->last) {
-        lane->last = asked->seq;
-        lane->last_not_after_ms = asked->not_after_ms;
-    }
-    if (lane || !asked->ordered)
-        return;
-    if (self->lanes.count >= LANES_MOST)
-        table_each (&self->lanes, lane_drop_old, self);
-    if (self->lanes.count >= LANES_MOST)
-        return;  /* lane_refuses refuses every ordered call while there is no room */
-    lane = pool_alloc (&self->pool, sizeof *lane);
-    if (!lane) {
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory to remember that a call was refused");
-        return;
-    }
-    *lane = (lane_t) { .refused = asked->seq, .not_after_ms = asked->not_after_ms, .last = asked->seq,
-                       .last_not_after_ms = asked->not_after_ms, .since_ms = self->now_ms };
-    memcpy (lane->session, asked->session, 16);
-    if (!table_insert (&self->lanes, &lane->node, entry_hash (asked->session, 0))) {
-        pool_free (&self->pool, lane, sizeof *lane);
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory to remember that a call was refused");
-    }
-}
-
-/*  The call that everything waits for can be too late to be accepted ever. Then the next
- *  one that was refused goes on; one that the caller sent before it heard of that still waits. */
-static bool
-lane_refuses (shard_t *self, const troupe_call_t *asked)
-{
-    if (!asked->ordered)
-        return false;
-    lane_t *lane = lane_find (self, asked->session);
-    if (!lane)
-        return self->lanes.count >= LANES_MOST;
-    if (asked->seq <= lane->refused)
-        return false;
-    return self->now_ms <= lane->not_after_ms
-           || (asked->seq > lane->last && self->now_ms <= lane->last_not_after_ms);
-}
-
-static void
-lane_open (shard_t *self, const troupe_call_t *asked)
-{
-    lane_t *lane = asked->ordered ? lane_find (self, asked->session) : NULL;
-    if (!lane || asked->seq < lane->refused)
-        return;
-    table_remove (&self->lanes, &lane->node);
-    pool_free (&self->pool, lane, sizeof *lane);
-}
-
 /* ---- the door ---- */
 
 static void
@@ -258,8 +178,13 @@ turn_down (shard_t *self, call_t *call, troupe_status_t status, const char *text
 {
     if (status == TROUPE_OVERLOADED) {
         counter_add (&self->metrics.overloaded, 1);
-        lane_close (self, &call->asked);
+        if (!lane_remember (self, &call->asked)) {
+            status = TROUPE_INVALID;
+            text = "too many refused calls of ordered sessions are to come";
+        }
     }
+    if (status != TROUPE_OVERLOADED)
+        lane_forget (self, &call->asked);
     call_finish (&call, status, NULL, 0, text, status == TROUPE_OVERLOADED ? RETRY_AFTER_MS : 0);
 }
 
@@ -351,7 +276,7 @@ accept (shard_t *self, call_t *call, actor_t *actor, const verb_t *verb)
         turn_down (self, call, TROUPE_OVERLOADED, "no memory for one more call");
         return;
     }
-    lane_open (self, asked);
+    lane_forget (self, asked);
     counter_add (&self->metrics.calls, 1);
     entry->is_pending = true;
     add_waiter (entry, call);
@@ -498,20 +423,9 @@ drop_one (void *arg, table_node_t *node)
     return true;
 }
 
-static bool
-drop_lane (void *arg, table_node_t *node)
-{
-    shard_t *self = arg;
-    table_remove (&self->lanes, node);
-    pool_free (&self->pool, node, sizeof (lane_t));
-    return true;
-}
-
 void
 call_drop_all (shard_t *self)
 {
     table_each (&self->calls, drop_one, self);
-    table_each (&self->lanes, drop_lane, self);
     table_clear (&self->calls);
-    table_clear (&self->lanes);
 }

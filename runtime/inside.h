@@ -10,6 +10,7 @@
  *      effects.c   tell, cast, ask, reply, timers, publish: what a turn asks for
  *      values.c    load, store, walk: what a turn sees
  *      call.c      calls from outside and their records
+ *      lane.c      the order of a session, over refusals
  *      ask.c       questions between actors
  *      timer.c     durable timers
  *      feed.c      events and their history
@@ -217,15 +218,17 @@ typedef struct flight_s {
     size_t size;
 } flight_t;
 
-/*  A session in which an ordered call was refused. */
+/*  A refused call of an ordered session, and the session: its refused calls by number. */
+typedef struct refused_s {
+    struct refused_s *next;
+    uint64_t seq;
+    uint64_t not_after_ms;
+} refused_t;
+
 typedef struct {
     table_node_t node;
     uint8_t session[16];
-    uint64_t refused;       /* later calls are refused until this one is accepted, or too late */
-    uint64_t not_after_ms;  /* of that one */
-    uint64_t last;          /* newest call that was refused */
-    uint64_t last_not_after_ms;
-    uint64_t since_ms;
+    refused_t *first;       /* never NULL between two calls */
 } lane_t;
 
 /*  Where a told address and verb led the last time, by the place of their
@@ -299,6 +302,7 @@ struct shard_s {
 
     wheel_t wheel;
     table_t calls, asks, timers, lanes;
+    uint32_t lane_calls;        /* refused calls in all lanes */
     due_t sweep;
     uint32_t sweep_left;        /* buckets still to look at in this pass */
     link_t **links;             /* by shard; NULL: none yet */
@@ -410,6 +414,16 @@ void call_expire (shard_t *self, call_entry_t *entry);
 bool call_start (shard_t *self);
 void call_drop_all (shard_t *self);
 bool call_is_sessionless (const uint8_t session[16]);
+
+/* ---- lane.c ---- */
+
+/*  Whether an earlier call of an ordered session was refused and is still to come. */
+bool lane_refuses (shard_t *self, const troupe_call_t *asked);
+/*  The call was refused for now. False: no room to remember that. */
+bool lane_remember (shard_t *self, const troupe_call_t *asked);
+/*  The call was accepted, or refused for good. */
+void lane_forget (shard_t *self, const troupe_call_t *asked);
+void lane_drop_all (shard_t *self);
 
 /* ---- ask.c ---- */
 

@@ -231,6 +231,7 @@ shard_destroy (shard_t **self_p)
         value->is_dirty = false;
     actors_drop_all (self);
     call_drop_all (self);
+    lane_drop_all (self);
     ask_drop_all (self);
     timer_drop_all (self);
     link_drop_all (self);

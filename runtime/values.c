@@ -60,7 +60,11 @@ open_state (troupe_turn_t *turn)
     uint32_t version;
     if (__builtin_expect ((actor->flags & ACTOR_VERSION_KNOWN) != 0, 1))
         return true;
-    if (values_version (turn->shard, actor, &version) && version == actor->kind->table->version) {
+    if (!values_version (turn->shard, actor, &version)) {
+        turn_poison (turn, turn->shard->failure.status, "%s", turn->shard->failure.text);
+        return false;
+    }
+    if (version == actor->kind->table->version) {
         actor->flags |= ACTOR_VERSION_KNOWN;
         return true;
     }
