@@ -132,7 +132,8 @@ on_answer (void *arg, const troupe_answer_t *answer)
     sim_note_time (sim);
     CHECK (request->out > 0);
     request->out -= 1;
-    switch (answer->status) {
+    bool lacks_memory = answer->status == TROUPE_INVALID && sim->profile.faults.no_memory_in;
+    switch (lacks_memory ? TROUPE_OVERLOADED : answer->status) {
     case TROUPE_OVERLOADED:
     case TROUPE_STOPPING:
     case TROUPE_PARKED:

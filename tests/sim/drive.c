@@ -254,6 +254,9 @@ bother (sim_t *sim)
         sim_note (sim, "full", room, 0, 0, NULL);
     } else if (profile->full_in && once_in (sim, 30))
         disk_memory_set_space (world_disk (sim->world), 0);
+    if (once_in (sim, 3 * profile->faults.cut_in))
+        world_cut (sim->world, (uint16_t) dice_roll (&sim->dice, profile->shards),
+                   (uint16_t) dice_roll (&sim->dice, profile->shards));
     if (once_in (sim, profile->door_in)) {
         bool closes = once_in (sim, 2);
         sim_note (sim, "door", closes, 0, 0, NULL);
@@ -276,7 +279,7 @@ client_acts (sim_t *sim)
     uint32_t which = (uint32_t) dice_roll (&sim->dice, count);
     while (!sim_has (sim, sim_workloads[which]))
         which = (which + 1) % count;
-    bool has_session = !once_in (sim, 8);
+    bool has_session = !once_in (sim, sim->profile.sessionless_in);
     uint32_t client = has_session ? (uint32_t) dice_roll (&sim->dice, sim->profile.clients) : SIM_NO_SESSION;
     sim_workloads[which]->act (sim, client);
 }

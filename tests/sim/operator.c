@@ -59,6 +59,8 @@ treat_dead (visit_t *visit, shard_t *shard)
 {
     troupe_error_t error;
     visit->status = shard_dead_list (shard, 0, LETTERS_MOST, &visit->packed, &error);
+    if (sim_is_failing (sim_now))
+        return;
     json_t *list = json_tree_from_packed (visit->packed.data, visit->packed.size, &error), *letter;
     size_t i;
     if (visit->status != TROUPE_OK || !json_is_array (list))
@@ -116,7 +118,7 @@ run (void *arg, shard_t *shard)
         break;
     case LOOK_INSPECT:
         visit->status = shard_inspect (shard, visit->address, 100, &visit->packed, &error);
-        if (visit->status != TROUPE_OK && visit->status != TROUPE_NOT_FOUND)
+        if (visit->status != TROUPE_OK && visit->status != TROUPE_NOT_FOUND && !sim_is_failing (sim_now))
             sim_fail ("%s cannot be inspected: %s", visit->address, error.text);
         break;
     case LOOK_HOT:

@@ -47,9 +47,9 @@ roll_faults (dice_t *dice, profile_t *profile)
     profile->boot_death_in = (uint32_t) ONE_OF (0, 2, 4);
     profile->full_in = (uint32_t) ONE_OF (0, 0, 100);
     profile->sync_failure_in = (uint32_t) ONE_OF (0, 0, 200);
-    profile->faults.cut_in = (uint32_t) ONE_OF (0, 0, 10, 50);
+    profile->faults.cut_in = (uint32_t) ONE_OF (0, 0, 5, 20);
     profile->faults.no_room_in = profile->full_in ? 3 : 0;
-    profile->faults.no_memory_in = (uint32_t) ONE_OF (0, 0, 0, 100);
+    profile->faults.no_memory_in = (uint32_t) ONE_OF (0, 0, 0, 15, 60);
     if (profile->faults.no_memory_in)
         profile->limits.attempts = 8;  /* tries that fail so are no fault of the message */
     profile->clock_jump_in = (uint32_t) ONE_OF (0, 3);
@@ -57,6 +57,7 @@ roll_faults (dice_t *dice, profile_t *profile)
     profile->operator_in = (uint32_t) ONE_OF (0, 40);
     profile->door_in = (uint32_t) ONE_OF (0, 0, 100);
     profile->handler_death_in = (uint32_t) ONE_OF (0, 0, 100);
+    profile->wake_death_in = profile->handler_death_in ? (uint32_t) ONE_OF (2, 10) : 0;
 }
 
 static void
@@ -82,6 +83,7 @@ profile_roll (profile_t *profile, dice_t *dice)
     profile->steps = (uint32_t) ONE_OF (150, 300, 500);
     profile->act_in = (uint32_t) ONE_OF (2, 4, 10);
     profile->think_ms = (uint32_t) ONE_OF (5, 100, 2000);
+    profile->sessionless_in = (uint32_t) ONE_OF (2, 10, 10);
     profile->is_ordered = dice_once_in (dice, 4);
     profile->segment_size = ONE_OF (8192, 16384, 65536);
     profile->spare_segments = (uint32_t) ONE_OF (0, 1, 3);

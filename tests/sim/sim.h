@@ -37,7 +37,9 @@ typedef struct {
     uint32_t full_in, sync_failure_in, clock_jump_in, upgrade_in, operator_in, door_in;
     uint32_t meanwhile_most;
     world_faults_t faults;
+    uint32_t wake_death_in;      /* of the wakes and upgrades */
     uint32_t handler_death_in;   /* of the turns that may */
+    uint32_t sessionless_in;     /* of the calls */
     uint32_t think_ms;           /* most that passes when nothing happens */
     bool is_ordered;             /* sessions are ordered lanes */
     shard_limits_t limits;

@@ -137,7 +137,7 @@ on_say (troupe_turn_t *turn)
     troupe_status_t status = troupe_unpack (turn, "{s:s}", "key", &key);
     if (status == TROUPE_OK)
         status = troupe_fetch (turn, key, "{s:s, s:I}", "caller", &caller, "question", &question);
-    if (status == TROUPE_NO_MEMORY)
+    if (status >= TROUPE_FAILED)
         return status;
     if (status != TROUPE_OK)
         wrong ("%s: has nothing to say: %s", troupe_self (turn), troupe_status_name (status));

@@ -194,7 +194,7 @@ read_feed (void *arg, shard_t *shard)
     reading->status = shard_read_feed (shard, address, channels_of[reading->which],
                                        model.watchers[reading->radio][reading->which].next, 100000, &reading->packed,
                                        &error);
-    if (reading->status != TROUPE_OK && reading->status != TROUPE_NOT_FOUND)
+    if (reading->status != TROUPE_OK && reading->status != TROUPE_NOT_FOUND && !sim_is_failing (sim_now))
         sim_fail ("%s cannot be read: %s", address, error.text);
     if (reading->status == TROUPE_NOT_FOUND && reading->boot == boots) {
         if (model.watchers[reading->radio][reading->which].next > 1)

@@ -11,7 +11,6 @@
 
 #define PLANTS 6
 #define UPGRADE_FAILS_IN 6
-#define UPGRADE_KILLS_IN 10  /* where handlers kill at all */
 
 static struct {
     uint64_t sure[PLANTS], maybe[PLANTS];
@@ -58,7 +57,7 @@ on_look (troupe_turn_t *turn)
 static void
 maybe_die (void)
 {
-    if (!sim_now->is_ending && sim_now->profile.handler_death_in && dice_once_in (&sim_now->dice, UPGRADE_KILLS_IN))
+    if (!sim_now->is_ending && dice_once_in (&sim_now->dice, sim_now->profile.wake_death_in))
         world_die_in_handler (sim_now->world, SIGSEGV);
 }
 
