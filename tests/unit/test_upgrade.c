@@ -165,7 +165,8 @@ read_looked (looked_t *looked, const char *format, ...)
 {
     va_list arguments;
     va_start (arguments, format);
-    troupe_status_t status = pack_read (looked->answer.body, looked->answer.size, &looked->arena, NULL, format, arguments);
+    troupe_status_t status =
+        pack_read (looked->answer.body, looked->answer.size, &looked->arena, NULL, format, arguments);
     va_end (arguments);
     return status == TROUPE_OK;
 }
