@@ -357,7 +357,8 @@ typedef void (troupe_done_t) (void *arg, const troupe_answer_t *answer);
  *  answer, until `not_after_ms`, which is then required, is the same with every
  *  submission, and later than which it is refused with TROUPE_UNKNOWN. Without
  *  one it is run at most once by this process, and TROUPE_UNKNOWN is the answer
- *  when the process could not tell. */
+ *  when the process could not tell, or when there is none by `not_after_ms`. That
+ *  may be at most twice call_keep_ms ahead. */
 typedef struct {
     const char *to;            /* "kind/id" */
     const char *verb;

@@ -9,7 +9,9 @@
  *  door refuses every later twin; shard time never runs back, over a restart
  *  either.
  *
- *  A call without a session has an entry only until it is answered.
+ *  A call without a session has an entry in memory, and only until it is answered or its
+ *  end has come: nobody waits for longer, so that calls which no one ever
+ *  answers do not fill the table.
  */
 
 #include "runtime/inside.h"
@@ -61,8 +63,7 @@ add (shard_t *self, const uint8_t session[16], uint64_t seq, uint64_t not_after_
         pool_free (&self->pool, entry, sizeof *entry);
         return NULL;
     }
-    if (!call_is_sessionless (session))
-        wheel_add (&self->wheel, &entry->expiry.node, not_after_ms + 1);
+    wheel_add (&self->wheel, &entry->expiry.node, not_after_ms + 1);
     return entry;
 }
 
@@ -229,7 +230,7 @@ in_time (const shard_t *self, troupe_call_t *asked, const char **text)
     if (self->now_ms > asked->not_after_ms)
         return TROUPE_UNKNOWN;
     *text = "its not-after time is too far away";
-    if (has_session && asked->not_after_ms > self->now_ms + 2ull * self->limits.call_keep_ms)
+    if (asked->not_after_ms > self->now_ms + 2ull * self->limits.call_keep_ms)
         return TROUPE_INVALID;
     return TROUPE_OK;
 }
@@ -377,8 +378,10 @@ call_expire (shard_t *self, call_entry_t *entry)
         next = call->next_waiter;
         call_finish (&call, TROUPE_UNKNOWN, NULL, 0, "not decided before its not-after time", 0);
     }
-    call_key (entry->session, entry->seq, &key);
-    shard_delete (self, &key);
+    if (!call_is_sessionless (entry->session)) {
+        call_key (entry->session, entry->seq, &key);
+        shard_delete (self, &key);
+    }
     forget (self, entry);
 }
 

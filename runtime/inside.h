@@ -153,7 +153,7 @@ typedef struct output_s {
 typedef struct call_entry_s {
     table_node_t node;           /* by session and seq */
     due_t expiry;
-    uint8_t session[16];         /* zero: none; then the entry goes with the answer */
+    uint8_t session[16];         /* zero: none; then it is not recorded and goes with the answer */
     uint64_t seq;
     uint64_t not_after_ms;
     call_t *waiters;             /* twins, oldest first */

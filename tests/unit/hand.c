@@ -220,20 +220,27 @@ hand_shard_of (hand_t *self, const char *address)
     return self->shards[address_shard (&parts, identity->hash_seed, HAND_SHARDS)];
 }
 
+void
+hand_submit (hand_t *self, hand_answer_t *answer, const troupe_call_t *asked)
+{
+    static uint64_t id = 1000;
+    troupe_call_t whole = *asked;
+    if (answer)
+        *answer = (hand_answer_t) { .status = TROUPE_STATUSES };
+    whole.done = answer ? answered : NULL;
+    whole.arg = answer;
+    call_t *call = call_new (&whole, ++id);
+    shard_post (hand_shard_of (self, asked->to), &call->letter);
+}
+
 static void
 post (hand_t *self, hand_answer_t *answer, troupe_call_t *asked, const char *format, va_list arguments)
 {
-    static uint64_t id = 1000;
     buffer_t body = { 0 };
-    if (answer)
-        *answer = (hand_answer_t) { .status = TROUPE_STATUSES };
     CHECK (pack_append (&body, NULL, format, arguments) == TROUPE_OK);
     asked->body = body.data;
     asked->size = body.size;
-    asked->done = answer ? answered : NULL;
-    asked->arg = answer;
-    call_t *call = call_new (asked, ++id);
-    shard_post (hand_shard_of (self, asked->to), &call->letter);
+    hand_submit (self, answer, asked);
     buffer_clear (&body);
 }
 

@@ -62,6 +62,8 @@ void hand_call (hand_t *self, hand_answer_t *answer, const char *to, const char 
 void hand_post (hand_t *self, hand_answer_t *answer, const char *to, const char *verb, const char *format, ...);
 void hand_session_call (hand_t *self, hand_answer_t *answer, uint64_t session, uint64_t seq, const char *to,
                         const char *verb, const char *format, ...);
+/*  Any call, without a body unless it has one; nothing runs. */
+void hand_submit (hand_t *self, hand_answer_t *answer, const troupe_call_t *asked);
 bool hand_read (const hand_answer_t *answer, const char *format, ...);
 shard_t *hand_shard_of (hand_t *self, const char *address);
 

@@ -314,8 +314,8 @@ shard_hopeless_message_becomes_dead_letter (void **state)
     fails_left = 1000;
     hand_call (&hand, &answer, "thing/1", "fail", NULL);
     hand_call (&hand, &next, "thing/1", "count", NULL);
-    for (int i = 0; i < 20; i++)
-        hand_advance (&hand, 20000);
+    for (int i = 0; i < 10; i++)
+        hand_advance (&hand, 4000);
     hand_commit (&hand);
     assert_int_equal (answer.status, TROUPE_FAILED);
     assert_int_equal (next.status, TROUPE_OK);
@@ -335,8 +335,8 @@ shard_poisoned_turn_leaves_nothing (void **state)
     (void) state;
     hand_answer_t answer;
     hand_call (&hand, &answer, "thing/1", "poison", NULL);
-    for (int i = 0; i < 20; i++)
-        hand_advance (&hand, 20000);
+    for (int i = 0; i < 10; i++)
+        hand_advance (&hand, 4000);
     hand_commit (&hand);
     assert_int_equal (answer.status, TROUPE_FAILED);
     assert_non_null (strstr (answer.text, "nowhere"));
