@@ -100,6 +100,7 @@ link_give (shard_t *self, uint16_t to, const uint8_t *record, size_t size, bool 
         if (builds) {
             build (link, record, size, link->planned + 1);
             note_open (self, link);
+            self->wanted = true;  /* it leaves with its frame, and is worth nothing later */
         }
         return;
     }
