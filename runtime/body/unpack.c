@@ -507,15 +507,34 @@ behind_key (const uint8_t *at, const uint8_t *end, const char *name)
     return name[size] == '\0' ? at + size : NULL;
 }
 
+/*  An unsigned number of 1, 2, 4 or 8 bytes; it may be too large for what it becomes. */
+static inline uint64_t
+read_wide (const uint8_t *at, unsigned width)
+{
+    uint64_t number = 0;
+    memcpy ((uint8_t *) &number + 8 - width, at, width);
+    return __builtin_bswap64 (number);
+}
+
+/*  Counters and the like: mostly not below zero. */
 static inline const uint8_t *
 behind_integer (const uint8_t *at, const uint8_t *end, json_int_t *integer)
 {
-    packed_value_t value;
-    packed_reader_t reader = { at, end };
-    if (at < end && *at < 0x80) {
+    size_t left = (size_t) (end - at);
+    if (left && *at < 0x80) {
         *integer = *at;
         return at + 1;
     }
+    if (left > 2 && *at == 0xcd) {
+        *integer = (json_int_t) read_wide (at + 1, 2);
+        return at + 3;
+    }
+    if (left > 4 && *at == 0xce) {
+        *integer = (json_int_t) read_wide (at + 1, 4);
+        return at + 5;
+    }
+    packed_value_t value;
+    packed_reader_t reader = { at, end };
     if (!packed_next (&reader, &value) || value.type != PACKED_INT)
         return NULL;
     *integer = value.integer;
