@@ -92,7 +92,7 @@ static uint64_t
 handled (const troupe_t *node)
 {
     uint64_t turns = 0;
-    for (uint16_t i = 0; i < node_shard_count (node); i++)
+    for (uint32_t i = 0; i < node_shard_count (node); i++)
         turns += counter_get (&shard_metrics (node_shard (node, i))->turns);
     return turns;
 }

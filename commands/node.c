@@ -187,7 +187,7 @@ make_shards (troupe_t *self, troupe_error_t *error)
     self->places = memory_zalloc (self->shards * sizeof *self->places);
     if (!self->places)
         return error_set (error, TROUPE_NO_MEMORY, "no memory for %u shards", self->shards);
-    for (uint16_t i = 0; i < self->shards; i++) {
+    for (uint32_t i = 0; i < self->shards; i++) {
         place_t *place = &self->places[i];
         *place = (place_t) { .node = self, .number = i };
         shard_options_t options = {

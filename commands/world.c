@@ -272,7 +272,7 @@ make_shards (world_t *self, troupe_error_t *error)
         .boot = hash_mix (self->options.seed, self->counts.boots),
         .recorder = self->recorder
     };
-    for (uint16_t i = 0; i < self->shard_count; i++) {
+    for (uint32_t i = 0; i < self->shard_count; i++) {
         options.number = i;
         self->shards[i] = shard_new (&options, error);
         if (!self->shards[i])
@@ -437,8 +437,8 @@ world_halt (world_t *self, bool power)
     self->is_up = false;
     self->counts.halts += self->journal != NULL;
     self->counts.turns += turns_of (self);
-    for (uint16_t from = 0; from < self->shard_count; from++)
-        for (uint16_t to = 0; to < self->shard_count; to++)
+    for (uint32_t from = 0; from < self->shard_count; from++)
+        for (uint32_t to = 0; to < self->shard_count; to++)
             world_clear_road (self, from, to);
     checkpoint_destroy (&self->checkpoint);
     journal_destroy (&self->journal);

@@ -25,7 +25,7 @@ roll_limits (dice_t *dice, shard_limits_t *limits)
     limits->awake_actors = (uint32_t) ONE_OF (1, 3, 8, 1000);
     limits->undurable_bytes = ONE_OF (400, 2000, 10000, 1u << 20);
     limits->unfolded_bytes = ONE_OF (3000, 20000, 1u << 20);
-    limits->link_window_bytes = (uint32_t) ONE_OF (1, 200, 1000, 1u << 20);
+    limits->link_window_bytes = (uint32_t) ONE_OF (1, 100, 300, 1000, 1u << 20);
     limits->slice_turns = (uint32_t) ONE_OF (1, 2, 5, 40, 4096);
     limits->attempts = (uint32_t) ONE_OF (3, 4, 8);
     limits->retry_first_ms = (uint32_t) ONE_OF (1, 10, 50);
@@ -47,7 +47,7 @@ roll_faults (dice_t *dice, profile_t *profile)
     profile->boot_death_in = (uint32_t) ONE_OF (0, 2, 4);
     profile->full_in = (uint32_t) ONE_OF (0, 0, 100);
     profile->sync_failure_in = (uint32_t) ONE_OF (0, 0, 200);
-    profile->faults.cut_in = (uint32_t) ONE_OF (0, 0, 5, 20);
+    profile->faults.cut_in = (uint32_t) ONE_OF (0, 0, 20, 60);
     profile->faults.no_room_in = profile->full_in ? 3 : 0;
     profile->faults.no_memory_in = (uint32_t) ONE_OF (0, 0, 0, 15, 60);
     if (profile->faults.no_memory_in)
