@@ -21,7 +21,7 @@
 #include "runtime/base/buffer.h"
 #include <stdint.h>
 
-#define FRAME_BODY_MAX (128u << 20)  /* a frame that reached it takes no more turns */
+#define FRAME_BODY_MAX (128u << 20)  /* far above what a shard lets an open frame grow to */
 #define FRAME_OP_HEAD 7
 #define FRAME_KEY_MAX 506            /* LMDB's 511 less shard number and spare */
 

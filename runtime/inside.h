@@ -286,6 +286,7 @@ struct shard_s {
     uint64_t evicted;           /* newest frame whose entries left the overlay */
     uint64_t undurable_bytes, unfolded_bytes;
     uint64_t dirty_bytes;       /* of values changed since the last frame */
+    uint64_t fresh_bytes;       /* of mail that is written when the frame closes, if it still waits then */
     bool wanted;                /* somebody waits for the open frame */
     bool wanted_soon;           /* nobody does, but it changes something: it closes in a moment */
     due_t seal;                 /* the end of that moment */

@@ -90,12 +90,20 @@ record (shard_t *self, actor_t *actor, message_t *message)
     message->flags |= MESSAGE_RECORDED;
 }
 
+static bool
+is_fresh (const message_t *message)
+{
+    return (message->flags & (MESSAGE_DURABLE | MESSAGE_RECORDED)) == MESSAGE_DURABLE;
+}
+
 static void
 record_fresh (shard_t *self, actor_t *actor)
 {
     for (message_t *message = actor->fresh; message; message = message->next) {
-        if ((message->flags & (MESSAGE_DURABLE | MESSAGE_RECORDED)) == MESSAGE_DURABLE)
-            record (self, actor, message);
+        if (!is_fresh (message))
+            continue;
+        self->fresh_bytes -= message->size;
+        record (self, actor, message);
     }
     actor->fresh = NULL;
 }
@@ -115,6 +123,7 @@ mailbox_record_all (shard_t *self)
 static void
 note_fresh (shard_t *self, actor_t *actor, message_t *message)
 {
+    self->fresh_bytes += message->size;
     if (!actor->fresh)
         actor->fresh = message;
     if (actor->flags & ACTOR_FRESH)
@@ -202,6 +211,8 @@ mailbox_consume (shard_t *self, actor_t *actor)
     if (actor->fresh == message)
         actor->fresh = message->next;
     actor->mail -= 1;
+    if (is_fresh (message))
+        self->fresh_bytes -= message->size;
     if (message->flags & MESSAGE_RECORDED) {
         store_key_t key;
         mail_key (actor, message->number, &key);

@@ -25,6 +25,7 @@
 #define EVICT_BYTES_A_STEP (512u << 10) /* of frames; evicting more would stop the shard for too long */
 #define DUE_A_STEP 512
 #define SOON_MS 2                       /* a frame that nobody waits for closes after so long */
+#define OPEN_BYTES_MOST (FRAME_BODY_MAX / 4)  /* an open frame of so many takes no turns: one turn and all links may follow */
 #define TURNS_BETWEEN_LOOKS 32          /* at watermarks, inbox and bounds */
 #define LARGE_TURN (64u << 10)          /* bytes of effects after which they are looked at at once */
 
@@ -69,7 +70,7 @@ shard_failure (const shard_t *self, const char **text)
 /* ---- life ---- */
 
 static void
-take_limits (shard_limits_t *limits, const shard_limits_t *wanted)
+take_limits (shard_limits_t *limits, const shard_limits_t *wanted, uint32_t shards)
 {
     *limits = *wanted;
 #define DEFAULT(field)                                                         \
@@ -90,6 +91,9 @@ take_limits (shard_limits_t *limits, const shard_limits_t *wanted)
     DEFAULT (calls_kept)
     DEFAULT (dead_bytes)
 #undef DEFAULT
+    uint64_t window_most = FRAME_BODY_MAX / 2 / shards;  /* what all links bring fits into a frame */
+    if (limits->link_window_bytes > window_most)
+        limits->link_window_bytes = (uint32_t) window_most;
     if (limits->attempts > UINT8_MAX)
         limits->attempts = UINT8_MAX;
 }
@@ -124,7 +128,7 @@ shard_new (const shard_options_t *options, troupe_error_t *error)
         self->recorder = options->recorder;
         self->state = options->state;
         self->world = options->world;
-        take_limits (&self->limits, &options->limits);
+        take_limits (&self->limits, &options->limits, self->shards);
         self->state->marks (self->state->self, marks);
         uint64_t mark = marks[self->number].frame;
         self->sealed = self->released = self->evicted = mark;
@@ -296,23 +300,33 @@ seal (shard_t *self)
     self->wanted = self->wanted_soon = false;
     wheel_remove (&self->wheel, &self->seal.node);
     self->dirty_bytes = 0;
+    CHECK (self->fresh_bytes == 0);
     counter_add (&self->metrics.frames, 1);
     counter_add (&self->metrics.frame_bytes, frame->body.size);
     self->world.submit (self->world.self, frame);
+}
+
+/*  What the open frame will have, more or less, when it closes now. */
+static uint64_t
+open_bytes (const shard_t *self)
+{
+    return self->open->body.size + self->dirty_bytes + self->fresh_bytes;
 }
 
 /*  Whether the bounds let a turn run now. */
 static bool
 may_run (const shard_t *self)
 {
-    return self->open->body.size + self->dirty_bytes + self->undurable_bytes < self->limits.undurable_bytes
+    uint64_t bytes = open_bytes (self);
+    return bytes + self->undurable_bytes < self->limits.undurable_bytes && bytes < OPEN_BYTES_MOST
            && self->unfolded_bytes < self->limits.unfolded_bytes * 2 && self->failure.status == TROUPE_OK;
 }
 
 static void
 seal_when_ready (shard_t *self)
 {
-    bool large = self->open->body.size + self->dirty_bytes > self->limits.undurable_bytes / 2;
+    uint64_t bytes = open_bytes (self);
+    bool large = bytes > self->limits.undurable_bytes / 2 || bytes > OPEN_BYTES_MOST / 2;
     if ((self->wanted || large) && self->sealed <= atomic_load_explicit (&self->taken, memory_order_acquire))
         seal (self);
 }

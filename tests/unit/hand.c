@@ -15,7 +15,8 @@ submit (void *self_, frame_t *frame)
     hand_frame_t *kept = &self->frames[self->frame_count++];
     *kept = (hand_frame_t) { frame, frame->shard, frame->number, frame->time_ms, { 0 } };
     buffer_append (&kept->body, frame->body.data, frame->body.size);
-    shard_taken (self->shards[frame->shard], frame->number);
+    if (!self->is_stuck)
+        shard_taken (self->shards[frame->shard], frame->number);
 }
 
 static void
@@ -125,6 +126,13 @@ hand_commit (hand_t *self)
     self->commits = true;
     hand_run (self);
     self->commits = false;
+}
+
+void
+hand_take (hand_t *self)
+{
+    for (size_t i = self->durable_count; i < self->frame_count; i++)
+        shard_taken (self->shards[self->frames[i].shard], self->frames[i].number);
 }
 
 void

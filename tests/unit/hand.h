@@ -31,6 +31,7 @@ typedef struct {
     hand_frame_t frames[HAND_FRAMES];   /* not folded, oldest first */
     size_t frame_count, durable_count;
     bool commits;             /* frames are durable as soon as they are submitted */
+    bool is_stuck;            /* the journal takes no frame from its queue: see hand_take */
 } hand_t;
 
 void hand_start (hand_t *self, const troupe_kind_t *const *kinds);
@@ -45,6 +46,7 @@ void hand_crash_into (hand_t *self, const troupe_kind_t *const *kinds);  /* and 
 void hand_advance (hand_t *self, uint64_t ms);
 
 /*  As the journal and the checkpoint do it beside the shards: nothing runs. */
+void hand_take (hand_t *self);
 void hand_sync (hand_t *self);
 void hand_fold_aside (hand_t *self);
 

@@ -1,0 +1,161 @@
+/*  test_bounds.c - what a shard does at its bounds: frames, what is not durable, not folded, mailboxes, awake actors. */
+
+#include "tests/unit/hand.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MIB (1u << 20)
+
+/* ---- a kind that makes much of little ---- */
+
+static int runs;
+
+/*  Tells ten actors that are never ready so many bytes each, and itself to go on. */
+static troupe_status_t
+spread (troupe_turn_t *turn)
+{
+    static uint8_t bytes[100000];
+    int left, size = sizeof bytes;
+    troupe_status_t status = troupe_unpack (turn, "{s:i, s?:i}", "left", &left, "size", &size);
+    runs += 1;
+    for (int i = 0; status == TROUPE_OK && i < 10; i++) {
+        char to[32];
+        snprintf (to, sizeof to, "sink/{0}%d", i);
+        status = troupe_tell (turn, to, "refill", "{s:r#}", "bytes", bytes, (size_t) size);
+    }
+    if (status == TROUPE_OK && left > 1)
+        status = troupe_tell (turn, troupe_self (turn), "spread", "{s:i, s:i}", "left", left - 1, "size", size);
+    return status;
+}
+
+static troupe_status_t
+refill (troupe_turn_t *turn)
+{
+    return troupe_fail (turn, "never ready");
+}
+
+static troupe_status_t
+store (troupe_turn_t *turn)
+{
+    static uint8_t bytes[MIB];
+    int size;
+    troupe_status_t status = troupe_unpack (turn, "{s:i}", "size", &size);
+    runs += 1;
+    return status == TROUPE_OK ? troupe_store (turn, "bytes", bytes, (size_t) size) : status;
+}
+
+static const troupe_verb_t verbs[] = { { "spread", spread }, { "refill", refill }, { "store", store }, { NULL } };
+static const troupe_kind_t sink = { "sink", .version = 1, .verbs = verbs };
+static const troupe_kind_t *const kinds[] = { &sink, NULL };
+
+/* ---- fixtures ---- */
+
+static hand_t hand;
+
+static int
+setup_with (const shard_limits_t *limits)
+{
+    memset (&hand, 0, sizeof hand);
+    runs = 0;
+    hand.limits = *limits;
+    hand_start (&hand, kinds);
+    return 0;
+}
+
+static int
+setup_small (void **state)
+{
+    (void) state;
+    return setup_with (&(shard_limits_t) { .undurable_bytes = MIB });
+}
+
+static int
+setup_huge (void **state)
+{
+    (void) state;
+    return setup_with (&(shard_limits_t) { .undurable_bytes = 1ull << 40, .unfolded_bytes = 1ull << 40 });
+}
+
+static int
+teardown (void **state)
+{
+    (void) state;
+    hand_stop (&hand);
+    return 0;
+}
+
+static size_t
+largest_frame (void)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < hand.frame_count; i++)
+        largest = hand.frames[i].body.size > largest ? hand.frames[i].body.size : largest;
+    return largest;
+}
+
+/* ---- tests ---- */
+
+/*  The journal takes nothing: mail of turns that wait in the open frame counts as much as what they stored. */
+static void
+frame_of_waiting_mail_stays_within_its_bound (void **state)
+{
+    (void) state;
+    hand.is_stuck = true;
+    hand_call (&hand, NULL, "sink/{0}", "spread", "{s:i}", "left", 100);
+    assert_true (runs < 10);
+    hand.is_stuck = false;
+    hand_take (&hand);
+    hand_commit (&hand);
+    assert_int_equal (runs, 100);
+    assert_true (largest_frame () < 5 * MIB);
+}
+
+static void
+frame_stays_within_what_the_journal_takes_whatever_the_setting (void **state)
+{
+    (void) state;
+    hand.is_stuck = true;
+    hand_call (&hand, NULL, "sink/{0}", "spread", "{s:i}", "left", 200);
+    hand.is_stuck = false;
+    hand_take (&hand);
+    hand_commit (&hand);
+    assert_int_equal (runs, 200);
+    assert_true (largest_frame () < FRAME_BODY_MAX / 2);
+}
+
+static void
+turns_wait_for_the_journal_and_go_on (void **state)
+{
+    (void) state;
+    hand_answer_t answers[20];
+    hand.is_stuck = true;
+    for (int i = 0; i < 20; i++) {
+        char to[32];
+        snprintf (to, sizeof to, "sink/{0}%d", i);
+        hand_call (&hand, &answers[i], to, "store", "{s:i}", "size", 200000);
+    }
+    assert_true (runs < 12);
+    hand.is_stuck = false;
+    hand_take (&hand);
+    hand_commit (&hand);
+    assert_int_equal (runs, 20);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal (answers[i].status, TROUPE_OK);
+}
+
+int
+main (void)
+{
+#define TEST(name, setup) cmocka_unit_test_setup_teardown (name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST (frame_of_waiting_mail_stays_within_its_bound, setup_small),
+        TEST (frame_stays_within_what_the_journal_takes_whatever_the_setting, setup_huge),
+        TEST (turns_wait_for_the_journal_and_go_on, setup_small),
+    };
+    return cmocka_run_group_tests (tests, NULL, NULL);
+}
