@@ -25,7 +25,8 @@
 #define EVICT_BYTES_A_STEP (512u << 10) /* of frames; evicting more would stop the shard for too long */
 #define DUE_A_STEP 512
 #define SOON_MS 2                       /* a frame that nobody waits for closes after so long */
-#define OPEN_BYTES_MOST (FRAME_BODY_MAX / 4)  /* an open frame of so many takes no turns: one turn and all links may follow */
+/*  An open frame of so many takes no turns: one turn and all links may follow */
+#define OPEN_BYTES_MOST (FRAME_BODY_MAX / 4)
 #define TURNS_BETWEEN_LOOKS 32          /* at watermarks, inbox and bounds */
 #define LARGE_TURN (64u << 10)          /* bytes of effects after which they are looked at at once */
 

@@ -1,4 +1,5 @@
-/*  test_bounds.c - what a shard does at its bounds: frames, what is not durable, not folded, mailboxes, awake actors. */
+/*  test_bounds.c - what a shard does at its bounds: frames, what is not durable, not folded, mailboxes,
+ *  awake actors. */
 
 #include "tests/unit/hand.h"
 #include <setjmp.h>
