@@ -131,12 +131,12 @@ run_idle (bench_t *bench)
     static const bench_setting_t bounded[] = {
         { "segment_bytes", "8M" }, { "awake_actors", ASLEEP_AWAKE }, { NULL, NULL }
     };
-    uint64_t count = bench_count (bench, 1e6, NESTS * 100), first = NESTS * NEST_AT_ONCE;
+    uint64_t count = bench_count (bench, 1e6, NESTS * 100);
     troupe_t *node = bench_start (bench, IDLE_STORE, idle_kinds, awake);
-    bench_figure (bench, NULL, growth (bench, node, first / 10, count), "B");
+    bench_figure (bench, NULL, growth (bench, node, count / 100, count), "B");
     bench_end (bench, &node, IDLE_STORE);
     node = bench_start (bench, IDLE_STORE, idle_kinds, bounded);
-    bench_figure (bench, "asleep", growth (bench, node, first, count), "B");
+    bench_figure (bench, "asleep", growth (bench, node, count / 4, count), "B");
     bench_end (bench, &node, IDLE_STORE);
 }
 
