@@ -88,6 +88,13 @@ typedef struct actor_s {
     char address[];           /* NUL-ended */
 } actor_t;
 
+/*  Bytes of an actor whose address has so many. */
+static inline size_t
+actor_size (size_t address_size)
+{
+    return sizeof (actor_t) + address_size + 1 + COPY_SLACK;
+}
+
 /* ---- values: actor_values.c ---- */
 
 static inline uint32_t

@@ -36,7 +36,7 @@ shard_new_actor (shard_t *self, const char *address, size_t size)
 {
     const char *slash = memchr (address, '/', size);
     CHECK (slash && size <= TROUPE_ADDRESS_MAX);
-    actor_t *actor = pool_alloc (&self->pool, sizeof *actor + size + 1);
+    actor_t *actor = pool_alloc (&self->pool, actor_size (size));
     if (!actor)
         return NULL;
     memset (actor, 0, sizeof *actor);
@@ -47,7 +47,7 @@ shard_new_actor (shard_t *self, const char *address, size_t size)
     actor->kind = registry_find (self->registry, address, (size_t) (slash - address));
     actor->next_number = 1;
     if (!table_insert (&self->actors, &actor->node, address_table_hash (self, address, size))) {
-        pool_free (&self->pool, actor, sizeof *actor + size + 1);
+        pool_free (&self->pool, actor, actor_size (size));
         return NULL;
     }
     counter_set (&self->metrics.awake, self->actors.count);
@@ -71,6 +71,14 @@ actor_more (shard_t *self, actor_t *actor)
     return actor->more;
 }
 
+static void
+resolved_forget (shard_t *self)
+{
+    if (self->has_resolved)
+        memset (self->resolved, 0, sizeof self->resolved);
+    self->has_resolved = false;
+}
+
 static bool
 actor_free (void *arg, table_node_t *node)
 {
@@ -88,9 +96,9 @@ actor_free (void *arg, table_node_t *node)
         memory_free (actor->more->reason);
         pool_free (&self->pool, actor->more, sizeof *actor->more);
     }
-    self->slept += 1;
+    resolved_forget (self);
     table_remove (&self->actors, &actor->node);
-    pool_free (&self->pool, actor, sizeof *actor + actor->address_size + 1u);
+    pool_free (&self->pool, actor, actor_size (actor->address_size));
     return true;
 }
 

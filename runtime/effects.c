@@ -15,6 +15,14 @@
 
 #define ASK_DEFAULT_MS 30000
 
+/*  The error stands in the turn already. */
+static void
+poison (troupe_turn_t *turn, troupe_status_t status)
+{
+    turn->poisoned = true;
+    turn->is_blind = status >= TROUPE_NO_MEMORY;
+}
+
 troupe_status_t
 turn_poison (troupe_turn_t *turn, troupe_status_t status, const char *format, ...)
 {
@@ -25,8 +33,7 @@ turn_poison (troupe_turn_t *turn, troupe_status_t status, const char *format, ..
     va_start (arguments, format);
     vsnprintf (text, sizeof text, format, arguments);
     va_end (arguments);
-    turn->poisoned = true;
-    turn->is_blind = status >= TROUPE_NO_MEMORY;
+    poison (turn, status);
     return error_set (&turn->error, status, "%s", text);
 }
 
@@ -156,56 +163,71 @@ troupe_cache (troupe_turn_t *turn)
 
 /* ---- packing ---- */
 
-static bool
+static __attribute__ ((noinline)) bool
+not_packed (troupe_turn_t *turn, troupe_status_t status)
+{
+    if (status == TROUPE_OK)
+        turn_poison (turn, TROUPE_TOO_LARGE, "a body has at most %u bytes, not %zu", TROUPE_BODY_MAX,
+                     turn->scratch.size);
+    else if (!turn->poisoned)
+        poison (turn, status);
+    return false;
+}
+
+static inline bool
 pack_scratch (troupe_turn_t *turn, const char *format, va_list arguments)
 {
     buffer_reset (&turn->scratch);
     if (!format)
         return true;
-    troupe_error_t error;
-    troupe_status_t status = pack_append (&turn->scratch, &error, format, arguments);
-    if (status == TROUPE_OK && turn->scratch.size > TROUPE_BODY_MAX) {
-        status = TROUPE_TOO_LARGE;
-        error_set (&error, status, "a body has at most %u bytes, not %zu", TROUPE_BODY_MAX, turn->scratch.size);
-    }
-    if (status != TROUPE_OK)
-        turn_poison (turn, status, "%s", error.text);
-    return status == TROUPE_OK;
+    troupe_error_t *error = turn->poisoned ? NULL : &turn->error;
+    troupe_status_t status = pack_append (&turn->scratch, error, format, arguments);
+    bool packed = status == TROUPE_OK && turn->scratch.size <= TROUPE_BODY_MAX;
+    return __builtin_expect (packed, 1) ? true : not_packed (turn, status);
 }
 
-/*  Whether the turn may make one more effect of so many bytes. */
-static bool
-admit (troupe_turn_t *turn, size_t bytes, const char *what)
+static __attribute__ ((noinline)) bool
+not_admitted (troupe_turn_t *turn, const char *what)
 {
     if (turn->read_only)
         turn_poison (turn, TROUPE_INVALID, "a read may not %s", what);
-    else if (++turn->effects > TROUPE_EFFECTS_MAX)
+    else if (turn->effects > TROUPE_EFFECTS_MAX)
         turn_poison (turn, TROUPE_TOO_LARGE, "a turn has at most %d effects", TROUPE_EFFECTS_MAX);
-    else if ((turn->bytes += bytes) > TROUPE_TURN_MAX)
+    else
         turn_poison (turn, TROUPE_TOO_LARGE, "the effects of one turn are over %u bytes", TROUPE_TURN_MAX);
-    return !turn->poisoned;
+    return false;
+}
+
+/*  Whether the turn may make one more effect of so many bytes. */
+static inline bool
+admit (troupe_turn_t *turn, size_t bytes, const char *what)
+{
+    turn->effects += 1;
+    turn->bytes += bytes;
+    bool fits = !turn->read_only && turn->effects <= TROUPE_EFFECTS_MAX && turn->bytes <= TROUPE_TURN_MAX;
+    return __builtin_expect (fits && !turn->poisoned, 1) ? true : not_admitted (turn, what);
 }
 
 /* ---- messages ---- */
 
-static bool
-put_out (troupe_turn_t *turn, actor_t *to, message_t *message, uint8_t flags, uint64_t id)
+/*  To an actor of this shard, as soon as the turn is done. */
+static inline bool
+put_out (troupe_turn_t *turn, actor_t *to, const verb_t *verb, uint8_t flags, uint64_t id)
 {
-    if (!message) {
+    const actor_t *from = turn->actor;
+    message_t *message = to ? message_new_told (&turn->shard->pool, from->address, from->address_size, verb, id, flags,
+                                                turn->scratch.data, (uint32_t) turn->scratch.size)
+                            : NULL;
+    if (__builtin_expect (!message, 0)) {
         turn_poison (turn, TROUPE_NO_MEMORY, "no memory for a message");
         return false;
     }
     message->to = to;
-    message->id = id;
-    message->flags = flags;
-    if (flags & MESSAGE_QUESTION)
-        message->ask = id;
     if (turn->out)
         turn->out_last->next = message;
     else
         turn->out = message;
     turn->out_last = message;
-    turn->out_count += 1;
     return true;
 }
 
@@ -253,13 +275,8 @@ send_far (troupe_turn_t *turn, const char *to, size_t size, const char *name, ui
         return false;
     const actor_t *from = turn->actor;
     uint16_t shard = address_shard (&address, self->hash_seed, self->shards);
-    if (shard == self->number) {
-        actor_t *actor = shard_new_actor (self, to, size);
-        message_t *message = actor ? message_new_told (&self->pool, from->address, from->address_size, verb,
-                                                       turn->scratch.data, (uint32_t) turn->scratch.size)
-                                   : NULL;
-        return put_out (turn, actor, message, flags, id);
-    }
+    if (shard == self->number)
+        return put_out (turn, shard_new_actor (self, to, size), verb, flags, id);
     message_fields_t fields = {
         .id = id,
         .ask = flags & MESSAGE_QUESTION ? id : 0,
@@ -276,42 +293,45 @@ send_far (troupe_turn_t *turn, const char *to, size_t size, const char *name, ui
     return put_away (turn, shard, &fields);
 }
 
-/*  An actor of this shard that is awake, and its verb; NULL: not so simple. */
+/*  An actor of this shard that is in memory, and its verb; NULL: not so simple. */
 static actor_t *
-resolve (troupe_turn_t *turn, const char *to, size_t size, const char *name, const verb_t **verb)
+look_up (shard_t *self, const char *to, size_t size, const char *name, const verb_t **verb)
 {
-    shard_t *self = turn->shard;
-    uintptr_t place = (uintptr_t) to;
-    resolved_t *known = &self->resolved[(place ^ place >> 8) % RESOLVED_MOST];
-    if (known->to == to && known->name == name && known->slept == self->slept
-        && known->actor->address_size == size && memcmp (known->actor->address, to, size) == 0
-        && strcmp (known->verb->name, name) == 0) {
-        *verb = known->verb;
-        return known->actor;
-    }
-    actor_t *actor = size <= TROUPE_ADDRESS_MAX ? shard_find_actor (self, to, size) : NULL;
+    actor_t *actor = size > 0 && size <= TROUPE_ADDRESS_MAX ? shard_find_actor (self, to, size) : NULL;
     *verb = actor && actor->kind && name ? kind_verb (actor->kind, name, strnlen (name, TROUPE_NAME_MAX + 1)) : NULL;
-    if (!*verb)
-        return NULL;
-    *known = (resolved_t) { to, name, actor, *verb, self->slept };
-    return actor;
+    return *verb ? actor : NULL;
+}
+
+/*  The names in a program's tables are mostly the very texts that it tells them by. */
+static inline bool
+is_named (const verb_t *verb, const char *name)
+{
+    return verb->name == name || strcmp (verb->name, name) == 0;
 }
 
 /*  The id of the message, 0 when the turn is poisoned. */
 static uint64_t
 send (troupe_turn_t *turn, const char *to, const char *name, uint8_t flags, const char *format, va_list arguments)
 {
-    size_t size = to ? strnlen (to, TROUPE_ADDRESS_MAX + 1) : 0;
-    if (!pack_scratch (turn, format, arguments) || !admit (turn, turn->scratch.size + size, "send"))
+    shard_t *self = turn->shard;
+    if (!pack_scratch (turn, format, arguments))
         return 0;
-    const verb_t *verb;
     uint64_t id = next_id (turn);
-    actor_t *actor = size ? resolve (turn, to, size, name, &verb) : NULL;
-    if (!actor)
-        return send_far (turn, to, size, name, flags, id) ? id : 0;
-    message_t *message = message_new_told (&turn->shard->pool, turn->actor->address, turn->actor->address_size, verb,
-                                           turn->scratch.data, (uint32_t) turn->scratch.size);
-    return put_out (turn, actor, message, flags, id) ? id : 0;
+    uintptr_t place = (uintptr_t) to ^ (uintptr_t) name << 3;
+    resolved_t *known = &self->resolved[(place ^ place >> 10) % RESOLVED_MOST];
+    actor_t *actor = known->actor;
+    const verb_t *verb = known->verb;
+    if (!to || known->to != to || !name || !is_named (verb, name) || strcmp (actor->address, to) != 0) {
+        size_t size = to ? strnlen (to, TROUPE_ADDRESS_MAX + 1) : 0;
+        actor = look_up (self, to, size, name, &verb);
+        if (!actor)
+            return admit (turn, turn->scratch.size + size, "send") && send_far (turn, to, size, name, flags, id) ? id : 0;
+        *known = (resolved_t) { to, actor, verb };
+        self->has_resolved = true;
+    }
+    if (!admit (turn, turn->scratch.size + actor->address_size, "send") || !put_out (turn, actor, verb, flags, id))
+        return 0;
+    return id;
 }
 
 troupe_status_t

@@ -78,22 +78,23 @@ struct troupe_turn_s {
     actor_t *actor;
     message_t *message;      /* NULL in wake and upgrade */
     const verb_t *verb;      /* likewise */
+    uint64_t id;             /* what strikes are counted against */
+    uint64_t dice;           /* what its dice and ids are made of */
     turn_type_t type;
     bool read_only;
+    /* zero when it begins: from `bytes` to `first_effect` */
+    size_t bytes;            /* counted against TROUPE_TURN_MAX */
+    uint32_t effects;        /* counted against TROUPE_EFFECTS_MAX */
+    uint32_t ordinal;        /* of the next of its dice and ids */
     bool poisoned;
     bool is_blind;           /* poisoned because memory or the store failed: it may have seen wrong values */
     bool needs_upgrade;      /* touched state of an older version: run again after the upgrade */
     bool replied, later;
-    bool version_written;    /* this turn is the first to store */
-    uint64_t id;             /* what strikes are counted against */
-    uint64_t dice;           /* what its dice and ids are made of */
-    uint32_t ordinal;        /* of the next of them */
-    uint32_t effects;        /* counted against TROUPE_EFFECTS_MAX */
-    size_t bytes;            /* counted against TROUPE_TURN_MAX */
-    message_t *out, *out_last;      /* for actors of this shard */
-    uint32_t out_count;
+    message_t *out;          /* for actors of this shard */
     value_t *changed;
-    effect_t *first_effect, *last_effect;
+    effect_t *first_effect;
+    message_t *out_last;
+    effect_t *last_effect;
     buffer_t away;           /* for other shards: u16 shard, u32 size, record, ... */
     buffer_t reply;
     buffer_t scratch;
@@ -232,14 +233,14 @@ typedef struct {
 } lane_t;
 
 /*  Where a told address and verb led the last time, by the place of their
- *  text. The text is compared again: the place may hold another by now. */
-#define RESOLVED_MOST 256
+ *  text. The text is compared again: the place may hold another by now. All are
+ *  forgotten when an actor leaves memory, since it may be one of them. */
+#define RESOLVED_MOST 1024
 
 typedef struct {
-    const char *to, *name;
+    const char *to;         /* NULL: nothing is known */
     actor_t *actor;
     const verb_t *verb;
-    uint64_t slept;         /* the shard's count of actors put to sleep then: later ones may be this one */
 } resolved_t;
 
 /* ---- the shard ---- */
@@ -273,7 +274,6 @@ struct shard_s {
     overlay_t overlay;
     pool_t pool;
     table_t actors;
-    uint64_t slept;             /* actors that left memory so far */
     table_hand_t sweep_hand;
 
     frame_t *open;              /* always there; its number is the next */
@@ -311,6 +311,7 @@ struct shard_s {
     uint32_t sample;            /* counts turns between measured ones */
 
     troupe_turn_t turn;
+    bool has_resolved;          /* anything */
     resolved_t resolved[RESOLVED_MOST];
     metrics_t metrics;
 };
@@ -368,17 +369,90 @@ actor_more_t *actor_more (shard_t *self, actor_t *actor);  /* NULL: out of memor
 /* ---- mailbox.c ---- */
 
 /*  Takes the message. */
-void mailbox_deliver (shard_t *self, actor_t *actor, message_t *message);
-void mailbox_make_runnable (shard_t *self, actor_t *actor);
-actor_t *mailbox_next_runnable (shard_t *self);
+static inline void mailbox_deliver (shard_t *self, actor_t *actor, message_t *message);
+static inline void mailbox_make_runnable (shard_t *self, actor_t *actor);
 /*  Takes the handled message off the front: its record goes, it is freed. */
-void mailbox_consume (shard_t *self, actor_t *actor);
+static inline void mailbox_consume (shard_t *self, actor_t *actor);
 /*  Writes all waiting mail that should be into the open frame. */
 void mailbox_record_all (shard_t *self);
 void mailbox_load (shard_t *self, actor_t *actor);   /* more of what was spilled */
 bool mailbox_start (shard_t *self);
 uint64_t mailbox_count (const actor_t *actor);       /* spilled ones included */
 void mailbox_drop_all (shard_t *self, actor_t *actor);  /* memory only */
+
+/*  The common cases of the above, and what they leave to mailbox.c. */
+bool mailbox_grow_run (shard_t *self);
+void mailbox_deliver_full (shard_t *self, actor_t *actor, message_t *message);
+void mailbox_consumed (shard_t *self, actor_t *actor, const message_t *message);
+
+static inline void
+mailbox_make_runnable (shard_t *self, actor_t *actor)
+{
+    if (actor->flags & (ACTOR_RUNNABLE | ACTOR_HELD | ACTOR_PARKED))
+        return;
+    if (__builtin_expect (self->run_count == self->run_capacity, 0) && !mailbox_grow_run (self))
+        return;
+    self->run[(self->run_head + self->run_count) & (self->run_capacity - 1)] = actor;
+    self->run_count += 1;
+    actor->flags |= ACTOR_RUNNABLE;
+}
+
+static inline bool
+message_is_fresh (const message_t *message)
+{
+    return (message->flags & (MESSAGE_DURABLE | MESSAGE_RECORDED)) == MESSAGE_DURABLE;
+}
+
+static inline void
+mailbox_append (actor_t *actor, message_t *message)
+{
+    message->next = NULL;
+    if (actor->last)
+        actor->last->next = message;
+    else
+        actor->first = message;
+    actor->last = message;
+    actor->mail += 1;
+}
+
+static inline void
+mailbox_deliver (shard_t *self, actor_t *actor, message_t *message)
+{
+    bool spills = actor->more && actor->more->spill_count;
+    if (__builtin_expect (spills || actor->mail >= self->limits.mailbox_messages, 0)) {
+        mailbox_deliver_full (self, actor, message);
+        return;
+    }
+    mailbox_append (actor, message);
+    if (message->flags & MESSAGE_DURABLE) {
+        self->fresh_bytes += message->size;
+        if (!actor->fresh)
+            actor->fresh = message;
+        if (!(actor->flags & ACTOR_FRESH)) {
+            actor->flags |= ACTOR_FRESH;
+            actor->fresh_next = self->fresh;
+            self->fresh = actor;
+        }
+    }
+    mailbox_make_runnable (self, actor);
+}
+
+static inline void
+mailbox_consume (shard_t *self, actor_t *actor)
+{
+    message_t *message = actor->first;
+    actor->first = message->next;
+    if (!actor->first)
+        actor->last = NULL;
+    actor->mail -= 1;
+    if (actor->fresh == message)
+        actor->fresh = message->next;
+    if (message_is_fresh (message))
+        self->fresh_bytes -= message->size;
+    if ((message->flags & MESSAGE_RECORDED) || actor->more)
+        mailbox_consumed (self, actor, message);
+    message_free (&self->pool, message);
+}
 
 /* ---- turn.c ---- */
 

@@ -14,18 +14,19 @@
 #include "runtime/inside.h"
 #include "runtime/base/memory.h"
 
-#define BURST_TURNS 256
 #define RUN_FIRST 256
 
 /* ---- run queue ---- */
 
-static bool
-run_grow (shard_t *self)
+bool
+mailbox_grow_run (shard_t *self)
 {
     uint32_t capacity = self->run_capacity ? self->run_capacity * 2 : RUN_FIRST;
     actor_t **run = memory_alloc (capacity * sizeof (actor_t *));
-    if (!run)
+    if (!run) {
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the run queue");
         return false;
+    }
     for (uint32_t i = 0; i < self->run_count; i++)
         run[i] = self->run[(self->run_head + i) & (self->run_capacity - 1)];
     memory_free (self->run);
@@ -33,37 +34,6 @@ run_grow (shard_t *self)
     self->run_head = 0;
     self->run_capacity = capacity;
     return true;
-}
-
-void
-mailbox_make_runnable (shard_t *self, actor_t *actor)
-{
-    if (actor->flags & (ACTOR_RUNNABLE | ACTOR_HELD | ACTOR_PARKED))
-        return;
-    if (self->run_count == self->run_capacity && !run_grow (self)) {
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory for the run queue");
-        return;
-    }
-    self->run[(self->run_head + self->run_count) & (self->run_capacity - 1)] = actor;
-    self->run_count += 1;
-    actor->flags |= ACTOR_RUNNABLE;
-}
-
-actor_t *
-mailbox_next_runnable (shard_t *self)
-{
-    CHECK (self->run_count > 0);
-    actor_t *actor;
-    self->run_count -= 1;
-    if (++self->burst < BURST_TURNS)
-        actor = self->run[(self->run_head + self->run_count) & (self->run_capacity - 1)];
-    else {
-        self->burst = 0;
-        actor = self->run[self->run_head];
-        self->run_head = (self->run_head + 1) & (self->run_capacity - 1);
-    }
-    actor->flags &= (uint16_t) ~ACTOR_RUNNABLE;
-    return actor;
 }
 
 /* ---- records ---- */
@@ -90,17 +60,11 @@ record (shard_t *self, actor_t *actor, message_t *message)
     message->flags |= MESSAGE_RECORDED;
 }
 
-static bool
-is_fresh (const message_t *message)
-{
-    return (message->flags & (MESSAGE_DURABLE | MESSAGE_RECORDED)) == MESSAGE_DURABLE;
-}
-
 static void
 record_fresh (shard_t *self, actor_t *actor)
 {
     for (message_t *message = actor->fresh; message; message = message->next) {
-        if (!is_fresh (message))
+        if (!message_is_fresh (message))
             continue;
         self->fresh_bytes -= message->size;
         record (self, actor, message);
@@ -119,31 +83,6 @@ mailbox_record_all (shard_t *self)
 }
 
 /* ---- in ---- */
-
-static void
-note_fresh (shard_t *self, actor_t *actor, message_t *message)
-{
-    self->fresh_bytes += message->size;
-    if (!actor->fresh)
-        actor->fresh = message;
-    if (actor->flags & ACTOR_FRESH)
-        return;
-    actor->flags |= ACTOR_FRESH;
-    actor->fresh_next = self->fresh;
-    self->fresh = actor;
-}
-
-static void
-append (actor_t *actor, message_t *message)
-{
-    message->next = NULL;
-    if (actor->last)
-        actor->last->next = message;
-    else
-        actor->first = message;
-    actor->last = message;
-    actor->mail += 1;
-}
 
 /*  What may be lost is not spilled: a cast goes, a tick comes again later, a read is refused. */
 static void
@@ -177,20 +116,12 @@ spill (shard_t *self, actor_t *actor, message_t *message)
 }
 
 void
-mailbox_deliver (shard_t *self, actor_t *actor, message_t *message)
+mailbox_deliver_full (shard_t *self, actor_t *actor, message_t *message)
 {
-    bool spills = actor->more && actor->more->spill_count;
-    if (__builtin_expect (spills || actor->mail >= self->limits.mailbox_messages, 0)) {
-        if (message->flags & MESSAGE_DURABLE)
-            spill (self, actor, message);
-        else
-            turn_away (self, actor, message);
-        return;
-    }
-    append (actor, message);
     if (message->flags & MESSAGE_DURABLE)
-        note_fresh (self, actor, message);
-    mailbox_make_runnable (self, actor);
+        spill (self, actor, message);
+    else
+        turn_away (self, actor, message);
 }
 
 uint64_t
@@ -202,24 +133,14 @@ mailbox_count (const actor_t *actor)
 /* ---- out ---- */
 
 void
-mailbox_consume (shard_t *self, actor_t *actor)
+mailbox_consumed (shard_t *self, actor_t *actor, const message_t *message)
 {
-    message_t *message = actor->first;
-    actor->first = message->next;
-    if (!actor->first)
-        actor->last = NULL;
-    if (actor->fresh == message)
-        actor->fresh = message->next;
-    actor->mail -= 1;
-    if (is_fresh (message))
-        self->fresh_bytes -= message->size;
     if (message->flags & MESSAGE_RECORDED) {
         store_key_t key;
         mail_key (actor, message->number, &key);
         shard_delete (self, &key);
         shard_want_soon (self);
     }
-    message_free (&self->pool, message);
     if (!actor->first && actor->more && actor->more->spill_count)
         mailbox_load (self, actor);
 }
@@ -260,7 +181,7 @@ mailbox_load (shard_t *self, actor_t *actor)
         message_t *message = message_of_record (self, actor, more->spill_first, value, size);
         if (!message)
             return;
-        append (actor, message);
+        mailbox_append (actor, message);
         more->spill_first += 1;
         more->spill_count -= 1;
         counter_add (&self->metrics.unspilled, 1);
@@ -299,7 +220,7 @@ start_one (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
     message_t *message = message_of_record (self, actor, number, value, value_size);
     if (!message)
         return false;
-    append (actor, message);
+    mailbox_append (actor, message);
     if (!actor->kind)
         actor_park (self, actor, "this node does not have its kind");
     mailbox_make_runnable (self, actor);

@@ -61,35 +61,6 @@ message_new (pool_t *pool, const message_fields_t *fields, const verb_t *verb)
     return self;
 }
 
-message_t *
-message_new_told (pool_t *pool, const char *from, uint8_t from_size, const verb_t *verb, const void *body,
-                  uint32_t body_size)
-{
-    size_t size = sizeof (message_t) + from_size + 1u + body_size;
-    message_t *self = pool_alloc (pool, size);
-    if (!self)
-        return NULL;
-    self->next = NULL;
-    self->verb = verb;
-    self->ask = self->number = 0;
-    self->call = NULL;
-    self->size = (uint32_t) size;
-    self->body_size = body_size;
-    self->body_at = from_size + 1;
-    self->outcome = self->attempts = 0;
-    self->from_size = from_size;
-    memcpy (self->data, from, from_size + 1u);
-    if (body_size)
-        memcpy (self->data + from_size + 1, body, body_size);
-    return self;
-}
-
-void
-message_free (pool_t *pool, message_t *self)
-{
-    pool_free (pool, self, self->size);
-}
-
 const char *
 message_verb_name (const message_t *self)
 {

@@ -7,6 +7,7 @@
 #define RUNTIME_MESSAGE_H
 
 #include "runtime/base/buffer.h"
+#include "runtime/base/bytes.h"
 #include "runtime/base/pool.h"
 #include "runtime/registry.h"
 
@@ -70,10 +71,38 @@ typedef struct {
  *  tick, where it is the timer's. */
 message_t *message_new (pool_t *pool, const message_fields_t *fields, const verb_t *verb);
 
-/*  The hot path: a message of one actor to another, of a known verb. */
-message_t *message_new_told (pool_t *pool, const char *from, uint8_t from_size, const verb_t *verb, const void *body,
-                             uint32_t body_size);
-void message_free (pool_t *pool, message_t *self);
+/*  The hot path: a message of one actor to another, of a known verb. Behind `from` and
+ *  `body` there are COPY_SLACK bytes that may be read. */
+static inline message_t *
+message_new_told (pool_t *pool, const char *from, uint8_t from_size, const verb_t *verb, uint64_t id, uint8_t flags,
+                  const void *body, uint32_t body_size)
+{
+    size_t size = sizeof (message_t) + from_size + 1u + body_size + COPY_SLACK;
+    message_t *self = pool_alloc (pool, size);
+    if (!self)
+        return NULL;
+    self->next = NULL;
+    self->id = id;
+    self->verb = verb;
+    self->ask = flags & MESSAGE_QUESTION ? id : 0;
+    self->number = 0;
+    self->call = NULL;
+    self->size = (uint32_t) size;
+    self->body_size = body_size;
+    self->body_at = from_size + 1;
+    self->flags = flags;
+    self->outcome = self->attempts = 0;
+    self->from_size = from_size;
+    copy_short (self->data, from, from_size + 1u);
+    copy_short (self->data + from_size + 1, body, body_size);
+    return self;
+}
+
+static inline void
+message_free (pool_t *pool, message_t *self)
+{
+    pool_free (pool, self, self->size);
+}
 
 static inline const char *
 message_from (const message_t *self)

@@ -27,6 +27,7 @@
 #define SOON_MS 2                       /* a frame that nobody waits for closes after so long */
 /*  An open frame of so many takes no turns: one turn and all links may follow */
 #define OPEN_BYTES_MOST (FRAME_BODY_MAX / 4)
+#define BURST_TURNS 256                 /* of the newest, before the oldest gets its turn */
 #define TURNS_BETWEEN_LOOKS 32          /* at watermarks, inbox and bounds */
 #define LARGE_TURN (64u << 10)          /* bytes of effects after which they are looked at at once */
 
@@ -494,6 +495,23 @@ look_around (shard_t *self)
     }
 }
 
+/*  Last in, first out within a burst. */
+static actor_t *
+next_runnable (shard_t *self)
+{
+    actor_t *actor;
+    self->run_count -= 1;
+    if (++self->burst < BURST_TURNS)
+        actor = self->run[(self->run_head + self->run_count) & (self->run_capacity - 1)];
+    else {
+        self->burst = 0;
+        actor = self->run[self->run_head];
+        self->run_head = (self->run_head + 1) & (self->run_capacity - 1);
+    }
+    actor->flags &= (uint16_t) ~ACTOR_RUNNABLE;
+    return actor;
+}
+
 /*  Runs turns until the slice is used up; a mailbox is drained to where it
  *  stood. Bounds and news are looked at every few turns, and after a large one. */
 static void
@@ -502,7 +520,7 @@ run_slice (shard_t *self)
     uint32_t left = self->limits.slice_turns, until_look = TURNS_BETWEEN_LOOKS;
     bool may = may_run (self);
     while (left > 0 && self->run_count > 0 && may) {
-        actor_t *actor = mailbox_next_runnable (self);
+        actor_t *actor = next_runnable (self);
         uint32_t visit = actor->mail < left ? actor->mail : left;
         bool goes_on = true;
         for (; visit > 0 && goes_on && may; visit--, left--) {

@@ -42,31 +42,25 @@ turn_id_of_actor (const shard_t *self, const actor_t *actor, turn_type_t type)
     return hash_mix (self->store_hash + type, hash_bytes (actor->address, actor->address_size, 0));
 }
 
-static void
+static inline void
 begin (shard_t *self, turn_type_t type, actor_t *actor, message_t *message)
 {
     troupe_turn_t *turn = &self->turn;
+    size_t from = offsetof (troupe_turn_t, bytes), to = offsetof (troupe_turn_t, out_last);
+    memset ((uint8_t *) turn + from, 0, to - from);
     turn->actor = actor;
     turn->message = message;
     turn->type = type;
     turn->verb = message ? message->verb : NULL;
     turn->read_only = type == TURN_WAKE || (message && message->verb->reads);
-    turn->poisoned = turn->is_blind = turn->needs_upgrade = turn->replied = turn->later = turn->version_written = false;
-    turn->id = message ? message->id : turn_id_of_actor (self, actor, type);
-    turn->dice = turn->id;
-    turn->ordinal = turn->effects = 0;
-    turn->bytes = 0;
-    turn->out = turn->out_last = NULL;
-    turn->out_count = 0;
-    turn->changed = NULL;
-    turn->first_effect = turn->last_effect = NULL;
+    turn->id = turn->dice = message ? message->id : turn_id_of_actor (self, actor, type);
     buffer_reset (&turn->away);
     buffer_reset (&turn->reply);
     turn->error.status = TROUPE_OK;
     turn->error.text[0] = 0;
 }
 
-static void
+static inline void
 end (shard_t *self)
 {
     arena_reset (&self->turn.arena);
@@ -86,28 +80,33 @@ undo (shard_t *self)
     turn->out = NULL;
 }
 
-static troupe_status_t
-run (shard_t *self, troupe_handler_t *handler, uint32_t from_version, const char *name, uint32_t budget_ms)
+static void
+measure (shard_t *self, const actor_t *actor, uint64_t began_ns)
+{
+    uint64_t took_ns = monotonic_ns () - began_ns;
+    histogram_add (&self->metrics.turn_ns, took_ns);
+    histogram_add (&self->metrics.kinds[actor->kind->index].turn_ns, took_ns);
+}
+
+/*  `upgrade_from` is 0 but for upgrades, which have no handler. */
+static inline troupe_status_t
+run (shard_t *self, troupe_handler_t *handler, uint32_t upgrade_from, const char *name, uint32_t budget_ms)
 {
     troupe_turn_t *turn = &self->turn;
-    troupe_status_t status;
+    recorder_slot_t *slot = self->slot;
+    actor_t *actor = turn->actor;
     bool measured = ++self->sample % SAMPLE_EVERY == 0;
-    uint64_t began = measured ? monotonic_ns () : 0;
-    if (self->slot)
-        recorder_enter (self->slot, turn->id, turn->actor->address, name, budget_ms);
-    if (turn->type == TURN_UPGRADE)
-        status = turn->actor->kind->table->upgrade (turn, from_version);
-    else
-        status = handler (turn);
-    if (self->slot)
-        recorder_leave (self->slot);
-    if (measured) {
-        histogram_add (&self->metrics.turn_ns, monotonic_ns () - began);
-        histogram_add (&self->metrics.kinds[turn->actor->kind->index].turn_ns, monotonic_ns () - began);
-    }
-    if (turn->poisoned && (status == TROUPE_OK || turn->is_blind))
+    uint64_t began_ns = measured ? monotonic_ns () : 0;
+    if (slot)
+        recorder_enter (slot, turn->id, actor->address, name, budget_ms);
+    troupe_status_t status = handler ? handler (turn) : actor->kind->table->upgrade (turn, upgrade_from);
+    if (slot)
+        recorder_leave (slot);
+    if (__builtin_expect (measured, 0))
+        measure (self, actor, began_ns);
+    if (__builtin_expect (turn->poisoned, 0) && (status == TROUPE_OK || turn->is_blind))
         return TROUPE_FAILED;  /* a refusal too, when what it was based on may be wrong */
-    if (status != TROUPE_OK && !turn->error.text[0])
+    if (__builtin_expect (status != TROUPE_OK, 0) && !turn->error.text[0])
         error_set (&turn->error, status, "%s", troupe_status_name (status));
     return status;
 }
@@ -161,16 +160,6 @@ give_away (shard_t *self)
     }
 }
 
-static void
-deliver_out (shard_t *self)
-{
-    for (message_t *message = self->turn.out, *next; message; message = next) {
-        next = message->next;
-        mailbox_deliver (self, message->to, message);
-    }
-    self->turn.out = NULL;
-}
-
 /*  The handled message's caller hears, whoever it is. */
 static void
 answer (shard_t *self, actor_t *actor, message_t *message, troupe_status_t status, uint64_t wait_frame)
@@ -190,43 +179,56 @@ answer (shard_t *self, actor_t *actor, message_t *message, troupe_status_t statu
     }
 }
 
-static void
+static inline void
 finish_message (shard_t *self, actor_t *actor)
 {
     message_t *message = actor->first;
-    if (message->flags & MESSAGE_TICK)
+    if (__builtin_expect ((message->flags & MESSAGE_TICK) != 0, 0))
         timer_tick_done (self, actor, message);
     mailbox_consume (self, actor);
 }
 
-/*  Joins the open frame. Returns the frame that an answer must wait for. */
-static uint64_t
-join (shard_t *self, actor_t *actor, const message_t *message)
+/*  What changes the map: it joins the open frame. */
+static void
+join_changes (shard_t *self, actor_t *actor)
 {
     troupe_turn_t *turn = &self->turn;
-    bool changes = turn->changed || turn->first_effect || turn->away.size;
     if (turn->changed)
         values_commit (turn);
-    if (turn->out)
-        deliver_out (self);
     if (turn->away.size)
         give_away (self);
     for (const effect_t *effect = turn->first_effect; effect; effect = effect->next)
         apply_effect (self, actor, effect);
-    if (changes) {
-        actor->frame = self->open->number;
-        shard_want_soon (self);
-    }
-    bool is_outside = message && (message->flags & MESSAGE_CALL) && !(message->flags & MESSAGE_RECORDED);
-    return changes || turn->out_count || !is_outside ? self->open->number : actor->frame;
+    actor->frame = self->open->number;
+    shard_want_soon (self);
 }
 
-static void
+static inline void
+join (shard_t *self, actor_t *actor)
+{
+    troupe_turn_t *turn = &self->turn;
+    for (message_t *message = turn->out, *next; message; message = next) {
+        next = message->next;
+        mailbox_deliver (self, message->to, message);
+    }
+    if (turn->changed || turn->first_effect || turn->away.size)
+        join_changes (self, actor);
+}
+
+/*  The frame that the answer to this message must wait for. */
+static uint64_t
+frame_to_wait_for (const shard_t *self, const actor_t *actor, const message_t *message)
+{
+    bool is_outside = (message->flags & MESSAGE_CALL) && !(message->flags & MESSAGE_RECORDED);
+    return self->turn.out || !is_outside ? self->open->number : actor->frame;
+}
+
+static inline void
 done (shard_t *self, actor_t *actor, message_t *message)
 {
-    uint64_t wait_frame = join (self, actor, message);
-    if (!self->turn.later)
-        answer (self, actor, message, TROUPE_OK, wait_frame);
+    join (self, actor);
+    if ((message->flags & (MESSAGE_CALL | MESSAGE_QUESTION)) && !self->turn.later)
+        answer (self, actor, message, TROUPE_OK, frame_to_wait_for (self, actor, message));
     finish_message (self, actor);
 }
 
@@ -236,8 +238,7 @@ refused (shard_t *self, actor_t *actor, message_t *message, troupe_status_t stat
     undo (self);
     counter_add (&self->metrics.refused, 1);
     counter_add (&self->metrics.kinds[actor->kind->index].refused, 1);
-    bool is_outside = (message->flags & MESSAGE_CALL) && !(message->flags & MESSAGE_RECORDED);
-    answer (self, actor, message, status, is_outside ? actor->frame : self->open->number);
+    answer (self, actor, message, status, frame_to_wait_for (self, actor, message));
     finish_message (self, actor);
 }
 
@@ -373,8 +374,7 @@ upgrade (shard_t *self, actor_t *actor)
         return wake_failed (self, actor, "upgrade");
     }
     values_write_version (self, actor);
-    self->turn.version_written = true;
-    join (self, actor, NULL);
+    join (self, actor);
     actor->frame = self->open->number;
     shard_want_soon (self);
     if (__builtin_expect (recorder_has_suspects (self->recorder), 0))

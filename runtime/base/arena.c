@@ -36,7 +36,7 @@ chunk_new (size_t size)
 static void
 chunk_use (arena_t *arena, arena_chunk_t *chunk)
 {
-    arena->at = (uint8_t *) (chunk + 1);
+    arena->start = arena->at = (uint8_t *) (chunk + 1);
     arena->left = chunk->size;
 }
 
@@ -52,6 +52,7 @@ alloc_large (arena_t *arena, size_t size)
         arena->chunks->next = chunk;
     } else
         arena->chunks = chunk;  /* newest, and full: `left` stays 0 */
+    arena->start = (uint8_t *) (chunk + 1);  /* where `at` never is: there is something to be given back */
     return chunk + 1;
 }
 
@@ -91,7 +92,7 @@ arena_string (arena_t *arena, const void *bytes, size_t size)
 
 /*  Keeps the newest chunk within the bound: the largest that is not a stray large block's. */
 void
-arena_reset (arena_t *arena)
+arena_reset_slow (arena_t *arena)
 {
     arena_chunk_t *kept = NULL;
     for (arena_chunk_t *chunk = arena->chunks, *older; chunk; chunk = older) {

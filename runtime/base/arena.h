@@ -14,6 +14,7 @@ typedef struct arena_chunk_s arena_chunk_t;
 
 typedef struct arena_s {
     arena_chunk_t *chunks;  /* newest first */
+    uint8_t *start;         /* is `at` as long as nothing was allocated */
     uint8_t *at;            /* next free byte of the newest */
     size_t left;            /* free bytes there */
 } arena_t;
@@ -36,7 +37,15 @@ arena_alloc (arena_t *arena, size_t size)
 /*  A copy with a NUL behind it. */
 char *arena_string (arena_t *arena, const void *bytes, size_t size);
 
-void arena_reset (arena_t *arena);
+void arena_reset_slow (arena_t *arena);
+
+static inline void
+arena_reset (arena_t *arena)
+{
+    if (arena->at != arena->start)
+        arena_reset_slow (arena);
+}
+
 void arena_clear (arena_t *arena);
 
 #endif

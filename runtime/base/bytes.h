@@ -60,6 +60,21 @@ BYTES_LITTLE (64)
 #error "a big-endian machine needs swaps here"
 #endif
 
+/*  Copies what is mostly short faster than a call, or the compiler's own way, would. Up
+ *  to COPY_SLACK bytes behind the end are read and written as well. */
+#define COPY_SLACK 15
+
+static inline void
+copy_short (void *to, const void *from, size_t size)
+{
+    if (__builtin_expect (size > 128, 0)) {
+        memcpy (to, from, size);
+        return;
+    }
+    for (size_t at = 0; at < size; at += COPY_SLACK + 1)
+        memcpy ((uint8_t *) to + at, (const uint8_t *) from + at, COPY_SLACK + 1);
+}
+
 static inline uint64_t
 hash_bytes (const void *bytes, size_t size, uint64_t seed)
 {
