@@ -36,7 +36,7 @@ typedef struct value_s {
     struct value_s *dirty_next;   /* among those changed since the last frame */
     struct value_s *changed_next; /* among those changed by this turn */
     struct actor_s *actor;
-    uint8_t *data;                /* from memory_alloc; NULL: never had bytes */
+    uint8_t *data;                /* from memory_alloc, COPY_SLACK bytes behind it; NULL: never had bytes */
     uint32_t size, capacity;
     uint32_t hash;
     bool is_absent;               /* known not to exist */

@@ -8,6 +8,7 @@
 #include "runtime/base/memory.h"
 
 #define CHAIN_MOST 8
+#define VALUE_LEAST 32
 
 static value_t **
 chain (actor_t *actor, uint32_t hash)
@@ -70,8 +71,8 @@ value_add (pool_t *pool, actor_t *actor, const char *key, size_t key_size)
 bool
 value_set (value_t *self, const void *bytes, size_t size)
 {
-    if (size > self->capacity) {
-        size_t capacity = size < 32 ? 32 : size + size / 4;
+    if (size + COPY_SLACK > self->capacity) {
+        size_t capacity = size < VALUE_LEAST - COPY_SLACK ? VALUE_LEAST : size + size / 4 + COPY_SLACK;
         uint8_t *data = memory_alloc (capacity);
         if (!data)
             return false;

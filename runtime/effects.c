@@ -97,19 +97,14 @@ troupe_body (const troupe_turn_t *turn, size_t *size)
 troupe_status_t
 troupe_unpack (troupe_turn_t *turn, const char *format, ...)
 {
-    static const uint8_t no_fields[] = { 0x80 };
+    static const uint8_t no_fields[1 + COPY_SLACK] = { 0x80 };
     size_t size;
     const void *body = troupe_body (turn, &size);
     if (size == 0 && *format == '{') {  /* no body is an object without fields */
         body = no_fields;
-        size = sizeof no_fields;
+        size = 1;
     }
-    va_list arguments;
-    va_start (arguments, format);
-    troupe_status_t status =
-        pack_read (body, size, &turn->arena, turn->poisoned ? NULL : &turn->error, format, arguments);
-    va_end (arguments);
-    return status;
+    return TURN_READ (turn, body, size, format);
 }
 
 json_t *
@@ -161,30 +156,28 @@ troupe_cache (troupe_turn_t *turn)
     return turn->actor->cache;
 }
 
-/* ---- packing ---- */
+/* ---- what a body is packed into and what it is read from ---- */
 
-static __attribute__ ((noinline)) bool
-not_packed (troupe_turn_t *turn, troupe_status_t status)
+bool
+turn_pack (troupe_turn_t *turn, buffer_t *to, size_t most, const char *format, va_list arguments)
 {
-    if (status == TROUPE_OK)
-        turn_poison (turn, TROUPE_TOO_LARGE, "a body has at most %u bytes, not %zu", TROUPE_BODY_MAX,
-                     turn->scratch.size);
-    else if (!turn->poisoned)
-        poison (turn, status);
-    return false;
-}
-
-static inline bool
-pack_scratch (troupe_turn_t *turn, const char *format, va_list arguments)
-{
-    buffer_reset (&turn->scratch);
-    if (!format)
-        return true;
     troupe_error_t *error = turn->poisoned ? NULL : &turn->error;
-    troupe_status_t status = pack_append (&turn->scratch, error, format, arguments);
-    bool packed = status == TROUPE_OK && turn->scratch.size <= TROUPE_BODY_MAX;
-    return __builtin_expect (packed, 1) ? true : not_packed (turn, status);
+    buffer_reset (to);
+    troupe_status_t status = pack_append (to, error, format, arguments);
+    if (status == TROUPE_OK && to->size > most)
+        turn_poison (turn, TROUPE_TOO_LARGE, "%zu bytes are more than the %zu that there may be", to->size, most);
+    else if (status != TROUPE_OK && !turn->poisoned)
+        poison (turn, status);
+    return status == TROUPE_OK && to->size <= most;
 }
+
+troupe_status_t
+turn_read (troupe_turn_t *turn, const void *body, size_t size, const char *format, va_list arguments)
+{
+    return pack_read (body, size, &turn->arena, turn->poisoned ? NULL : &turn->error, format, arguments);
+}
+
+/* ---- what a turn may still ask for ---- */
 
 static __attribute__ ((noinline)) bool
 not_admitted (troupe_turn_t *turn, const char *what)
@@ -309,13 +302,11 @@ is_named (const verb_t *verb, const char *name)
     return verb->name == name || strcmp (verb->name, name) == 0;
 }
 
-/*  The id of the message, 0 when the turn is poisoned. */
+/*  Sends the body in `scratch`. The id of the message, 0 when the turn is poisoned. */
 static uint64_t
-send (troupe_turn_t *turn, const char *to, const char *name, uint8_t flags, const char *format, va_list arguments)
+send (troupe_turn_t *turn, const char *to, const char *name, uint8_t flags)
 {
     shard_t *self = turn->shard;
-    if (!pack_scratch (turn, format, arguments))
-        return 0;
     uint64_t id = next_id (turn);
     uintptr_t place = (uintptr_t) to ^ (uintptr_t) name << 3;
     resolved_t *known = &self->resolved[(place ^ place >> 10) % RESOLVED_MOST];
@@ -337,21 +328,15 @@ send (troupe_turn_t *turn, const char *to, const char *name, uint8_t flags, cons
 troupe_status_t
 troupe_tell (troupe_turn_t *turn, const char *to, const char *verb, const char *format, ...)
 {
-    va_list arguments;
-    va_start (arguments, format);
-    uint64_t id = send (turn, to, verb, MESSAGE_DURABLE, format, arguments);
-    va_end (arguments);
-    return id ? TROUPE_OK : turn->error.status;
+    bool sent = TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format) && send (turn, to, verb, MESSAGE_DURABLE);
+    return sent ? TROUPE_OK : turn->error.status;
 }
 
 troupe_status_t
 troupe_cast (troupe_turn_t *turn, const char *to, const char *verb, const char *format, ...)
 {
-    va_list arguments;
-    va_start (arguments, format);
-    uint64_t id = send (turn, to, verb, MESSAGE_CAST, format, arguments);
-    va_end (arguments);
-    return id ? TROUPE_OK : turn->error.status;
+    bool sent = TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format) && send (turn, to, verb, MESSAGE_CAST);
+    return sent ? TROUPE_OK : turn->error.status;
 }
 
 static effect_t *
@@ -379,12 +364,9 @@ troupe_ask (troupe_turn_t *turn, const char *to, const char *verb, const char *t
             const char *format, ...)
 {
     const verb_t *continuation = verb_or_poison (turn, turn->actor->kind, turn->actor->address, then);
-    if (!continuation)
+    if (!continuation || !TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format))
         return 0;
-    va_list arguments;
-    va_start (arguments, format);
-    uint64_t id = send (turn, to, verb, MESSAGE_DURABLE | MESSAGE_QUESTION, format, arguments);
-    va_end (arguments);
+    uint64_t id = send (turn, to, verb, MESSAGE_DURABLE | MESSAGE_QUESTION);
     effect_t *effect = id ? new_effect (turn, EFFECT_ASK, NULL, 0) : NULL;
     if (!effect)
         return 0;
@@ -403,15 +385,8 @@ troupe_reply (troupe_turn_t *turn, const char *format, ...)
         return turn_poison (turn, TROUPE_INVALID, "nobody waits for a reply here");
     if (turn->replied || turn->later)
         return turn_poison (turn, TROUPE_INVALID, "a turn replies once");
-    troupe_error_t error;
-    va_list arguments;
-    va_start (arguments, format);
-    troupe_status_t status = format ? pack_append (&turn->reply, &error, format, arguments) : TROUPE_OK;
-    va_end (arguments);
-    if (status == TROUPE_OK && turn->reply.size > TROUPE_BODY_MAX)
-        status = error_set (&error, TROUPE_TOO_LARGE, "a body has at most %u bytes", TROUPE_BODY_MAX);
-    if (status != TROUPE_OK)
-        return turn_poison (turn, status, "%s", error.text);
+    if (!TURN_PACK (turn, &turn->reply, TROUPE_BODY_MAX, format))
+        return turn->error.status;
     turn->replied = true;
     return TROUPE_OK;
 }
@@ -484,11 +459,7 @@ troupe_answer (troupe_turn_t *turn, const char *caller, troupe_status_t status, 
                             troupe_status_name (status));
     if (!caller || strnlen (caller, TROUPE_CALLER_MAX) == TROUPE_CALLER_MAX)
         return turn_poison (turn, TROUPE_INVALID, "this names no caller");
-    va_list arguments;
-    va_start (arguments, format);
-    bool packed = pack_scratch (turn, format, arguments);
-    va_end (arguments);
-    if (!packed || !admit (turn, turn->scratch.size, "answer"))
+    if (!TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format) || !admit (turn, turn->scratch.size, "answer"))
         return turn->error.status;
     effect_t *effect = new_effect (turn, EFFECT_ANSWER, turn->scratch.data, turn->scratch.size);
     char *name = effect ? arena_string (&turn->arena, caller, strlen (caller)) : NULL;
@@ -552,11 +523,10 @@ name_or_poison (troupe_turn_t *turn, const char *name, const char *what)
 
 static troupe_status_t
 set_timer (troupe_turn_t *turn, const char *name, const char *verb_name, uint64_t due_ms, uint64_t period_ms,
-           troupe_tick_t missed, const char *format, va_list arguments)
+           troupe_tick_t missed)
 {
     const verb_t *verb = verb_or_poison (turn, turn->actor->kind, turn->actor->address, verb_name);
-    if (!verb || !name_or_poison (turn, name, "timer") || !pack_scratch (turn, format, arguments)
-        || !admit (turn, turn->scratch.size, "set a timer"))
+    if (!verb || !name_or_poison (turn, name, "timer") || !admit (turn, turn->scratch.size, "set a timer"))
         return turn->error.status;
     effect_t *effect = new_effect (turn, EFFECT_TIMER_SET, turn->scratch.data, turn->scratch.size);
     char *copy = effect ? arena_string (&turn->arena, name, strlen (name)) : NULL;
@@ -574,11 +544,9 @@ set_timer (troupe_turn_t *turn, const char *name, const char *verb_name, uint64_
 troupe_status_t
 troupe_timer_at (troupe_turn_t *turn, const char *name, const char *verb, uint64_t due_ms, const char *format, ...)
 {
-    va_list arguments;
-    va_start (arguments, format);
-    troupe_status_t status = set_timer (turn, name, verb, due_ms, 0, TROUPE_TICK_ONCE, format, arguments);
-    va_end (arguments);
-    return status;
+    if (!TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format))
+        return turn->error.status;
+    return set_timer (turn, name, verb, due_ms, 0, TROUPE_TICK_ONCE);
 }
 
 troupe_status_t
@@ -587,12 +555,9 @@ troupe_timer_every (troupe_turn_t *turn, const char *name, const char *verb, uin
 {
     if (period_ms == 0)
         return turn_poison (turn, TROUPE_INVALID, "a timer's period is at least 1 ms");
-    va_list arguments;
-    va_start (arguments, format);
-    troupe_status_t status =
-        set_timer (turn, name, verb, turn->shard->now_ms + period_ms, period_ms, missed, format, arguments);
-    va_end (arguments);
-    return status;
+    if (!TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format))
+        return turn->error.status;
+    return set_timer (turn, name, verb, turn->shard->now_ms + period_ms, period_ms, missed);
 }
 
 troupe_status_t
@@ -609,7 +574,7 @@ troupe_timer_cancel (troupe_turn_t *turn, const char *name)
 }
 
 static troupe_status_t
-publish (troupe_turn_t *turn, const char *name, const char *key, const char *format, va_list arguments)
+publish (troupe_turn_t *turn, const char *name, const char *key)
 {
     const channel_t *channel = name ? kind_channel (turn->actor->kind, name) : NULL;
     if (!channel)
@@ -617,7 +582,7 @@ publish (troupe_turn_t *turn, const char *name, const char *key, const char *for
                             name ? name : "");
     if (key && !name_or_poison (turn, key, "key"))
         return turn->error.status;
-    if (!pack_scratch (turn, format, arguments) || !admit (turn, turn->scratch.size, "publish"))
+    if (!admit (turn, turn->scratch.size, "publish"))
         return turn->error.status;
     effect_t *effect = new_effect (turn, EFFECT_EVENT, turn->scratch.data, turn->scratch.size);
     char *copy = effect && key ? arena_string (&turn->arena, key, strlen (key)) : NULL;
@@ -631,19 +596,11 @@ publish (troupe_turn_t *turn, const char *name, const char *key, const char *for
 troupe_status_t
 troupe_publish (troupe_turn_t *turn, const char *channel, const char *format, ...)
 {
-    va_list arguments;
-    va_start (arguments, format);
-    troupe_status_t status = publish (turn, channel, NULL, format, arguments);
-    va_end (arguments);
-    return status;
+    return TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format) ? publish (turn, channel, NULL) : turn->error.status;
 }
 
 troupe_status_t
 troupe_publish_key (troupe_turn_t *turn, const char *channel, const char *key, const char *format, ...)
 {
-    va_list arguments;
-    va_start (arguments, format);
-    troupe_status_t status = publish (turn, channel, key ? key : "", format, arguments);
-    va_end (arguments);
-    return status;
+    return TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format) ? publish (turn, channel, key ? key : "") : turn->error.status;
 }

@@ -24,9 +24,11 @@
 
 #include "runtime/actor.h"
 #include "runtime/base/arena.h"
+#include "runtime/body/shape.h"
 #include "runtime/keys.h"
 #include "runtime/overlay.h"
 #include "runtime/shard.h"
+#include <stdarg.h>
 
 #define HASH_SEED_MEMORY 0x7472u /* of tables in memory; not part of any format */
 
@@ -290,6 +292,7 @@ struct shard_s {
     bool wanted;                /* somebody waits for the open frame */
     bool wanted_soon;           /* nobody does, but it changes something: it closes in a moment */
     due_t seal;                 /* the end of that moment */
+    uint64_t soon_until_ms;     /* and of the last one */
 
     value_t *dirty;             /* values changed since the last frame */
     actor_t *fresh;             /* actors with mail to be recorded */
@@ -311,6 +314,7 @@ struct shard_s {
     uint32_t sample;            /* counts turns between measured ones */
 
     troupe_turn_t turn;
+    shapes_t shapes;
     bool has_resolved;          /* anything */
     resolved_t resolved[RESOLVED_MOST];
     metrics_t metrics;
@@ -465,6 +469,42 @@ void actor_park (shard_t *self, actor_t *actor, const char *reason);
 void actor_unhold (shard_t *self, actor_more_t *more);
 
 /* ---- effects.c, values.c ---- */
+
+/*  The general way to pack a body of at most so many bytes, and to read one. */
+bool turn_pack (troupe_turn_t *turn, buffer_t *to, size_t most, const char *format, va_list arguments);
+troupe_status_t turn_read (troupe_turn_t *turn, const void *body, size_t size, const char *format, va_list arguments);
+
+/*  Packs the arguments behind `format` of the function that it stands in. False: the turn is poisoned. */
+#define TURN_PACK(turn, to, most, format)                                      \
+    ({                                                                         \
+        va_list arguments;                                                     \
+        va_start (arguments, format);                                          \
+        buffer_reset (to);                                                     \
+        bool packed = shape_pack (&(turn)->shard->shapes, to, format, arguments); \
+        va_end (arguments);                                                    \
+        if (__builtin_expect (!packed || (to)->size > (most), 0)) {            \
+            va_start (arguments, format);                                      \
+            packed = turn_pack (turn, to, most, format, arguments);            \
+            va_end (arguments);                                                \
+        }                                                                      \
+        packed;                                                                \
+    })
+
+/*  Reads into the arguments behind `format`, as troupe_unpack does. */
+#define TURN_READ(turn, body, size, format)                                    \
+    ({                                                                         \
+        va_list arguments;                                                     \
+        va_start (arguments, format);                                          \
+        bool read = shape_read (&(turn)->shard->shapes, body, size, &(turn)->arena, format, arguments); \
+        va_end (arguments);                                                    \
+        troupe_status_t status = TROUPE_OK;                                    \
+        if (__builtin_expect (!read, 0)) {                                     \
+            va_start (arguments, format);                                      \
+            status = turn_read (turn, body, size, format, arguments);          \
+            va_end (arguments);                                                \
+        }                                                                      \
+        status;                                                                \
+    })
 
 troupe_status_t turn_poison (troupe_turn_t *turn, troupe_status_t status, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));

@@ -20,7 +20,7 @@ message_new (pool_t *pool, const message_fields_t *fields, const verb_t *verb)
     bool is_named = !verb || (fields->flags & MESSAGE_TICK);
     size_t names = (size_t) fields->from_size + 1 + (is_named ? (size_t) fields->verb_size + 1 : 0);
     size_t call = fields->flags & MESSAGE_CALL ? sizeof (message_call_t) + fields->subject_size + 1u : 0;
-    size_t texts = names + fields->body_size;
+    size_t texts = names + fields->body_size + COPY_SLACK;
     size_t call_at = (sizeof (message_t) + texts + 7) & ~(size_t) 7;
     size_t size = call ? call_at + call : sizeof (message_t) + texts;
     message_t *self = pool_alloc (pool, size);

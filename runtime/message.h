@@ -44,7 +44,7 @@ typedef struct message_s {
     uint8_t outcome;        /* troupe_status_t of an answer */
     uint8_t attempts;       /* tries that failed */
     uint8_t from_size;
-    char data[];            /* from NUL, [name of an unknown verb, or of a tick's timer, NUL], body */
+    char data[];            /* from NUL, [name of an unknown verb, or of a tick's timer, NUL], body, COPY_SLACK */
 } message_t;
 
 /*  All that a message says, borrowed from wherever it is. */

@@ -22,6 +22,7 @@ struct registry_s {
     uint32_t count;
     kind_t *kinds[REGISTRY_KINDS_MAX];
     uint16_t slots[KIND_SLOTS];  /* hash of the name -> index + 1 */
+    literals_t literals;
 };
 
 /* ---- names ---- */
@@ -340,7 +341,15 @@ registry_add (registry_t *self, const troupe_kind_t *table, troupe_error_t *erro
     if (!kind)
         return error->status;
     join (self, kind);
+    for (uint32_t at = 0; at < verb_count; at++)
+        literals_add (&self->literals, (const void *) (uintptr_t) kind->verbs[at].run);
     return TROUPE_OK;
+}
+
+const literals_t *
+registry_literals (const registry_t *self)
+{
+    return &self->literals;
 }
 
 const kind_t *

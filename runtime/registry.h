@@ -8,6 +8,7 @@
 #ifndef RUNTIME_REGISTRY_H
 #define RUNTIME_REGISTRY_H
 
+#include "runtime/base/literals.h"
 #include "runtime/body/schema.h"
 #include <troupe.h>
 
@@ -56,6 +57,9 @@ troupe_status_t registry_add (registry_t *self, const troupe_kind_t *table, trou
 
 /*  These return NULL when there is none such. */
 const kind_t *registry_find (const registry_t *self, const char *name, size_t size);
+/*  The texts in the programs and shared objects of the verbs' functions. */
+const literals_t *registry_literals (const registry_t *self);
+
 const kind_t *registry_at (const registry_t *self, uint32_t index);
 uint32_t registry_count (const registry_t *self);
 

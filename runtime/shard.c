@@ -24,7 +24,8 @@
 
 #define EVICT_BYTES_A_STEP (512u << 10) /* of frames; evicting more would stop the shard for too long */
 #define DUE_A_STEP 512
-#define SOON_MS 2                       /* a frame that nobody waits for closes after so long */
+#define SOON_MS 2                       /* a frame that nobody waits for closes after so long, */
+#define SOON_BUSY_MS 20                 /* or so long when mail waits all the time */
 /*  An open frame of so many takes no turns: one turn and all links may follow */
 #define OPEN_BYTES_MOST (FRAME_BODY_MAX / 4)
 #define BURST_TURNS 256                 /* of the newest, before the oldest gets its turn */
@@ -139,6 +140,7 @@ shard_new (const shard_options_t *options, troupe_error_t *error)
         atomic_init (&self->folded, mark);
         self->now_ms = marks[self->number].time_ms;
         self->turn.shard = self;
+        self->shapes.literals = registry_literals (options->registry);
         self->turn.away.limit = self->turn.reply.limit = self->turn.scratch.limit = TROUPE_TURN_MAX;
         self->sweep.type = DUE_SWEEP;
         self->seal.type = DUE_SEAL;
@@ -263,6 +265,7 @@ shard_want_soon (shard_t *self)
     if (self->wanted || self->wanted_soon)
         return;
     self->wanted_soon = true;
+    self->soon_until_ms = self->now_ms + SOON_BUSY_MS;
     wheel_add (&self->wheel, &self->seal.node, self->now_ms + SOON_MS);
 }
 
@@ -436,6 +439,16 @@ take_letters (shard_t *self)
     }
 }
 
+/*  Mail that waits would have to be written, and most of it is handled in a moment. */
+static void
+moment_is_over (shard_t *self)
+{
+    if (self->fresh_bytes && self->now_ms < self->soon_until_ms)
+        wheel_add (&self->wheel, &self->seal.node, self->now_ms + SOON_MS);
+    else
+        self->wanted = true;
+}
+
 static void
 fire (shard_t *self, due_t *due)
 {
@@ -454,7 +467,7 @@ fire (shard_t *self, due_t *due)
         timer_due (self, OWNER (stored_timer_t, due));
         break;
     case DUE_SEAL:
-        self->wanted = true;
+        moment_is_over (self);
         break;
     case DUE_SWEEP:
         actors_sweep_begin (self);
@@ -495,21 +508,33 @@ look_around (shard_t *self)
     }
 }
 
-/*  Last in, first out within a burst. */
+/*  Last in, first out within a burst. It counts as runnable until its visit is over. */
 static actor_t *
 next_runnable (shard_t *self)
 {
-    actor_t *actor;
     self->run_count -= 1;
     if (++self->burst < BURST_TURNS)
-        actor = self->run[(self->run_head + self->run_count) & (self->run_capacity - 1)];
-    else {
-        self->burst = 0;
-        actor = self->run[self->run_head];
-        self->run_head = (self->run_head + 1) & (self->run_capacity - 1);
-    }
-    actor->flags &= (uint16_t) ~ACTOR_RUNNABLE;
+        return self->run[(self->run_head + self->run_count) & (self->run_capacity - 1)];
+    self->burst = 0;
+    actor_t *actor = self->run[self->run_head];
+    self->run_head = (self->run_head + 1) & (self->run_capacity - 1);
     return actor;
+}
+
+/*  One whose visit was cut short goes on first. One that got new mail meanwhile, mostly from
+ *  itself, goes behind all others, or it would run on while theirs piles up. */
+static void
+visit_is_over (shard_t *self, actor_t *actor, bool goes_on, bool is_cut)
+{
+    actor->flags &= (uint16_t) ~ACTOR_RUNNABLE;
+    if (!goes_on || !actor->first)
+        return;
+    mailbox_make_runnable (self, actor);
+    if (is_cut || !(actor->flags & ACTOR_RUNNABLE))
+        return;
+    uint32_t mask = self->run_capacity - 1;
+    self->run_head = (self->run_head - 1) & mask;
+    self->run[self->run_head] = actor;
 }
 
 /*  Runs turns until the slice is used up; a mailbox is drained to where it
@@ -522,7 +547,7 @@ run_slice (shard_t *self)
     while (left > 0 && self->run_count > 0 && may) {
         actor_t *actor = next_runnable (self);
         uint32_t visit = actor->mail < left ? actor->mail : left;
-        bool goes_on = true;
+        bool goes_on = true, is_cut = visit < actor->mail;
         for (; visit > 0 && goes_on && may; visit--, left--) {
             goes_on = turn_run_next (self, actor);
             if (--until_look == 0 || self->turn.bytes > LARGE_TURN) {
@@ -531,8 +556,7 @@ run_slice (shard_t *self)
                 may = may_run (self);
             }
         }
-        if (goes_on && actor->first)
-            mailbox_make_runnable (self, actor);
+        visit_is_over (self, actor, goes_on, is_cut || visit > 0);
     }
 }
 

@@ -284,14 +284,8 @@ troupe_erase (troupe_turn_t *turn, const char *key)
 troupe_status_t
 troupe_save (troupe_turn_t *turn, const char *key, const char *format, ...)
 {
-    troupe_error_t error;
-    va_list arguments;
-    buffer_reset (&turn->scratch);
-    va_start (arguments, format);
-    troupe_status_t status = pack_append (&turn->scratch, &error, format, arguments);
-    va_end (arguments);
-    if (status != TROUPE_OK)
-        return turn_poison (turn, status, "%s", error.text);
+    if (!TURN_PACK (turn, &turn->scratch, TROUPE_VALUE_MAX, format))
+        return turn->error.status;
     return troupe_store (turn, key, turn->scratch.data, turn->scratch.size);
 }
 
@@ -303,12 +297,7 @@ troupe_fetch (troupe_turn_t *turn, const char *key, const char *format, ...)
         return turn->error.status;
     if (value->is_absent)
         return TROUPE_NOT_FOUND;
-    va_list arguments;
-    va_start (arguments, format);
-    troupe_status_t status = pack_read (value->data, value->size, &turn->arena, turn->poisoned ? NULL : &turn->error,
-                                        format, arguments);
-    va_end (arguments);
-    return status;
+    return TURN_READ (turn, value->data, value->size, format);
 }
 
 /* ---- walks ---- */

@@ -15,8 +15,7 @@
  *  stood (its `failed` cleared) and the error says which place of the format is wrong:
  *  TROUPE_INVALID (format, NULL string, invalid UTF-8, NaN), TROUPE_TOO_LARGE
  *  (the buffer's limit), TROUPE_NO_MEMORY. A NULL format appends nothing.
- *  The hot path, a flat object of short fields: {s:I} costs a few nanoseconds; no
- *  allocation but the buffer's. Keys are C strings and must differ: not checked. */
+ *  No allocation but the buffer's. Keys are C strings and must differ: not checked. */
 troupe_status_t pack_append (buffer_t *to, troupe_error_t *error, const char *format, va_list arguments);
 
 /*  Reads by the format. Strings (s) are returned as C strings: since packed

@@ -4,8 +4,7 @@
  *  In place, without a tree. Fields of an object are mostly read in the order in
  *  which they were packed, so each level remembers where the last one ended and
  *  looks there first; only a field that is not there is searched from the front.
- *  As in pack.c, a loop that knows only flat objects of scalars comes first and
- *  hands over to the general way at whatever it does not expect. The bytes are
+ *  Shards read by shape.c, which comes here for what it does not know. The bytes are
  *  trusted in nothing. Any thread. A failed read has set some of its targets and
  *  not others; the trees among them (o) are given back, so that nobody need ask
  *  which.
@@ -458,100 +457,6 @@ read_value (unpacker_t *self, packed_reader_t *at, char type)
     }
 }
 
-/*  Reads what the fast way has left: the rest of the outermost object, whose next
- *  name was perhaps taken already, or all there is when `fields` is NULL. */
-static bool
-read_left (unpacker_t *self, packed_reader_t *at, fields_t *fields, bool has_name, const char *name)
-{
-    if (!fields)
-        return read_value (self, at, next_type (self));
-    enter (self);
-    return (!has_name || read_field (self, fields, name)) && read_fields (self, fields);
-}
-
-static __attribute__ ((noinline)) troupe_status_t
-read_rest (unpacker_t *self, packed_reader_t *at, fields_t *fields, bool has_name, const char *name,
-           va_list arguments)
-{
-    va_copy (self->arguments, arguments);
-    bool good = read_left (self, at, fields, has_name, name);
-    if (good && next_type (self) != '\0')
-        good = fault (self, "only one value is wanted");
-    va_end (self->arguments);
-    for (tree_t *note = self->trees; note && !good; note = note->next) {
-        json_decref (*note->target);
-        *note->target = NULL;
-    }
-    return good ? TROUPE_OK : self->status;
-}
-
-/*  Of the types that the fast way knows. */
-static inline bool
-is_plain (const char *type)
-{
-    return type[0] == 'I' || (type[0] == 's' && type[1] != '#');
-}
-
-/*  The fast way's cursor is two plain pointers, which stay in registers. Whether the
- *  next key is this name: the place of its value, else NULL. */
-static inline const uint8_t *
-behind_key (const uint8_t *at, const uint8_t *end, const char *name)
-{
-    size_t size = at < end ? (size_t) *at - 0xa0 : SIZE_MAX;
-    if (size > 31 || size >= (size_t) (end - at) || !name)
-        return NULL;
-    at += 1;
-    for (size_t index = 0; index < size; index++)
-        if (name[index] != (char) at[index] || name[index] == '\0')
-            return NULL;
-    return name[size] == '\0' ? at + size : NULL;
-}
-
-/*  An unsigned number of 1, 2, 4 or 8 bytes; it may be too large for what it becomes. */
-static inline uint64_t
-read_wide (const uint8_t *at, unsigned width)
-{
-    uint64_t number = 0;
-    memcpy ((uint8_t *) &number + 8 - width, at, width);
-    return __builtin_bswap64 (number);
-}
-
-/*  Counters and the like: mostly not below zero. */
-static inline const uint8_t *
-behind_integer (const uint8_t *at, const uint8_t *end, json_int_t *integer)
-{
-    size_t left = (size_t) (end - at);
-    if (left && *at < 0x80) {
-        *integer = *at;
-        return at + 1;
-    }
-    if (left > 2 && *at == 0xcd) {
-        *integer = (json_int_t) read_wide (at + 1, 2);
-        return at + 3;
-    }
-    if (left > 4 && *at == 0xce) {
-        *integer = (json_int_t) read_wide (at + 1, 4);
-        return at + 5;
-    }
-    packed_value_t value;
-    packed_reader_t reader = { at, end };
-    if (!packed_next (&reader, &value) || value.type != PACKED_INT)
-        return NULL;
-    *integer = value.integer;
-    return reader.at;
-}
-
-/*  Short strings only. */
-static inline const uint8_t *
-behind_string (const uint8_t *at, const uint8_t *end, arena_t *strings, const char **string)
-{
-    size_t size = at < end ? (size_t) *at - 0xa0 : SIZE_MAX;
-    if (size > 31 || size >= (size_t) (end - at) || memchr (at + 1, '\0', size))
-        return NULL;
-    *string = arena_string (strings, at + 1, size);
-    return *string ? at + 1 + size : NULL;
-}
-
 troupe_status_t
 pack_read (const void *body, size_t size, arena_t *strings, troupe_error_t *error, const char *format,
            va_list arguments)
@@ -559,46 +464,21 @@ pack_read (const void *body, size_t size, arena_t *strings, troupe_error_t *erro
     if (!format)
         return TROUPE_OK;
     const uint8_t *begin = size ? body : null_body;
-    const uint8_t *at = begin, *end = begin + (size ? size : sizeof null_body);
-    const char *next = format, *name = NULL, *string;
-    bool has_name = false;
-    uint32_t index = 0, count = (uint32_t) *at - 0x80;
-    bool flat = *next == '{' && count <= 15;
-    json_int_t integer;
-    at += flat;
-    next += flat;
-    for (; flat && next[0] == 's' && next[1] == ':' && is_plain (next + 2); index++) {
-        name = va_arg (arguments, const char *);
-        has_name = true;
-        next += 2;
-        const uint8_t *behind = index < count ? behind_key (at, end, name) : NULL;
-        if (behind && *next == 'I') {
-            behind = behind_integer (behind, end, &integer);
-            if (behind)
-                *va_arg (arguments, json_int_t *) = integer;
-        } else if (behind) {
-            behind = behind_string (behind, end, strings, &string);
-            if (behind)
-                *va_arg (arguments, const char **) = string;
-        }
-        if (!behind)
-            break;
-        at = behind;
-        has_name = false;
-        next += 1;
-        next += *next == ',';
-        next += *next == ' ';
-    }
-    if (flat && !has_name && next[0] == '}' && next[1] == '\0')
-        return TROUPE_OK;
-    packed_reader_t reader = { at, end };
-    fields_t fields = { .first = { begin + 1, end }, .at = reader, .count = count, .index = index };
+    packed_reader_t reader = { begin, begin + (size ? size : sizeof null_body) };
     unpacker_t self;  /* not as a whole: the path is long, and written before it is read */
     self.strings = strings;
     self.error = error;
-    self.format = format;
-    self.next = next;
+    self.format = self.next = format;
     self.depth = 0;
     self.trees = NULL;
-    return read_rest (&self, &reader, flat ? &fields : NULL, has_name, name, arguments);
+    va_copy (self.arguments, arguments);
+    bool good = read_value (&self, &reader, next_type (&self));
+    if (good && next_type (&self) != '\0')
+        good = fault (&self, "only one value is wanted");
+    va_end (self.arguments);
+    for (tree_t *note = self.trees; note && !good; note = note->next) {
+        json_decref (*note->target);
+        *note->target = NULL;
+    }
+    return good ? TROUPE_OK : self.status;
 }
