@@ -258,6 +258,8 @@ send_far (troupe_turn_t *turn, const char *to, size_t size, const char *name, ui
     shard_t *self = turn->shard;
     address_t address;
     troupe_error_t error;
+    if (!admit (turn, turn->scratch.size + size, "send"))
+        return false;
     if (address_parse (to ? to : "", size, &address, &error) != TROUPE_OK) {
         turn_poison (turn, error.status, "%s", error.text);
         return false;
@@ -316,7 +318,7 @@ send (troupe_turn_t *turn, const char *to, const char *name, uint8_t flags)
         size_t size = to ? strnlen (to, TROUPE_ADDRESS_MAX + 1) : 0;
         actor = look_up (self, to, size, name, &verb);
         if (!actor)
-            return admit (turn, turn->scratch.size + size, "send") && send_far (turn, to, size, name, flags, id) ? id : 0;
+            return send_far (turn, to, size, name, flags, id) ? id : 0;
         *known = (resolved_t) { to, actor, verb };
         self->has_resolved = true;
     }
@@ -596,11 +598,15 @@ publish (troupe_turn_t *turn, const char *name, const char *key)
 troupe_status_t
 troupe_publish (troupe_turn_t *turn, const char *channel, const char *format, ...)
 {
-    return TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format) ? publish (turn, channel, NULL) : turn->error.status;
+    if (!TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format))
+        return turn->error.status;
+    return publish (turn, channel, NULL);
 }
 
 troupe_status_t
 troupe_publish_key (troupe_turn_t *turn, const char *channel, const char *key, const char *format, ...)
 {
-    return TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format) ? publish (turn, channel, key ? key : "") : turn->error.status;
+    if (!TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format))
+        return turn->error.status;
+    return publish (turn, channel, key ? key : "");
 }
