@@ -1,19 +1,14 @@
 /*  inspect.c - `troupe inspect user/42`: what is known of one actor, without waking it.
  *
- *  DESIGN
- *  State is bytes to the runtime. Here it is shown as the first of these that it
- *  can be: a packed value (troupe_save), text, an integer of 4 or 8 bytes, hex.
- *  That is a guess for a human eye; --json gives the bytes in base64.
+ *  Values are shown by a guess (shown.h); --json gives their bytes in base64.
  */
 #include "commands/remote.h"
+#include "commands/shown.h"
 #include "commands/text.h"
-#include "runtime/base/bytes.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/utf8.h"
-#include "runtime/body/json.h"
 #include "runtime/body/packed.h"
 
-#include <ctype.h>
+#include <stdlib.h>
 
 #define SHOWN_MAX 96  /* characters of a value */
 
@@ -23,51 +18,15 @@ static const option_t options[] = {
     { NULL }
 };
 
-/* ---- values ---- */
-
-static bool
-is_printable (const uint8_t *bytes, size_t size)
-{
-    if (size == 0 || !utf8_is_valid (bytes, size))
-        return false;
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] < 0x20 || bytes[i] == 0x7f)
-            return false;
-    return true;
-}
-
-/*  A lone byte below 128 is a packed value too, but hardly was meant as one. */
-static bool
-print_packed (const uint8_t *bytes, size_t size)
-{
-    buffer_t text = { 0 };
-    bool shown = size > 1 && packed_is_valid (bytes, size)
-                 && json_from_packed (bytes, size, &text, NULL) == TROUPE_OK;
-    if (shown)
-        printf ("%.*s%s", (int) (text.size < SHOWN_MAX ? text.size : SHOWN_MAX), (const char *) text.data,
-                text.size > SHOWN_MAX ? " ..." : "");
-    buffer_clear (&text);
-    return shown;
-}
-
 static void
-print_bytes (const uint8_t *bytes, size_t size)
+print_value (const uint8_t *bytes, size_t size)
 {
-    size_t shown = size < SHOWN_MAX / 2 ? size : SHOWN_MAX / 2;
-    if (is_printable (bytes, size))
-        printf ("\"%.*s\"%s", (int) (size < SHOWN_MAX ? size : SHOWN_MAX), (const char *) bytes,
-                size > SHOWN_MAX ? " ..." : "");
-    else if (print_packed (bytes, size))
-        ;
-    else if (size == 8)
-        printf ("%lld", (long long) get_le64 (bytes));
-    else if (size == 4)
-        printf ("%ld", (long) (int32_t) get_le32 (bytes));
-    else {
-        for (size_t i = 0; i < shown; i++)
-            printf ("%02x", bytes[i]);
-        printf ("%s", size > shown ? " ..." : "");
-    }
+    json_t *shown = shown_value (bytes, size);
+    char *text = json_dumps (shown, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (text)
+        printf ("%.*s%s", SHOWN_MAX, text, strlen (text) > SHOWN_MAX ? " ..." : "");
+    free (text);
+    json_decref (shown);
 }
 
 /* ---- the packed answer ---- */
@@ -132,7 +91,7 @@ print_state (const wire_message_t *actor)
         size_t size = 0;
         (void) !wire_bytes (&row, "value", &bytes, &size, NULL);
         printf ("  %-24s %9s  ", text_of (&row, "key", key, sizeof key), text_bytes (size, size_text));
-        print_bytes (bytes, size);
+        print_value (bytes, size);
         putchar ('\n');
     }
 }

@@ -553,6 +553,12 @@ world_close_door (world_t *self, troupe_status_t why)
             shard_close_door (self->shards[i], why);
 }
 
+const registry_t *
+world_registry (const world_t *self)
+{
+    return self->registry;
+}
+
 uint32_t
 world_shards (const world_t *self)
 {

@@ -132,6 +132,7 @@ bool world_is_quiet (const world_t *self);
 /*  Whether the disk was full at the last commit. */
 bool world_is_full (const world_t *self);
 
+const registry_t *world_registry (const world_t *self);  /* NULL when it is off */
 uint32_t world_shards (const world_t *self);
 shard_t *world_shard (world_t *self, uint16_t number);  /* NULL when it is off */
 disk_t *world_disk (world_t *self);
