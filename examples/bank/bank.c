@@ -6,8 +6,9 @@
  *  refuses, its answer brings the money back.
  */
 
+#include "bank.h"
+
 #include <stdio.h>
-#include <troupe.h>
 
 static json_int_t
 balance_of (troupe_turn_t *turn)
@@ -90,10 +91,4 @@ static const troupe_verb_t verbs[] = {
       .doc = "How much there is." },
     { NULL }
 };
-static const troupe_kind_t account = { "account", .version = 1, .verbs = verbs, .doc = "A bank account." };
-
-int
-main (int argc, char **argv)
-{
-    return troupe_main (argc, argv, &account, NULL);
-}
+const troupe_kind_t account = { "account", .version = 1, .verbs = verbs, .doc = "A bank account." };

@@ -1,6 +1,6 @@
-/*  runner.c - a durable realtime server in thirty lines. */
+/*  runner.c - runners who count their laps, and their coach. */
 
-#include <troupe.h>
+#include "runner.h"
 
 static troupe_status_t
 lap (troupe_turn_t *turn)
@@ -23,7 +23,7 @@ static const troupe_channel_t channels[] = {
     { "live", .keep = 1000, .allow = TROUPE_SIGNED_IN, .doc = "Every lap as it is run." },
     { NULL }
 };
-static const troupe_kind_t runner = { "runner", .version = 1, .verbs = verbs, .channels = channels };
+const troupe_kind_t runner = { "runner", .version = 1, .verbs = verbs, .channels = channels };
 
 /* ---- the coach hears of those who finished ---- */
 
@@ -61,10 +61,4 @@ static const troupe_verb_t coach_verbs[] = {
     { "list", list, .reads = true, .allow = TROUPE_SIGNED_IN, .gives = "finished:array", .doc = "Who finished." },
     { NULL }
 };
-static const troupe_kind_t coach = { "coach", .version = 1, .verbs = coach_verbs };
-
-int
-main (int argc, char **argv)
-{
-    return troupe_main (argc, argv, &runner, &coach, NULL);
-}
+const troupe_kind_t coach = { "coach", .version = 1, .verbs = coach_verbs };
