@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define SEEDS 200
+#define SEEDS 50
 #define ACCOUNTS 5
 #define TRANSFERS 20
 

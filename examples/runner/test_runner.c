@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#define SEEDS 100
+#define SEEDS 50
 #define LAPS 12
 
 static const troupe_kind_t *const kinds[] = { &runner, &coach, NULL };
