@@ -238,21 +238,33 @@ state_lmdb_held_by_another_process_names_its_pid (void **state)
     open_lmdb ();
 }
 
+/*  Folds until it is killed; says so after the first. */
+static _Noreturn void
+fold_for_ever (int ready)
+{
+    port = state_lmdb_new (PLACE, false, 0, 0, NULL);
+    if (port)
+        fold_cut ();
+    for (ssize_t said = write (ready, "r", 1); port && said == 1;)
+        fold_cut ();
+    _exit (1);
+}
+
 static void
 state_lmdb_killed_while_folding_is_one_whole_fold (void **state)
 {
     (void) state;
+    int ready[2];
+    char byte;
+    assert_int_equal (pipe (ready), 0);
     for (int round = 0; round < 12; round++) {
         state_lmdb_destroy (&port);
         pid_t child = fork ();
         assert_true (child >= 0);
-        if (child == 0) {
-            port = state_lmdb_new (PLACE, false, 0, 0, NULL);
-            while (port)
-                fold_cut ();
-            _exit (1);
-        }
-        usleep (3000 + (unsigned) round * 2711);
+        if (child == 0)
+            fold_for_ever (ready[1]);
+        assert_int_equal (read (ready[0], &byte, 1), 1);
+        usleep ((unsigned) round * 2711);
         kill (child, SIGKILL);
         waitpid (child, NULL, 0);
         open_lmdb ();
@@ -266,6 +278,8 @@ state_lmdb_killed_while_folding_is_one_whole_fold (void **state)
         }
     }
     assert_true (marks[0].frame > 0);
+    close (ready[0]);
+    close (ready[1]);
 }
 
 static bool
