@@ -8,6 +8,11 @@
  *  Whoever asks for a fold waits for a run that began after he asked: runs are
  *  counted, an asker wants the next number.
  *
+ *  A fold is spread over half of the time between folds, so that its commits and
+ *  the processor that it takes are never felt: between its transactions it waits
+ *  until its share of the time is over. The more is unfolded, the shorter that time; it
+ *  is none when memory gets short, when a shard urges, and when somebody waits.
+ *
  *  A fold that finds no space loses nothing: it is tried again each second, and
  *  the bounds of the shards close their doors meanwhile.
  */
@@ -21,6 +26,7 @@
 
 #define MS_NS 1000000ull
 #define RETRY_NS (1000 * MS_NS)
+#define SPREAD_SHARE 2          /* a fold takes one of so many parts of the time between folds */
 
 struct checkpointer_s {
     /* fixed after start */
@@ -35,6 +41,9 @@ struct checkpointer_s {
     _Atomic uint64_t prepared_at;   /* written bytes when segments were last looked after */
 
     /* owner: the thread */
+    uint64_t began_ns;              /* the fold that runs */
+    uint64_t wanted;                /* runs that this one serves */
+    bool is_hurried;                /* it does not wait */
     bool is_full;                   /* the last fold found no space */
     bool is_short;                  /* has_room said no */
 
@@ -80,6 +89,13 @@ check_status (checkpointer_t *self, troupe_status_t status, const troupe_error_t
     check_failed ("a broken state stops the node", __FILE__, __LINE__);
 }
 
+static bool
+wants_preparing (checkpointer_t *self, uint64_t written_bytes)
+{
+    return written_bytes - atomic_load_explicit (&self->prepared_at, memory_order_relaxed)
+           >= self->options.prepare_bytes;
+}
+
 static void
 prepare (checkpointer_t *self)
 {
@@ -90,12 +106,48 @@ prepare (checkpointer_t *self)
     self->is_short = !self->options.has_room (self->options.arg);
 }
 
+/*  Whether the fold that runs should end soon. */
+static bool
+is_hurried (checkpointer_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    bool is_awaited = self->runs_wanted > self->wanted || self->is_stopping;
+    pthread_mutex_unlock (&self->lock);
+    return self->is_hurried || is_awaited || atomic_load_explicit (&self->is_urgent, memory_order_relaxed);
+}
+
+/*  The time after the fold's begin at which so much of it should be done: none
+ *  when twice the bytes are unfolded from which a fold begins by itself. */
+static uint64_t
+spread_ns (const checkpointer_t *self, uint64_t done, uint64_t all)
+{
+    double unfolded = (double) journal_counts (self->store->journal).unfolded_bytes;
+    double calm = 1 - unfolded / (2.0 * (double) self->options.most_bytes);
+    double whole_ns = (double) (self->options.every_ms * MS_NS / SPREAD_SHARE) * (calm > 0 ? calm : 0);
+    return (uint64_t) (whole_ns * (double) done / (double) all);
+}
+
+/*  The journal goes on meanwhile: it needs its segments. */
 static void
-fold (checkpointer_t *self)
+pause_fold (void *arg, uint64_t done, uint64_t all)
+{
+    checkpointer_t *self = arg;
+    for (bool is_over = false; !is_over;) {
+        if (wants_preparing (self, journal_counts (self->store->journal).written_bytes))
+            prepare (self);
+        uint64_t until_ns = self->began_ns + spread_ns (self, done, all), now_ns = clock_monotonic_ns ();
+        is_over = now_ns >= until_ns || is_hurried (self) || !gate_wait (&self->gate, until_ns - now_ns);
+    }
+}
+
+/*  For those who asked for it; for none of them: because it was due. */
+static void
+fold (checkpointer_t *self, bool is_awaited)
 {
     troupe_error_t error = { TROUPE_OK, "" };
+    self->began_ns = clock_monotonic_ns ();
     atomic_store_explicit (&self->since_ns, 0, memory_order_relaxed);
-    atomic_store_explicit (&self->is_urgent, false, memory_order_relaxed);
+    self->is_hurried = atomic_exchange_explicit (&self->is_urgent, false, memory_order_relaxed) || is_awaited;
     troupe_status_t status = store_fold (self->store, &error);
     check_status (self, status, &error);
     bool is_full = status != TROUPE_OK;
@@ -108,6 +160,7 @@ fold (checkpointer_t *self)
     pthread_mutex_lock (&self->lock);
     self->last = error;
     pthread_mutex_unlock (&self->lock);
+    gate_open (&self->gate);  /* what opened it during the fold is looked at now */
 }
 
 /*  Those who asked before the fold are told after it. */
@@ -128,13 +181,13 @@ run (void *arg)
     for (bool is_last = false; !is_last;) {
         gate_wait (&self->gate, sleep_ns (self));
         pthread_mutex_lock (&self->lock);
-        uint64_t wanted = self->runs_wanted;
+        uint64_t wanted = self->wanted = self->runs_wanted;
         bool is_asked = wanted > self->runs_done;
         is_last = self->is_stopping;
         pthread_mutex_unlock (&self->lock);
         prepare (self);
         if (is_asked || is_last || is_due (self))
-            fold (self);
+            fold (self, is_asked || is_last);
         finish_runs (self, wanted, is_last);
     }
     return NULL;
@@ -161,6 +214,8 @@ checkpointer_start (checkpointer_t *self, troupe_error_t *error)
     CHECK (!self->has_thread);
     if (journal_counts (self->store->journal).unfolded_bytes > 0)
         atomic_store_explicit (&self->since_ns, clock_monotonic_ns (), memory_order_relaxed);
+    checkpoint_pace_t pace = { CHECKPOINT_CHANGES, pause_fold, self };
+    checkpoint_set_pace (self->store->checkpoint, &pace);
     gate_open (&self->gate);  /* a first look at segments and room */
     troupe_status_t status = thread_start (&self->thread, "troupe-fold", run, self, error);
     self->has_thread = status == TROUPE_OK;
@@ -175,8 +230,7 @@ checkpointer_committed (checkpointer_t *self)
     if (is_first)
         atomic_store_explicit (&self->since_ns, clock_monotonic_ns (), memory_order_relaxed);
     if (is_first || counts.unfolded_bytes >= self->options.most_bytes
-        || counts.written_bytes - atomic_load_explicit (&self->prepared_at, memory_order_relaxed)
-               >= self->options.prepare_bytes)
+        || wants_preparing (self, counts.written_bytes))
         gate_open (&self->gate);
 }
 

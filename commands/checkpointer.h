@@ -2,8 +2,9 @@
  *
  *  It folds when the oldest unfolded frame is old enough, when there is much to
  *  fold, when it is asked to, and at the end; with nothing to fold it sleeps.
- *  Between folds it keeps a segment of the journal ready and looks at the free
- *  space of the disk.
+ *  A fold takes its time, unless somebody waits for it or much is unfolded.
+ *  Meanwhile and between folds it keeps a segment of the journal ready and looks
+ *  at the free space of the disk.
  */
 #ifndef COMMANDS_CHECKPOINTER_H
 #define COMMANDS_CHECKPOINTER_H

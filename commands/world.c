@@ -297,7 +297,11 @@ make_journal (world_t *self, troupe_error_t *error)
     if (!self->journal)
         return error->status;
     self->checkpoint = checkpoint_new (self->journal, &self->port, on_folded, self);
-    return self->checkpoint ? TROUPE_OK : error_set (error, TROUPE_NO_MEMORY, "no memory for a checkpoint");
+    if (!self->checkpoint)
+        return error_set (error, TROUPE_NO_MEMORY, "no memory for a checkpoint");
+    checkpoint_pace_t pace = { self->options.fold_changes ? self->options.fold_changes : CHECKPOINT_CHANGES, NULL, NULL };
+    checkpoint_set_pace (self->checkpoint, &pace);
+    return TROUPE_OK;
 }
 
 static troupe_status_t

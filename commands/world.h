@@ -60,6 +60,7 @@ typedef struct {
     uint64_t segment_size;
     uint32_t spare_segments;
     uint32_t weights[WORLD_ACTIONS];  /* how eagerly each is chosen when it can be; 0: 1 */
+    uint32_t fold_changes;            /* of one transaction of a fold, at most; 0: CHECKPOINT_CHANGES */
     uint32_t meanwhile_most;          /* things that happen in the middle of a commit or fold, at most */
     world_faults_t faults;
     world_watch_t watch;

@@ -22,7 +22,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define EVICT_BYTES_A_STEP (512u << 10) /* of frames; evicting more would stop the shard for too long */
+#define EVICT_BYTES_A_STEP (64u << 10)  /* of frames; evicting more would stop the shard for too long */
+#define EVICT_SHARE_A_STEP 128          /* or a part of all, so that it keeps up with what a step adds */
 #define DUE_A_STEP 512
 #define SOON_MS 2                       /* a frame that nobody waits for closes after so long, */
 #define SOON_BUSY_MS 20                 /* or so long when mail waits all the time */
@@ -352,7 +353,10 @@ evict (shard_t *self)
     uint64_t mark = self->state->view_renew (self->view);
     self->view_held = true;
     CHECK (mark >= folded);
-    for (uint64_t bytes = 0; self->evicted < folded && bytes < EVICT_BYTES_A_STEP;) {
+    uint64_t most = self->unfolded_bytes / EVICT_SHARE_A_STEP;
+    if (most < EVICT_BYTES_A_STEP)
+        most = EVICT_BYTES_A_STEP;
+    for (uint64_t bytes = 0; self->evicted < folded && bytes < most;) {
         frame_t *frame = self->unfolded;
         CHECK (frame && frame->number == self->evicted + 1);
         overlay_evict (&self->overlay, frame);

@@ -195,22 +195,23 @@ gather_shard (gather_t *self, const frame_t *const *frames, size_t count)
  *  All shards
  * ------------------------------------------------------------------ */
 
-/*  The frames by shard, in each as in the list: a counting sort. `starts` gets
- *  the place of each shard's first one, and the end. */
+/*  A counting sort. */
 static void
-sort_frames (const frame_t *frames, const frame_t **sorted, size_t starts[STATE_SHARDS_MAX + 1])
+sort_frames (changes_t *self, const frame_t *frames)
 {
     size_t ends[STATE_SHARDS_MAX] = { 0 }, at = 0;
-    for (const frame_t *frame = frames; frame; frame = frame->next)
+    for (const frame_t *frame = frames; frame; frame = frame->next) {
+        self->bytes_all += frame->body.size;
         ends[frame->shard]++;
-    for (size_t shard = 0; shard < STATE_SHARDS_MAX; shard++) {
-        starts[shard] = at;
-        at += ends[shard];
-        ends[shard] = starts[shard];
     }
-    starts[STATE_SHARDS_MAX] = at;
+    for (size_t shard = 0; shard < STATE_SHARDS_MAX; shard++) {
+        self->starts[shard] = at;
+        at += ends[shard];
+        ends[shard] = self->starts[shard];
+    }
+    self->starts[STATE_SHARDS_MAX] = at;
     for (const frame_t *frame = frames; frame; frame = frame->next)
-        sorted[ends[frame->shard]++] = frame;
+        self->sorted[ends[frame->shard]++] = frame;
 }
 
 static size_t
@@ -225,34 +226,52 @@ count_frames (const frame_t *frames)
 }
 
 bool
-changes_gather (changes_t *self, const frame_t *frames)
+changes_open (changes_t *self, const frame_t *frames)
 {
-    CHECK (!self->items);
-    size_t count = count_frames (frames), starts[STATE_SHARDS_MAX + 1];
-    const frame_t **sorted = memory_alloc (count * sizeof (const frame_t *));
+    *self = (changes_t) { 0 };
+    self->sorted = memory_alloc ((count_frames (frames) + 1) * sizeof (const frame_t *));
+    if (self->sorted)
+        sort_frames (self, frames);
+    return self->sorted;
+}
+
+bool
+changes_next (changes_t *self, size_t least)
+{
     gather_t gather = { 0 };
-    bool is_done = sorted;
-    if (is_done)
-        sort_frames (frames, sorted, starts);
-    for (size_t shard = 0; is_done && shard < STATE_SHARDS_MAX; shard++) {
-        if (starts[shard + 1] > starts[shard])
-            is_done = gather_shard (&gather, sorted + starts[shard], starts[shard + 1] - starts[shard]);
+    bool is_done = true;
+    memory_free (self->items);
+    self->bytes_before += self->bytes;
+    self->bytes = 0;
+    while (is_done && !changes_at_end (self) && gather.found.size / sizeof *self->items < least) {
+        const frame_t *const *frames = self->sorted + self->starts[self->shard];
+        size_t count = self->starts[self->shard + 1] - self->starts[self->shard];
+        is_done = count == 0 || gather_shard (&gather, frames, count);
+        for (size_t i = 0; i < count; i++)
+            self->bytes += frames[i]->body.size;
+        self->frames += count;
+        self->shard++;
     }
-    memory_free (sorted);
     memory_free (gather.spare);
     buffer_clear (&gather.items);
     if (!is_done)
         buffer_clear (&gather.found);
     self->items = (state_change_t *) gather.found.data;
     self->count = gather.found.size / sizeof *self->items;
-    self->frames = is_done ? count : 0;
-    self->ops = is_done ? gather.ops : 0;
+    self->ops += gather.ops;
     return is_done;
 }
 
+bool
+changes_at_end (const changes_t *self)
+{
+    return self->starts[self->shard] == self->starts[STATE_SHARDS_MAX];
+}
+
 void
-changes_clear (changes_t *self)
+changes_close (changes_t *self)
 {
     memory_free (self->items);
+    memory_free (self->sorted);
     memset (self, 0, sizeof *self);
 }

@@ -10,6 +10,11 @@
  *  since their changes are absolute, but it never happens here: a frame that
  *  is not its shard's next one is a broken promise of the journal and asserts.
  *
+ *  What a commit of the tree writes stands in the way of the journal's syncs,
+ *  so a transaction is small. They go through the keys from first to last, once: a
+ *  page of the tree is written by one of them, rarely by two, as often as if
+ *  they were one. A fold that ends on the way is begun anew by the next run.
+ *
  *  One thread's. It looks at frames and at the port of the state, never at a shard.
  */
 #include "storage/checkpoint.h"
@@ -21,6 +26,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#define TRANSACTION_BYTES (1u << 20)  /* of values, from which a transaction is closed */
+
 struct checkpoint_s {
     /* fixed after start */
     journal_t *journal;
@@ -28,6 +35,7 @@ struct checkpoint_s {
     uint32_t shards;
     void (*on_folded) (void *arg, uint16_t shard, uint64_t frame);
     void *arg;
+    checkpoint_pace_t pace;
 
     /* owner: the checkpoint's thread */
     frame_t *pending, *pending_last;  /* taken and not folded, in LSN order */
@@ -35,6 +43,8 @@ struct checkpoint_s {
     uint64_t trimmed_lsn;             /* the journal was trimmed up to it */
     state_mark_t *marks;              /* of the state */
     state_mark_t *next_marks;         /* with `pending` folded */
+
+    atomic_uint copies;               /* shared: folds are one transaction; begin_copy's release pairs with fold_pending */
 
     /* shared: atomic, counts only, pairs with nothing */
     atomic_uint_fast64_t folds, frames, ops, keys;
@@ -51,6 +61,7 @@ checkpoint_new (journal_t *journal, state_port_t *state,
     self->state = state;
     self->shards = state->identity (state->self)->shards;
     self->on_folded = on_folded;
+    self->pace.most_changes = CHECKPOINT_CHANGES;
     self->arg = arg;
     self->marks = memory_zalloc (self->shards * sizeof *self->marks);
     self->next_marks = memory_zalloc (self->shards * sizeof *self->next_marks);
@@ -96,21 +107,85 @@ take_frames (checkpoint_t *self)
     }
 }
 
+void
+checkpoint_set_pace (checkpoint_t *self, const checkpoint_pace_t *pace)
+{
+    CHECK (pace->most_changes > 0);
+    self->pace = *pace;
+}
+
+void
+checkpoint_begin_copy (checkpoint_t *self)
+{
+    atomic_fetch_add_explicit (&self->copies, 1, memory_order_release);
+}
+
+void
+checkpoint_end_copy (checkpoint_t *self)
+{
+    CHECK (atomic_fetch_sub_explicit (&self->copies, 1, memory_order_release) > 0);
+}
+
+/*  How many of the changes one transaction takes. */
+static size_t
+transaction_size (const state_change_t *changes, size_t count, size_t most)
+{
+    size_t size = 0;
+    for (uint64_t bytes = 0; size < count && size < most && bytes < TRANSACTION_BYTES; size++)
+        bytes += changes[size].op.kind == FRAME_PUT ? changes[size].op.value_size : 0;
+    return size;
+}
+
+/*  So many changes of the portion are in the tree. */
+static void
+rest (const checkpoint_t *self, const changes_t *changes, size_t done)
+{
+    if (self->pace.pause)
+        self->pace.pause (self->pace.arg, changes->bytes_before + changes->bytes * done / changes->count,
+                          changes->bytes_all);
+}
+
+static troupe_status_t
+fold_portion (checkpoint_t *self, const changes_t *changes, bool is_whole, uint64_t *keys, troupe_error_t *error)
+{
+    troupe_status_t status;
+    size_t at = 0;
+    do {
+        const state_change_t *items = changes->items ? changes->items + at : NULL;
+        size_t left = changes->count - at;
+        size_t count = is_whole ? left : transaction_size (items, left, self->pace.most_changes);
+        bool is_last = count == left && changes_at_end (changes);
+        status = self->state->fold (self->state->self, items, count, is_last ? self->next_marks : self->marks, error);
+        at += count;
+        if (status == TROUPE_OK && !is_last)
+            rest (self, changes, at);
+    } while (status == TROUPE_OK && at < changes->count);
+    *keys += changes->count;
+    return status;
+}
+
 static troupe_status_t
 fold_pending (checkpoint_t *self, troupe_error_t *error)
 {
-    changes_t changes = { 0 };
-    if (!changes_gather (&changes, self->pending))
-        return error_set (error, TROUPE_NO_MEMORY, "no memory to sort the changes of a checkpoint");
-    troupe_status_t status = self->state->fold (self->state->self, changes.items, changes.count, self->next_marks,
-                                                error);
+    bool is_whole = atomic_load_explicit (&self->copies, memory_order_acquire) > 0;
+    changes_t changes;
+    uint64_t keys = 0;
+    bool has_memory = changes_open (&changes, self->pending);
+    troupe_status_t status = TROUPE_OK;
+    do {
+        has_memory = has_memory && changes_next (&changes, is_whole ? SIZE_MAX : self->pace.most_changes);
+        if (has_memory)
+            status = fold_portion (self, &changes, is_whole, &keys, error);
+        else
+            status = error_set (error, TROUPE_NO_MEMORY, "no memory to sort the changes of a checkpoint");
+    } while (status == TROUPE_OK && !changes_at_end (&changes));
     if (status == TROUPE_OK) {
         atomic_fetch_add_explicit (&self->folds, 1, memory_order_relaxed);
         atomic_fetch_add_explicit (&self->frames, changes.frames, memory_order_relaxed);
         atomic_fetch_add_explicit (&self->ops, changes.ops, memory_order_relaxed);
-        atomic_fetch_add_explicit (&self->keys, changes.count, memory_order_relaxed);
+        atomic_fetch_add_explicit (&self->keys, keys, memory_order_relaxed);
     }
-    changes_clear (&changes);
+    changes_close (&changes);
     return status;
 }
 

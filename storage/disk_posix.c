@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define ZEROS_SIZE (256u << 10)  /* bytes of one write when a file is filled */
+#define FILL_STEP (1u << 20)     /* filled bytes that may wait for the disk */
 
 typedef struct {
     disk_t port;
@@ -145,6 +146,19 @@ reserve (int fd, uint64_t from, uint64_t to)
     }
 }
 
+/*  Waits until the disk has these bytes, so that the sync of all of them does not
+ *  hold up syncs of other files for long. Nothing counts as durable by it; but an error that
+ *  is told here is not told by that sync again. */
+static troupe_status_t
+write_back (posix_t *disk, const disk_file_t *file, uint64_t at, troupe_error_t *error)
+{
+    if (sync_file_range (file->fd, (off_t) at, FILL_STEP, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE
+                                                              | SYNC_FILE_RANGE_WAIT_AFTER) == 0)
+        return TROUPE_OK;
+    bool is_unknown = errno == ENOSYS || errno == EINVAL || errno == ESPIPE;
+    return is_unknown ? TROUPE_OK : fail (disk, errno, "fill", file->name, error);
+}
+
 static troupe_status_t
 fill_file (void *self, disk_file_t *file, uint64_t size, troupe_error_t *error)
 {
@@ -162,6 +176,8 @@ fill_file (void *self, disk_file_t *file, uint64_t size, troupe_error_t *error)
         size_t some = size - at < ZEROS_SIZE ? size - at : ZEROS_SIZE;
         status = write_file (self, file, at, zeros, some, error);
         at += some;
+        if (status == TROUPE_OK && at % FILL_STEP == 0)
+            status = write_back (self, file, at - FILL_STEP, error);
     }
     memory_free (zeros);
     return status;

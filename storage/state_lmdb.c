@@ -330,7 +330,9 @@ apply_all (state_lmdb_t *self, MDB_txn *txn, const state_change_t *changes, size
     for (size_t i = 0; i < count && code == 0; i++)
         code = apply_change (&fold, &changes[i]);
     mdb_cursor_close (fold.cursor);
-    return code ? code : state_lmdb_put_meta (txn, self->dbi, &self->identity, marks);
+    if (code == 0 && memcmp (marks, self->marks, self->identity.shards * sizeof *marks) != 0)
+        code = state_lmdb_put_meta (txn, self->dbi, &self->identity, marks);
+    return code;
 }
 
 static troupe_status_t

@@ -1,10 +1,11 @@
 /*  store_copy.c - backups of a running store, and stores made out of backups.
  *
  *  DESIGN
- *  A fold moves the marks of all shards to one place in the journal's order in
- *  one transaction. So every snapshot of the state is a consistent cut through all
- *  shards, and a copy of one snapshot is a backup: no frames need to go with it,
- *  and the node need not stop. The fold before it only makes it fresh. What was
+ *  A fold moves the marks of all shards to one place in the journal's order; while
+ *  a copy is made it is one transaction. So every snapshot of the state is then a
+ *  consistent cut through all shards, and a copy of one snapshot is a backup: no
+ *  frames need to go with it, and the node need not stop. The fold before it makes
+ *  it fresh, and ends what an earlier one in several transactions had begun. What was
  *  copied is then read back and checked, since a backup that nobody ever read
  *  is none.
  *
@@ -47,12 +48,14 @@ store_backup (store_t *self, const char *target, store_fold_t *fold, void *fold_
 {
     if (files_exists (target, STATE_FILE) || files_exists (target, STORE_JOURNAL))
         return error_set (error, TROUPE_INVALID, "%s holds a store or a backup already", target);
+    checkpoint_begin_copy (self->checkpoint);
     say (tell, arg, "folding the journal into the state");
     troupe_status_t status = fold ? fold (fold_arg, error) : fold_here (self, error);
-    if (status != TROUPE_OK)
-        return status;
-    say (tell, arg, "copying the state");
-    status = state_lmdb_copy (self->state, target, error);
+    if (status == TROUPE_OK) {
+        say (tell, arg, "copying the state");
+        status = state_lmdb_copy (self->state, target, error);
+    }
+    checkpoint_end_copy (self->checkpoint);
     if (status != TROUPE_OK)
         return status;
     say (tell, arg, "checking the copy");

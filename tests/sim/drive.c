@@ -209,7 +209,7 @@ strike (sim_t *sim)
     }
     if (once_in (sim, profile->fold_death_in)) {
         sim->may_fail = true;
-        state_memory_die_after (world_state (sim->world), 1 + dice_roll (&sim->dice, 2));
+        state_memory_die_after (world_state (sim->world), 1 + dice_roll (&sim->dice, 8));
         sim_note (sim, "fold dies", 0, 0, 0, NULL);
     }
     if (once_in (sim, profile->sync_failure_in)) {
@@ -459,6 +459,7 @@ begin (sim_t *sim)
     options.spare_segments = profile->spare_segments;
     memcpy (options.weights, profile->weights, sizeof options.weights);
     options.meanwhile_most = profile->meanwhile_most;
+    options.fold_changes = profile->fold_changes;
     options.faults = profile->faults;
     checks_begin (sim);
     checks_watch (sim, &options.watch);

@@ -69,6 +69,7 @@ roll_moods (dice_t *dice, profile_t *profile)
     profile->weights[WORLD_CHECKPOINT] = (uint32_t) ONE_OF (5, 20, 60, 1000);
     profile->meanwhile_most = (uint32_t) ONE_OF (0, 2, 6);
     profile->weights[WORLD_CLOCK] = (uint32_t) ONE_OF (1, 3);
+    profile->fold_changes = (uint32_t) ONE_OF (1, 3, 10, 1000);
 }
 
 void

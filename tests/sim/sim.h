@@ -36,6 +36,7 @@ typedef struct {
     uint32_t power_in, kill_in, disk_death_in, fold_death_in, boot_death_in;
     uint32_t full_in, sync_failure_in, clock_jump_in, upgrade_in, operator_in, door_in;
     uint32_t meanwhile_most;
+    uint32_t fold_changes;
     world_faults_t faults;
     uint32_t wake_death_in;      /* of the wakes and upgrades */
     uint32_t handler_death_in;   /* of the turns that may */

@@ -38,6 +38,7 @@ typedef struct {
 } rig_t;
 
 static rig_t rig;
+static uint64_t transactions, pauses, paused_at;  /* of one run, as rig.state->fold and the pauses count them */
 
 static void
 on_durable (void *arg, uint16_t shard, uint64_t frame)
@@ -179,6 +180,7 @@ static troupe_status_t
 run (void)
 {
     troupe_error_t error = { 0 };
+    paused_at = 0;
     troupe_status_t status = checkpoint_run (rig.checkpoint, &error);
     assert_true (status == TROUPE_OK || error.status == status);
     return status;
@@ -354,6 +356,91 @@ checkpoint_new_without_memory_is_null (void **state)
     }
 }
 
+/* ------------------------------------------------------------------ *
+ *  Several transactions
+ * ------------------------------------------------------------------ */
+
+static troupe_status_t
+fold_counted (void *self, const state_change_t *changes, size_t count, const state_mark_t *marks,
+              troupe_error_t *error)
+{
+    transactions++;
+    return roomy.fold (self, changes, count, marks, error);
+}
+
+/*  The marks have not moved, and nobody was told. */
+static void
+on_pause (void *arg, uint64_t done, uint64_t all)
+{
+    (void) arg;
+    state_mark_t marks[SHARDS];
+    rig.state->marks (rig.state->self, marks);
+    for (uint16_t shard = 0; shard < SHARDS; shard++)
+        assert_true (marks[shard].frame == rig.folded[shard]);
+    assert_true (done > paused_at && done <= all);
+    paused_at = done;
+    pauses++;
+}
+
+static void
+set_pace (uint32_t most_changes)
+{
+    checkpoint_pace_t pace = { most_changes, on_pause, NULL };
+    checkpoint_set_pace (rig.checkpoint, &pace);
+}
+
+static void
+checkpoint_in_several_transactions_moves_the_marks_last (void **state)
+{
+    (void) state;
+    roomy = *rig.state;
+    rig.state->fold = fold_counted;
+    transactions = pauses = 0;
+    set_pace (10);
+    for (int i = 0; i < 60; i++)
+        submit ((uint16_t) (i % SHARDS));
+    assert_int_equal (commit (), TROUPE_OK);
+    assert_int_equal (run (), TROUPE_OK);
+    for (uint16_t shard = 0; shard < SHARDS; shard++)
+        state_is_at (shard, 20);
+    assert_true (transactions >= 6 && transactions <= 9);
+    assert_true (pauses == transactions - 1);
+    assert_int_equal (checkpoint_counts (rig.checkpoint).folds, 1);
+    assert_int_equal (checkpoint_counts (rig.checkpoint).frames, 60);
+    *rig.state = roomy;
+}
+
+/*  What a fold without room left half done is done by the first one beside a copy, at once. */
+static void
+checkpoint_beside_a_copy_is_one_transaction (void **state)
+{
+    (void) state;
+    roomy = *rig.state;
+    set_pace (10);
+    for (int i = 0; i < 60; i++)
+        submit ((uint16_t) (i % SHARDS));
+    assert_int_equal (commit (), TROUPE_OK);
+    state_memory_die_after (rig.state, 4);
+    assert_int_equal (run (), TROUPE_IO);
+    state_memory_die_after (rig.state, 0);
+    rig.state->fold = fold_counted;
+    transactions = 0;
+    checkpoint_begin_copy (rig.checkpoint);
+    assert_int_equal (run (), TROUPE_OK);
+    assert_int_equal (transactions, 1);
+    for (uint16_t shard = 0; shard < SHARDS; shard++)
+        state_is_at (shard, 20);
+    checkpoint_end_copy (rig.checkpoint);
+    submit (0);
+    submit (1);
+    submit (1);
+    assert_int_equal (commit (), TROUPE_OK);
+    set_pace (10);
+    assert_int_equal (run (), TROUPE_OK);
+    assert_true (transactions > 2);
+    *rig.state = roomy;
+}
+
 /*  Works until disk or state die, or the work is done. */
 static void
 work_until_death (uint64_t seed)
@@ -377,7 +464,8 @@ checkpoint_dying_anywhere_loses_and_doubles_nothing (void **state)
     for (uint64_t seed = 1; seed <= 150; seed++) {
         uint64_t dice = hash_mix (seed, 99);
         disk_memory_die_after (rig.disk, dice % 3 ? 1 + (dice >> 8) % 120 : 0);
-        state_memory_die_after (rig.state, dice % 3 == 1 ? 0 : 1 + (dice >> 16) % 6);
+        state_memory_die_after (rig.state, dice % 3 == 1 ? 0 : 1 + (dice >> 16) % 24);
+        set_pace (dice >> 24 & 1 ? 1 + (dice >> 28) % 20 : CHECKPOINT_CHANGES);
         work_until_death (seed);
         uint64_t durable[SHARDS];
         memcpy (durable, rig.durable, sizeof durable);
@@ -477,10 +565,13 @@ changes_of_awkward_keys_are_sorted_and_the_newest (void **state)
 {
     (void) state;
     frame_t *frames = awkward_frames (60, 80);
-    changes_t changes = { 0 };
-    assert_true (changes_gather (&changes, frames));
+    changes_t changes;
+    assert_true (changes_open (&changes, frames));
+    assert_true (changes_next (&changes, SIZE_MAX));
+    assert_true (changes_at_end (&changes));
     assert_int_equal (changes.frames, 60);
     assert_int_equal (changes.ops, 60 * 80);
+    assert_true (changes.bytes == changes.bytes_all && changes.bytes > 0);
     assert_true (changes.count > 1000 && changes.count < changes.ops);
     for (size_t i = 0; i < changes.count; i++) {
         if (i > 0)
@@ -501,8 +592,37 @@ changes_of_awkward_keys_are_sorted_and_the_newest (void **state)
         }
     }
     assert_int_equal (distinct, changes.ops);
-    changes_clear (&changes);
-    changes_clear (&changes);
+    changes_close (&changes);
+    changes_close (&changes);
+    free_frames (frames);
+}
+
+/*  Portions hold whole shards, one after the other, and together what one portion would. */
+static void
+changes_by_portions_are_the_same (void **state)
+{
+    (void) state;
+    frame_t *frames = awkward_frames (60, 80);
+    changes_t all, some;
+    assert_true (changes_open (&all, frames) && changes_next (&all, SIZE_MAX));
+    assert_true (changes_open (&some, frames));
+    size_t at = 0, portions = 0;
+    uint64_t bytes = 0;
+    while (!changes_at_end (&some)) {
+        assert_true (changes_next (&some, portions == 1 ? all.count / 3 : 1));
+        assert_true (some.count > 0 && some.bytes_before == bytes);
+        bytes += some.bytes;
+        for (size_t i = 0; i < some.count; i++)
+            assert_ptr_equal (some.items[i].op.key, all.items[at++].op.key);
+        portions++;
+    }
+    assert_int_equal (at, all.count);
+    assert_int_equal (portions, 3);
+    assert_true (bytes == all.bytes_all && some.ops == all.ops && some.frames == all.frames);
+    assert_true (changes_next (&some, 1));
+    assert_int_equal (some.count, 0);
+    changes_close (&all);
+    changes_close (&some);
     free_frames (frames);
 }
 
@@ -511,22 +631,19 @@ changes_without_memory_are_none (void **state)
 {
     (void) state;
     frame_t *frames = awkward_frames (20, 30);
-    changes_t changes = { 0 };
+    changes_t changes;
     uint64_t nth = 1;
-    for (; nth < 100; nth++) {
+    for (bool is_done = false; !is_done && nth < 100; nth++) {
         memory_fail_after (nth);
-        bool is_done = changes_gather (&changes, frames);
+        is_done = changes_open (&changes, frames) && changes_next (&changes, SIZE_MAX);
         memory_fail_after (0);
-        if (is_done)
-            break;
-        assert_null (changes.items);
-        assert_int_equal (changes.count, 0);
+        assert_true (is_done == (changes.count > 0));
+        changes_close (&changes);
     }
     assert_true (nth > 3 && nth < 100);
-    changes_clear (&changes);
-    assert_true (changes_gather (&changes, NULL));
-    assert_int_equal (changes.count, 0);
-    changes_clear (&changes);
+    assert_true (changes_open (&changes, NULL));
+    assert_true (changes_at_end (&changes));
+    changes_close (&changes);
     free_frames (frames);
 }
 
@@ -542,8 +659,11 @@ main (void)
         TEST (checkpoint_without_memory_keeps_all_for_the_next_run),
         TEST (checkpoint_on_a_failed_state_says_so),
         TEST (checkpoint_new_without_memory_is_null),
+        TEST (checkpoint_in_several_transactions_moves_the_marks_last),
+        TEST (checkpoint_beside_a_copy_is_one_transaction),
         TEST (checkpoint_dying_anywhere_loses_and_doubles_nothing),
         cmocka_unit_test (changes_of_awkward_keys_are_sorted_and_the_newest),
+        cmocka_unit_test (changes_by_portions_are_the_same),
         cmocka_unit_test (changes_without_memory_are_none),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

@@ -618,6 +618,58 @@ store_backed_up_beside_writers_is_one_cut (void **state)
     assert_true (first == second || first == second + 1);
 }
 
+static int folds_left;
+
+/*  The disk gets full after some transactions. */
+static troupe_status_t
+fold_until_full (void *self, const state_change_t *changes, size_t count, const state_mark_t *marks,
+                 troupe_error_t *error)
+{
+    if (folds_left-- > 0)
+        return whole_port.fold (self, changes, count, marks, error);
+    error->status = TROUPE_FULL;
+    return TROUPE_FULL;
+}
+
+/*  The checkpoint folds, and goes on beside the copy, as far as it gets. */
+static troupe_status_t
+fold_and_go_on (void *arg, troupe_error_t *error)
+{
+    (void) arg;
+    troupe_status_t status = store_fold (store, error);
+    for (uint16_t i = 0; i < 20; i++)
+        submit (i % 2);
+    commit ();
+    troupe_error_t later;
+    folds_left = 2;
+    (void) !store_fold (store, &later);
+    return status;
+}
+
+static void
+store_backed_up_beside_a_fold_is_one_cut (void **state)
+{
+    (void) state;
+    troupe_error_t error = { 0 };
+    open_store (PLACE);
+    checkpoint_pace_t pace = { .most_changes = 1 };
+    checkpoint_set_pace (store->checkpoint, &pace);
+    whole_port = *store->state;
+    store->state->fold = fold_until_full;
+    submit (0);
+    submit (1);
+    commit ();
+    folds_left = 3;
+    assert_int_equal (store_fold (store, &error), TROUPE_FULL);  /* half of it is in the tree */
+    folds_left = 1;
+    assert_int_equal (store_backup (store, "copy", fold_and_go_on, NULL, NULL, NULL, &error), TROUPE_OK);
+    *store->state = whole_port;
+    close_store ();
+    assert_int_equal (restore ("copy", "again", &error), TROUPE_OK);
+    open_store ("again");
+    assert_true (number_in_state (0) == 11 && number_in_state (1) == 11);
+}
+
 static void
 store_backup_over_something_is_refused (void **state)
 {
@@ -721,6 +773,7 @@ main (void)
         TEST (store_checked_finds_keys_of_no_table),
         TEST (store_restored_is_the_same_with_a_new_epoch),
         TEST (store_backed_up_beside_writers_is_one_cut),
+        TEST (store_backed_up_beside_a_fold_is_one_cut),
         TEST (store_backup_over_something_is_refused),
         TEST (store_backup_without_a_fold_is_none),
         TEST (store_backup_that_fails_its_check_is_no_backup),
