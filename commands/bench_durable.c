@@ -302,10 +302,12 @@ run_recover (bench_t *bench)
     if (bench_in_child (bench, run_and_die, &signal) || signal != SIGKILL)
         bench_fail (bench, "the process that should be killed ended otherwise");
     troupe_t *node = bench_new (bench, STORE, bench_cell_kinds, never_folds);
-    uint64_t began_ns = clock_monotonic_ns ();
+    uint64_t began_ns = clock_monotonic_ns (), began_cpu_ns = clock_read_ns (CLOCK_PROCESS_CPUTIME_ID);
     if (troupe_start (node, &error) != TROUPE_OK)
         bench_fail (bench, "%s", error.text);
+    uint64_t cpu_ns = clock_read_ns (CLOCK_PROCESS_CPUTIME_ID) - began_cpu_ns;
     bench_figure (bench, NULL, (double) (clock_monotonic_ns () - began_ns) / 1e9, "s");
+    bench_figure (bench, "processor", (double) cpu_ns / 1e9, "s");
     bench_figure (bench, "journal", (double) journal_counts (node_store (node)->journal).bytes / 1e6, "MB");
     _exit (EXIT_OK);  /* the fold of a stop would take longer than all before; the directory goes with the run */
 }

@@ -26,6 +26,7 @@
 #include "commands/log.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/thread.h"
 #include "runtime/keys.h"
 
 #include <limits.h>
@@ -35,6 +36,7 @@
 
 #define RECORDER_FILE "recorder"
 #define STOP_PATIENCE_NS (10ull * 1000 * 1000 * 1000)
+#define STARTERS_MOST 15         /* threads that help at the start */
 #define TOTAL_UNFOLDED_FACTOR 4  /* all shards together, in bounds of one */
 
 /*  The status of a part that could not be made. */
@@ -206,16 +208,92 @@ make_shards (troupe_t *self, troupe_error_t *error)
     return TROUPE_OK;
 }
 
+/* ------------------------------------------------------------------ *
+ *  The shards begin: each for itself, so on all cores
+ * ------------------------------------------------------------------ */
+
+typedef troupe_status_t (each_shard_t) (place_t *place, troupe_error_t *error);
+
 typedef struct {
     troupe_t *node;
-    troupe_error_t *error;
-} replaying_t;
+    each_shard_t *each;
+    _Atomic uint32_t next;   /* shard that nobody has taken; no order but the threads' ends */
+    pthread_mutex_t lock;
+    troupe_error_t error;    /* the first one; under the lock */
+} round_t;
+
+static void *
+take_shards (void *arg)
+{
+    round_t *round = arg;
+    uint32_t shard;
+    while ((shard = atomic_fetch_add_explicit (&round->next, 1, memory_order_relaxed)) < round->node->shards) {
+        troupe_error_t error = { TROUPE_OK, "" };
+        if (round->each (&round->node->places[shard], &error) == TROUPE_OK)
+            continue;
+        pthread_mutex_lock (&round->lock);
+        if (round->error.status == TROUPE_OK)
+            round->error = error;
+        pthread_mutex_unlock (&round->lock);
+    }
+    return NULL;
+}
+
+/*  By the caller and as many threads as make the workers' number; without those that cannot be had. */
+static troupe_status_t
+each_shard (troupe_t *self, each_shard_t *each, troupe_error_t *error)
+{
+    round_t round = { .node = self, .each = each, .lock = PTHREAD_MUTEX_INITIALIZER };
+    pthread_t threads[STARTERS_MOST];
+    uint32_t count = 0;
+    while (count < STARTERS_MOST && count + 1 < self->worker_count && count + 1 < self->shards
+           && thread_start (&threads[count], "troupe-start", take_shards, &round, NULL) == TROUPE_OK)
+        count++;
+    take_shards (&round);
+    while (count > 0)
+        pthread_join (threads[--count], NULL);
+    return round.error.status == TROUPE_OK ? TROUPE_OK : error_set (error, round.error.status, "%s", round.error.text);
+}
 
 static troupe_status_t
-replay (void *arg, frame_t *frame)
+collect (void *arg, frame_t *frame)
 {
-    replaying_t *self = arg;
-    return shard_replay (self->node->places[frame->shard].shard, frame, self->error);
+    place_t *place = &((troupe_t *) arg)->places[frame->shard];
+    if (place->replayed)
+        place->replayed_last->next_in_shard = frame;
+    else
+        place->replayed = frame;
+    place->replayed_last = frame;
+    return TROUPE_OK;
+}
+
+static frame_t *
+take_replayed (place_t *place)
+{
+    frame_t *frame = place->replayed;
+    if (frame) {
+        place->replayed = frame->next_in_shard;
+        frame->next_in_shard = NULL;
+    }
+    return frame;
+}
+
+static troupe_status_t
+replay (place_t *place, troupe_error_t *error)
+{
+    troupe_status_t status = TROUPE_OK;
+    for (frame_t *frame; status == TROUPE_OK && (frame = take_replayed (place)) != NULL;) {
+        status = shard_replay (place->shard, frame, error);
+        if (status != TROUPE_OK)
+            frame_destroy (&frame);
+    }
+    return status;
+}
+
+static troupe_status_t
+start_shard (place_t *place, troupe_error_t *error)
+{
+    return shard_start (place->shard, steady_clock_ms (&place->node->clock), error);
 }
 
 static troupe_status_t
@@ -262,14 +340,10 @@ make_storage_threads (troupe_t *self, troupe_error_t *error)
 static troupe_status_t
 start_shards (troupe_t *self, troupe_error_t *error)
 {
-    for (uint32_t i = 0; i < self->shards; i++) {
-        troupe_status_t status = shard_start (self->places[i].shard, steady_clock_ms (&self->clock), error);
-        if (status != TROUPE_OK)
-            return status;
-    }
-    for (uint32_t i = 0; i < self->shards; i++)
+    troupe_status_t status = each_shard (self, start_shard, error);
+    for (uint32_t i = 0; status == TROUPE_OK && i < self->shards; i++)
         workers_schedule (self->workers, i);
-    return TROUPE_OK;
+    return status;
 }
 
 /*  Time goes on from the newest frame when the machine's clock is behind that: back it may
@@ -294,7 +368,6 @@ take_up_time (troupe_t *self)
 static troupe_status_t
 prepare (troupe_t *self, troupe_error_t *error)
 {
-    replaying_t replaying = { self, error };
     self->clock = steady_clock_start ();
     self->started_ms = self->clock.wall_ms;
     self->worker_count = workers_of (&self->settings);
@@ -306,7 +379,9 @@ prepare (troupe_t *self, troupe_error_t *error)
     if (status == TROUPE_OK)
         status = make_shards (self, error);
     if (status == TROUPE_OK)
-        status = store_recover (self->store, replay, &replaying, error);
+        status = store_recover (self->store, collect, self, error);
+    if (status == TROUPE_OK)
+        status = each_shard (self, replay, error);
     if (status == TROUPE_OK)
         status = make_storage_threads (self, error);
     if (status == TROUPE_OK)
@@ -340,9 +415,12 @@ tear_down (troupe_t *self)
     committer_destroy (&self->committer);
     checkpointer_destroy (&self->checkpointer);
     workers_destroy (&self->workers);
-    for (uint32_t i = 0; self->places && i < self->shards; i++)
+    for (uint32_t i = 0; self->places && i < self->shards; i++) {
+        for (frame_t *frame; (frame = take_replayed (&self->places[i])) != NULL;)
+            frame_destroy (&frame);
         if (self->places[i].shard)
             shard_destroy (&self->places[i].shard);
+    }
     memory_free (self->places);
     self->places = NULL;
     recorder_destroy (&self->recorder);

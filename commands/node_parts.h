@@ -25,6 +25,9 @@ typedef struct {
     shard_t *shard;
     uint16_t number;
 
+    /* owner: the start */
+    frame_t *replayed, *replayed_last;  /* what the journal gave, by next_in_shard, until the shard takes it */
+
     /* owner: whoever steps the shard */
     uint64_t turns_before;  /* this step */
 

@@ -299,7 +299,8 @@ make_journal (world_t *self, troupe_error_t *error)
     self->checkpoint = checkpoint_new (self->journal, &self->port, on_folded, self);
     if (!self->checkpoint)
         return error_set (error, TROUPE_NO_MEMORY, "no memory for a checkpoint");
-    checkpoint_pace_t pace = { self->options.fold_changes ? self->options.fold_changes : CHECKPOINT_CHANGES, NULL, NULL };
+    uint32_t most = self->options.fold_changes;
+    checkpoint_pace_t pace = { .most_changes = most ? most : CHECKPOINT_CHANGES };
     checkpoint_set_pace (self->checkpoint, &pace);
     return TROUPE_OK;
 }

@@ -26,9 +26,9 @@ typedef struct {
 struct overlay_entry_s {
     table_node_t node;
     const frame_t *frame;
-    overlay_group_t *group;       /* NULL: not a state value */
+    overlay_group_t *group;       /* NULL: not a state value; chained by the letter of its table */
     overlay_entry_t *group_next;
-    overlay_entry_t **group_place;  /* what points at this entry in its group */
+    overlay_entry_t **group_place;  /* what points at this entry in its group, or among those of its table */
     uint32_t offset;
 };
 
@@ -91,12 +91,24 @@ group_find (overlay_t *self, const uint8_t *name, size_t size, uint32_t hash)
     return NULL;
 }
 
+static void
+chain (overlay_entry_t **first, overlay_entry_t *entry)
+{
+    entry->group_next = *first;
+    if (entry->group_next)
+        entry->group_next->group_place = &entry->group_next;
+    entry->group_place = first;
+    *first = entry;
+}
+
 static bool
 group_join (overlay_t *self, overlay_entry_t *entry, const uint8_t *key, size_t key_size)
 {
     size_t size = group_size (key, key_size);
-    if (size == 0)
+    if (size == 0) {
+        chain (&self->tables[key[0]], entry);
         return true;
+    }
     uint32_t hash = key_hash (key, size);
     overlay_group_t *group = group_find (self, key, size, hash);
     if (!group) {
@@ -111,11 +123,7 @@ group_join (overlay_t *self, overlay_entry_t *entry, const uint8_t *key, size_t 
         }
     }
     entry->group = group;
-    entry->group_next = group->entries;
-    if (entry->group_next)
-        entry->group_next->group_place = &entry->group_next;
-    entry->group_place = &group->entries;
-    group->entries = entry;
+    chain (&group->entries, entry);
     return true;
 }
 
@@ -123,12 +131,12 @@ static void
 group_leave (overlay_t *self, overlay_entry_t *entry)
 {
     overlay_group_t *group = entry->group;
-    if (!group)
+    if (!entry->group_place)
         return;
     *entry->group_place = entry->group_next;
     if (entry->group_next)
         entry->group_next->group_place = entry->group_place;
-    if (!group->entries) {
+    if (group && !group->entries) {
         table_remove (&self->groups, &group->node);
         pool_free (&self->pool, group, sizeof *group + group->size);
     }
@@ -245,12 +253,14 @@ overlay_each (overlay_t *self, const void *prefix, size_t prefix_size, overlay_e
 {
     walk_t walk = { prefix, prefix_size, each, arg };
     size_t size = group_size (prefix, prefix_size);
-    if (size == 0) {
+    uint8_t letter = prefix_size ? *(const uint8_t *) prefix : KEY_STATE;
+    if (size == 0 && letter == KEY_STATE) {
         table_each (&self->entries, walk_entry, &walk);
         return;
     }
-    overlay_group_t *group = group_find (self, prefix, size, key_hash (prefix, size));
-    for (overlay_entry_t *entry = group ? group->entries : NULL; entry; entry = entry->group_next) {
+    overlay_group_t *group = size ? group_find (self, prefix, size, key_hash (prefix, size)) : NULL;
+    overlay_entry_t *first = group ? group->entries : size ? NULL : self->tables[letter];
+    for (overlay_entry_t *entry = first; entry; entry = entry->group_next) {
         if (!walk_entry (&walk, &entry->node))
             return;
     }

@@ -2,8 +2,9 @@
  *
  *  An entry points at the newest op of its key inside a frame's body; nothing
  *  is copied. A deletion is an entry too: it hides what the tree still holds.
- *  Entries of state values are also chained by actor, so that a walk over one
- *  actor's keys looks at nothing else. Shard's thread.
+ *  Entries of state values are also chained by actor, all others by the letter
+ *  of their table, so that a walk over one actor's keys, or over a table at the
+ *  start, looks at nothing else. Shard's thread.
  */
 #ifndef RUNTIME_OVERLAY_H
 #define RUNTIME_OVERLAY_H
@@ -17,6 +18,7 @@ typedef struct overlay_entry_s overlay_entry_t;
 typedef struct {
     table_t entries;
     table_t groups;    /* one per actor with state values in here */
+    overlay_entry_t *tables[256];  /* all other entries by the first byte of their keys, newest first */
     pool_t pool;
 } overlay_t;
 

@@ -44,7 +44,8 @@ struct checkpoint_s {
     state_mark_t *marks;              /* of the state */
     state_mark_t *next_marks;         /* with `pending` folded */
 
-    atomic_uint copies;               /* shared: folds are one transaction; begin_copy's release pairs with fold_pending */
+    /* shared: atomic; while not 0 folds are one transaction; begin_copy's release pairs with fold_pending */
+    atomic_uint copies;
 
     /* shared: atomic, counts only, pairs with nothing */
     atomic_uint_fast64_t folds, frames, ops, keys;
