@@ -230,7 +230,11 @@ TROUPE_EXPORT troupe_status_t troupe_load (troupe_turn_t *turn, const char *key,
 TROUPE_EXPORT const void *troupe_value (troupe_turn_t *turn, const char *key, size_t *size);
 
 TROUPE_EXPORT troupe_status_t troupe_store (troupe_turn_t *turn, const char *key, const void *value, size_t size);
+
+/*  Stores the value with these bytes behind it. Each frame holds such a value whole, however
+ *  little was added: what grows large belongs in keys of its own, say with a number in them. */
 TROUPE_EXPORT troupe_status_t troupe_append (troupe_turn_t *turn, const char *key, const void *bytes, size_t size);
+
 TROUPE_EXPORT troupe_status_t troupe_erase (troupe_turn_t *turn, const char *key);
 
 /*  Packed values by format. troupe_fetch: TROUPE_NOT_FOUND when absent,

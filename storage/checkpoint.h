@@ -16,7 +16,7 @@
 
 #include "storage/journal.h"
 
-#define CHECKPOINT_CHANGES 1024  /* default of checkpoint_pace_t */
+#define CHECKPOINT_CHANGES 2048  /* default of checkpoint_pace_t */
 
 typedef struct checkpoint_s checkpoint_t;
 

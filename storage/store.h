@@ -24,7 +24,7 @@
 #define STORE_JOURNAL "journal"
 #define STORE_RESTORING "restoring"
 #define STORE_SEGMENT_BYTES (64ull << 20)    /* default of segment_size */
-#define STORE_SPARE_SEGMENTS 8
+#define STORE_SPARE_SEGMENTS 4
 #define STORE_SOFT_ROOM_BYTES (64ull << 20)  /* what soft_room_bytes should be at least on a disk of its own */
 #define STORE_BALLAST_BYTES (64ull << 20)    /* likewise ballast_bytes */
 
