@@ -323,11 +323,13 @@ struct shard_s {
 /* ---- shard.c ---- */
 
 /*  Of the table in memory alone, so that it may be short: eight bytes a step.
- *  Seeded anew at each start, since strangers choose ids. */
+ *  Seeded anew at each start, since strangers choose ids. Addresses that differ in their
+ *  last byte alone are neighbours in the table: who needs one mostly needs the next. */
 static inline uint32_t
 address_table_hash (const shard_t *self, const char *address, size_t size)
 {
     uint64_t hash = self->boot ^ size, word;
+    uint8_t last = (uint8_t) address[--size];
     for (; size >= 8; address += 8, size -= 8) {
         memcpy (&word, address, 8);
         hash = hash_mix (hash, word);
@@ -335,7 +337,7 @@ address_table_hash (const shard_t *self, const char *address, size_t size)
     for (word = 0; size > 0; size--)
         word = word << 8 | (uint8_t) *address++;
     hash = hash_mix (hash, word);
-    return (uint32_t) (hash ^ hash >> 32);
+    return (uint32_t) (hash ^ hash >> 32) + last;
 }
 
 void shard_fail (shard_t *self, troupe_status_t status, const char *format, ...)

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static _Thread_local uint64_t countdown;  /* 0: off; 1: fail from now on */
 
@@ -55,6 +57,20 @@ void
 memory_free (void *block)
 {
     free (block);
+}
+
+void
+memory_populate (void *block, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+    uintptr_t page = (uintptr_t) sysconf (_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t) block + page - 1) & ~(page - 1), to = ((uintptr_t) block + size) & ~(page - 1);
+    if (from < to && madvise ((void *) from, to - from, MADV_POPULATE_WRITE) != 0)
+        return;  /* an older system: each page is made when it is first touched */
+#else
+    (void) block;
+    (void) size;
+#endif
 }
 
 char *

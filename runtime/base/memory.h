@@ -14,6 +14,7 @@ void *memory_alloc (size_t size);
 void *memory_zalloc (size_t size);
 void *memory_realloc (void *block, size_t size);
 void memory_free (void *block);
+void memory_populate (void *block, size_t size);  /* its pages are made now, if the system can */
 char *memory_strdup (const char *text);
 void memory_fail_after (uint64_t allocations);
 

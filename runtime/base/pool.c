@@ -2,6 +2,29 @@
 
 #include "runtime/base/pool.h"
 #include "runtime/base/memory.h"
+#include <stdbool.h>
+
+#ifndef POOL_IS_MALLOC
+/*  A large pool grows in larger steps, whose pages are made at once: a page fault each costs more
+ *  than the page does. */
+static bool
+add_slab (pool_t *self)
+{
+    size_t size = self->slab_bytes / 8 / POOL_SLAB * POOL_SLAB;
+    size = size < POOL_SLAB ? POOL_SLAB : size > POOL_SLAB_MOST ? POOL_SLAB_MOST : size;
+    pool_block_t *slab = memory_alloc (size);
+    if (!slab)
+        return false;
+    if (size > POOL_SLAB)
+        memory_populate (slab, size);
+    slab->next = self->slabs;
+    self->slabs = slab;
+    self->slab_bytes += size;
+    self->at = (uint8_t *) slab + POOL_STEP;
+    self->left = size - POOL_STEP;
+    return true;
+}
+#endif
 
 void *
 pool_alloc_slow (pool_t *self, size_t size)
@@ -15,16 +38,8 @@ pool_alloc_slow (pool_t *self, size_t size)
         return memory_alloc (size);
     if (rounded == 0)
         rounded = POOL_STEP;
-    if (self->left < rounded) {
-        pool_block_t *slab = memory_alloc (POOL_SLAB);
-        if (!slab)
-            return NULL;
-        slab->next = self->slabs;
-        self->slabs = slab;
-        self->slab_bytes += POOL_SLAB;
-        self->at = (uint8_t *) slab + POOL_STEP;
-        self->left = POOL_SLAB - POOL_STEP;
-    }
+    if (self->left < rounded && !add_slab (self))
+        return NULL;
     void *block = self->at;
     self->at += rounded;
     self->left -= rounded;

@@ -14,6 +14,7 @@
 #define POOL_STEP 32
 #define POOL_CLASSES 64                         /* blocks up to 2,048 bytes */
 #define POOL_SLAB (64u << 10)
+#define POOL_SLAB_MOST (256u << 10)
 
 typedef struct pool_block_s {
     struct pool_block_s *next;
