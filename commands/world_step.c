@@ -31,8 +31,10 @@ step_shard (world_t *self, uint32_t number)
 {
     shard_t *shard = self->shards[number];
     self->is_ready[number] = false;
-    if (dice_once_in (&self->dice, self->options.faults.no_memory_in))
+    if (dice_once_in (&self->dice, self->options.faults.no_memory_in)) {
+        shard_starve (shard);
         memory_fail_after (1 + dice_roll (&self->dice, NO_MEMORY_AFTER));
+    }
     if (shard_step (shard, self->wall_ms, recorder_slot (self->recorder, 0)))
         self->is_ready[number] = true;
     memory_fail_after (0);

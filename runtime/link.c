@@ -83,7 +83,7 @@ has_room (const shard_t *self, const link_t *link)
 static void
 build (link_t *link, const uint8_t *record, size_t size, uint64_t first)
 {
-    if (link->building.size == 0)
+    if (link->building_count == 0)
         link->building_first = first;
     buffer_append (&link->building, record, size);
 }
@@ -258,7 +258,8 @@ pump (shard_t *self, link_t *link)
     if (parcel) {
         counter_add (&self->metrics.links_resent, next - first);
         carry (self, link, parcel);
-    }
+    } else if (next > first)  /* with nothing in flight, nothing would come to try again */
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory for a parcel");
     buffer_clear (&records);
 }
 

@@ -613,6 +613,17 @@ shard_close_door (shard_t *self, troupe_status_t why)
     atomic_store_explicit (&self->door, (int) why, memory_order_release);
 }
 
+void
+shard_starve (shard_t *self)
+{
+    pool_starve (&self->pool);
+    pool_starve (&self->overlay.pool);
+    arena_clear (&self->turn.arena);
+    buffer_clear (&self->turn.away);
+    buffer_clear (&self->turn.reply);
+    buffer_clear (&self->turn.scratch);
+}
+
 uint64_t
 shard_time_ms (const shard_t *self)
 {

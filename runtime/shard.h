@@ -103,6 +103,10 @@ void shard_close_door (shard_t *self, troupe_status_t why);
  *  memory to seal a frame); TROUPE_OK while all is well. Shard's thread. */
 troupe_status_t shard_failure (const shard_t *self, const char **text);
 
+/*  For tests of failing memory: it keeps none at hand, so that memory_fail_after reaches all that
+ *  it makes next. Shard's thread. */
+void shard_starve (shard_t *self);
+
 /*  Its time now; after the replay that of the newest frame. Shard's thread. */
 uint64_t shard_time_ms (const shard_t *self);
 

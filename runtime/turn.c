@@ -275,6 +275,8 @@ void
 actor_park (shard_t *self, actor_t *actor, const char *reason)
 {
     actor_more_t *more = actor_more (self, actor);
+    if (!more)
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory to park an actor");
     if (!more || (actor->flags & ACTOR_PARKED))
         return;
     memory_free (more->reason);

@@ -9,7 +9,6 @@
  */
 #include "runtime/base/memory.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,8 +16,8 @@
 
 static _Thread_local uint64_t countdown;  /* 0: off; 1: fail from now on */
 
-static bool
-fails (void)
+bool
+memory_fails (void)
 {
     if (__builtin_expect (countdown == 0, 1))
         return false;
@@ -37,20 +36,20 @@ memory_fail_after (uint64_t allocations)
 void *
 memory_alloc (size_t size)
 {
-    return fails () ? NULL : malloc (size ? size : 1);
+    return memory_fails () ? NULL : malloc (size ? size : 1);
 }
 
 void *
 memory_zalloc (size_t size)
 {
-    return fails () ? NULL : calloc (1, size ? size : 1);
+    return memory_fails () ? NULL : calloc (1, size ? size : 1);
 }
 
 /*  Never frees: realloc to nothing would return NULL, which means failure here. */
 void *
 memory_realloc (void *block, size_t size)
 {
-    return fails () ? NULL : realloc (block, size ? size : 1);
+    return memory_fails () ? NULL : realloc (block, size ? size : 1);
 }
 
 void

@@ -7,6 +7,7 @@
 #ifndef RUNTIME_BASE_MEMORY_H
 #define RUNTIME_BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,5 +18,8 @@ void memory_free (void *block);
 void memory_populate (void *block, size_t size);  /* its pages are made now, if the system can */
 char *memory_strdup (const char *text);
 void memory_fail_after (uint64_t allocations);
+
+/*  Whether an allocation from memory at hand (pool.h) shall fail; it counts as one. */
+bool memory_fails (void);
 
 #endif

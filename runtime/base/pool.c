@@ -26,6 +26,8 @@ add_slab (pool_t *self)
 }
 #endif
 
+#include <string.h>
+
 void *
 pool_alloc_slow (pool_t *self, size_t size)
 {
@@ -36,6 +38,8 @@ pool_alloc_slow (pool_t *self, size_t size)
     size_t rounded = (size + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
     if (rounded > POOL_CLASSES * POOL_STEP)
         return memory_alloc (size);
+    if (memory_fails ())
+        return NULL;
     if (rounded == 0)
         rounded = POOL_STEP;
     if (self->left < rounded && !add_slab (self))
@@ -51,6 +55,12 @@ void
 pool_free_large (void *block)
 {
     memory_free (block);
+}
+
+void
+pool_starve (pool_t *self)
+{
+    memset (self->free, 0, sizeof self->free);
 }
 
 void

@@ -71,6 +71,10 @@ pool_free (pool_t *self, void *memory, size_t size)
 #endif
 }
 
+/*  For tests of failing memory: free blocks are not used again, so that memory_fail_after reaches
+ *  what is made next. */
+void pool_starve (pool_t *self);
+
 /*  Frees all slabs; blocks in use go with them. */
 void pool_clear (pool_t *self);
 
