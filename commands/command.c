@@ -101,7 +101,7 @@ bool
 option_duration (const invocation_t *self, const char *name, uint64_t *ms)
 {
     const char *text = option_text (self, name);
-    if (!text || settings_read_number (text, SETTING_DURATION, ms))
+    if (!text || (settings_read_number (text, SETTING_DURATION, ms) && *ms <= TROUPE_TIME_MAX))
         return true;
     command_fail (self, EXIT_USAGE, "--%s: a time such as 500ms or 10s is wanted, not \"%s\"", name, text);
     return false;

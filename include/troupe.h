@@ -74,6 +74,7 @@ extern "C" {
 #define TROUPE_BODY_MAX (1u << 22)   /* bytes of a message's body */
 #define TROUPE_TURN_MAX (1u << 25)   /* bytes of all effects of one turn */
 #define TROUPE_EFFECTS_MAX 65536     /* messages, timers and events of one turn */
+#define TROUPE_TIME_MAX (1ull << 53) /* ms: when a timer is due, its period, the time for an answer */
 
 typedef enum {
     TROUPE_OK = 0,
@@ -149,7 +150,8 @@ typedef struct {
 typedef struct {
     const char *name;
     uint32_t keep;        /* events of history; 0 with keep_ms 0: 1000 */
-    uint64_t keep_ms;     /* and no older than this; 0: no bound by age */
+    uint64_t keep_ms;     /* and no older than this; 0: no bound by age. What newer code keeps no longer goes
+                           * bit by bit, with the events that come in */
     bool is_volatile;     /* not recorded: latest value per key, gone with the process */
     troupe_allow_t allow;
     const char *doc;

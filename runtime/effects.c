@@ -361,12 +361,22 @@ new_effect (troupe_turn_t *turn, effect_type_t type, const void *body, size_t si
     return effect;
 }
 
+static bool
+time_or_poison (troupe_turn_t *turn, uint64_t time_ms, const char *what)
+{
+    if (time_ms > TROUPE_TIME_MAX)
+        turn_poison (turn, TROUPE_INVALID, "%s is too far ahead: %llu ms, at most %llu", what,
+                     (unsigned long long) time_ms, (unsigned long long) TROUPE_TIME_MAX);
+    return time_ms <= TROUPE_TIME_MAX;
+}
+
 uint64_t
 troupe_ask (troupe_turn_t *turn, const char *to, const char *verb, const char *then, uint64_t within_ms,
             const char *format, ...)
 {
     const verb_t *continuation = verb_or_poison (turn, turn->actor->kind, turn->actor->address, then);
-    if (!continuation || !TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format))
+    if (!continuation || !time_or_poison (turn, within_ms, "a question's deadline")
+        || !TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format))
         return 0;
     uint64_t id = send (turn, to, verb, MESSAGE_DURABLE | MESSAGE_QUESTION);
     effect_t *effect = id ? new_effect (turn, EFFECT_ASK, NULL, 0) : NULL;
@@ -528,7 +538,8 @@ set_timer (troupe_turn_t *turn, const char *name, const char *verb_name, uint64_
            troupe_tick_t missed)
 {
     const verb_t *verb = verb_or_poison (turn, turn->actor->kind, turn->actor->address, verb_name);
-    if (!verb || !name_or_poison (turn, name, "timer") || !admit (turn, turn->scratch.size, "set a timer"))
+    if (!verb || !name_or_poison (turn, name, "timer") || !time_or_poison (turn, period_ms, "a timer's period")
+        || !time_or_poison (turn, due_ms, "a timer's time") || !admit (turn, turn->scratch.size, "set a timer"))
         return turn->error.status;
     effect_t *effect = new_effect (turn, EFFECT_TIMER_SET, turn->scratch.data, turn->scratch.size);
     char *copy = effect ? arena_string (&turn->arena, name, strlen (name)) : NULL;

@@ -3,8 +3,8 @@
  *  DESIGN. Each event of a durable channel is a key under the next offset of
  *  its feed; the feed's head and first offset are a key of their own and stay
  *  when the history is empty, so that an offset is never given twice. What
- *  falls out of the history goes in the frame of the event that pushed it out:
- *  nothing is deleted by a clock alone. A volatile event is not recorded; it
+ *  falls out of the history, be it that newer code keeps less, goes in the frame of an event that came
+ *  in: nothing is deleted by a clock alone. A volatile event is not recorded; it
  *  leaves with its frame all the same.
  */
 
@@ -14,7 +14,8 @@
 
 #define KEEP_DEFAULT 1000
 #define EVENT_HEAD 9      /* time, key size */
-#define TRIM_MOST 64      /* events that one event pushes out by their age */
+#define TRIM_MOST 64      /* events that one event pushes out */
+#define TRIM_BYTES_MOST (1u << 20)  /* of an open frame: then it pushes out one alone */
 
 static void
 feed_key (const char *address, size_t size, const char *channel, store_key_t *key)
@@ -108,16 +109,26 @@ drop_first (shard_t *self, const actor_t *actor, feed_t *feed)
         feed->first_ms = get_le64 (value);
 }
 
-static void
-trim (shard_t *self, const actor_t *actor, feed_t *feed)
+static bool
+has_surplus (const shard_t *self, const feed_t *feed)
 {
     const troupe_channel_t *table = feed->channel->table;
     uint32_t keep = table->keep || table->keep_ms ? table->keep : KEEP_DEFAULT;
-    while (keep && feed->head - feed->first + 1 > keep)
-        drop_first (self, actor, feed);
-    for (int i = 0; table->keep_ms && i < TRIM_MOST && feed->first < feed->head; i++) {
-        if (feed->first_ms + table->keep_ms >= self->now_ms)
-            break;
+    uint64_t count = feed->head - feed->first + 1;
+    if (keep && count > keep)
+        return true;
+    return table->keep_ms && count > 1 && self->now_ms > feed->first_ms
+           && self->now_ms - feed->first_ms > table->keep_ms;
+}
+
+/*  Many events may have grown old, and newer code may keep fewer: some go with each event, one always, so that a
+ *  turn of many events stays within what a frame holds. */
+static void
+trim (shard_t *self, const actor_t *actor, feed_t *feed)
+{
+    for (int i = 0; i < TRIM_MOST && has_surplus (self, feed); i++) {
+        if (i > 0 && self->open->body.size > TRIM_BYTES_MOST)
+            return;
         drop_first (self, actor, feed);
     }
 }

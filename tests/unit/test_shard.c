@@ -128,6 +128,31 @@ alarm_in (troupe_turn_t *turn)
     return troupe_timer_at (turn, "alarm", "count", troupe_now (turn) + (uint64_t) ms, "{s:i}", "by", 10);
 }
 
+/*  What it does is too far ahead, but for case 0. */
+static troupe_status_t
+aim (troupe_turn_t *turn)
+{
+    int which;
+    troupe_status_t status = troupe_unpack (turn, "{s:i}", "which", &which);
+    if (status != TROUPE_OK)
+        return status;
+    switch (which) {
+    case 0:
+        return troupe_timer_at (turn, "alarm", "count", TROUPE_TIME_MAX, NULL);
+    case 1:
+        return troupe_timer_at (turn, "alarm", "count", TROUPE_TIME_MAX + 1, NULL);
+    case 2:
+        return troupe_timer_at (turn, "alarm", "count", UINT64_MAX, NULL);
+    case 3:
+        return troupe_timer_every (turn, "alarm", "count", UINT64_MAX, TROUPE_TICK_EACH, NULL);
+    case 4:
+        return troupe_timer_every (turn, "alarm", "count", UINT64_MAX - troupe_now (turn) + 1, TROUPE_TICK_ONCE, NULL);
+    default:
+        troupe_ask (turn, "thing/deaf", "silent", "consulted", UINT64_MAX - troupe_now (turn) + 1, NULL);
+        return TROUPE_OK;
+    }
+}
+
 static troupe_status_t
 say (troupe_turn_t *turn)
 {
@@ -178,6 +203,7 @@ static const troupe_verb_t verbs[] = {
     { "silent", silent },
     { "mute", mute },
     { "alarm", alarm_in },
+    { "aim", aim },
     { "say", say },
     { "keys", keys, .reads = true },
     { "put", put },
@@ -499,6 +525,26 @@ shard_repeating_timer_counts_missed_ticks_once (void **state)
 }
 
 static void
+shard_time_too_far_ahead_is_refused (void **state)
+{
+    (void) state;
+    hand_answer_t answer;
+    for (int which = 0; which <= 5; which++) {
+        hand_call (&hand, &answer, "thing/1", "aim", "{s:i}", "which", which);
+        for (int i = 0; i < 20 && answer.status == TROUPE_STATUSES; i++) {
+            hand_advance (&hand, 500);
+            hand_commit (&hand);
+        }
+        assert_int_equal (answer.status, which == 0 ? TROUPE_OK : which < 5 ? TROUPE_INVALID : TROUPE_FAILED);
+        assert_true (!which || strstr (answer.text, "too far ahead"));
+    }
+    hand_crash (&hand);
+    hand_advance (&hand, 1000000);
+    hand_commit (&hand);
+    assert_int_equal (total_of ("thing/1"), 0);
+}
+
+static void
 shard_feed_keeps_its_newest_events (void **state)
 {
     (void) state;
@@ -563,6 +609,7 @@ main (void)
         TEST (shard_ask_without_answer_times_out_once),
         TEST (shard_timer_fires_once_over_a_crash),
         TEST (shard_repeating_timer_counts_missed_ticks_once),
+        TEST (shard_time_too_far_ahead_is_refused),
         TEST (shard_feed_keeps_its_newest_events),
         TEST (shard_walk_sees_stored_cached_and_erased),
     };
