@@ -181,7 +181,7 @@ static int
 open_env (const char *path, uint64_t *map_bytes, MDB_env **env)
 {
     int code = open_env_once (path, *map_bytes, env);
-    while (code == ENOMEM && *map_bytes / 2 >= MAP_LEAST) {
+    while ((code == ENOMEM || code == EINVAL) && *map_bytes / 2 >= MAP_LEAST) {  /* EINVAL: valgrind's word for it */
         *map_bytes = *map_bytes / 2 & ~0xffffull;
         code = open_env_once (path, *map_bytes, env);
     }
