@@ -23,11 +23,13 @@
 #include "runtime/recorder_file.h"
 
 #include "runtime/base/bytes.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -192,7 +194,7 @@ tame (char *text, size_t room, char stays)
 }
 
 static void
-strike (recorder_t *self, const recorder_suspect_t *suspect, uint64_t stamp_ns)
+note_suspect (recorder_t *self, const recorder_suspect_t *suspect, uint32_t more, uint64_t stamp_ns)
 {
     uint32_t at = find (self, suspect->message);
     bool is_known = at < RECORDER_SUSPECTS_MAX;
@@ -203,7 +205,7 @@ strike (recorder_t *self, const recorder_suspect_t *suspect, uint64_t stamp_ns)
         return;
     uint32_t strikes = is_known ? record->suspect.strikes : 0;
     memcpy (&record->suspect, suspect, sizeof *suspect);
-    record->suspect.strikes = strikes < UINT32_MAX ? strikes + 1 : strikes;
+    record->suspect.strikes = strikes < UINT32_MAX ? strikes + more : strikes;
     tame (record->suspect.address, sizeof record->suspect.address, ' ');
     tame (record->suspect.verb, sizeof record->suspect.verb, ' ');
     tame (record->suspect.backtrace, sizeof record->suspect.backtrace, '\n');
@@ -244,18 +246,33 @@ count_marks (recorder_t *self)
         if (mark->message == 0)
             continue;
         mark->suspect.message = mark->message;
-        strike (self, &mark->suspect, mark->stamp_ns);
+        note_suspect (self, &mark->suspect, 1, mark->stamp_ns);
         count++;
     }
     return count;
 }
 
+/*  Killed from outside, or by the system for want of memory: any of those that ran may be the cause, or
+ *  none. One that was a suspect before, and ran alone, is to blame. */
 static void
-note_in_hand (recorder_t *self)
+suspect_in_hand (recorder_t *self)
 {
+    const recorder_slot_t *slots = self->file->slots;
     for (uint32_t at = 0; at < RECORDER_SLOTS_MAX; at++)
-        if (self->file->slots[at].message)
-            self->in_hand[self->in_hand_count++] = self->file->slots[at].message;
+        self->in_hand += slots[at].message != 0;
+    for (uint32_t at = 0; at < RECORDER_SLOTS_MAX; at++) {
+        uint32_t known = slots[at].message ? find (self, slots[at].message) : RECORDER_SUSPECTS_MAX;
+        recorder_suspect_t suspect = { .message = slots[at].message, .signal = SIGKILL };
+        if (suspect.message == 0 || (known < RECORDER_SUSPECTS_MAX && !(slots[at].is_alone && self->in_hand == 1)))
+            continue;
+        if (known < RECORDER_SUSPECTS_MAX) {
+            suspect = self->file->records[known].suspect;
+            suspect.signal = SIGKILL;
+            snprintf (suspect.backtrace, sizeof suspect.backtrace, "killed from outside while it ran alone\n");
+        }
+        uint64_t stamp_ns = known < RECORDER_SUSPECTS_MAX ? self->file->records[known].stamp_ns + 1 : 1;
+        note_suspect (self, &suspect, known < RECORDER_SUSPECTS_MAX, stamp_ns);
+    }
 }
 
 /*  What the last process left in the file. */
@@ -274,8 +291,8 @@ take_over (recorder_t *self, const char *path, bool is_new, troupe_error_t *erro
         uint32_t damaged = drop_damaged_records (self);
         uint32_t marks = count_marks (self);
         if (marks == 0)
-            note_in_hand (self);
-        is_changed = damaged || marks;
+            suspect_in_hand (self);
+        is_changed = damaged || marks || self->in_hand;
     }
     troupe_status_t status = is_changed ? sync_file (self, path, is_new, error) : TROUPE_OK;
     if (status == TROUPE_OK) {
@@ -348,13 +365,22 @@ recorder_warning (const recorder_t *self)
     return self->warning;
 }
 
-uint32_t
-recorder_in_hand (const recorder_t *self, uint64_t *messages, uint32_t most)
+uint64_t
+recorder_last_alive (const recorder_t *self)
 {
-    uint32_t count = self->in_hand_count < most ? self->in_hand_count : most;
-    if (count)
-        memcpy (messages, self->in_hand, count * sizeof *messages);
-    return self->in_hand_count;
+    return atomic_load_explicit (&self->file->alive_ms, memory_order_relaxed);
+}
+
+void
+recorder_note_alive (recorder_t *self, uint64_t now_ms)
+{
+    atomic_store_explicit (&self->file->alive_ms, now_ms, memory_order_relaxed);
+}
+
+uint32_t
+recorder_in_hand (const recorder_t *self)
+{
+    return self->in_hand;
 }
 
 const recorder_suspect_t *
@@ -371,6 +397,18 @@ writable (const recorder_t *self)
     return (recorder_t *) self;
 }
 
+/*  Under the lock. */
+static void
+drop (recorder_t *self, uint32_t at)
+{
+    __atomic_store_n (&self->file->records[at].suspect.message, 0, __ATOMIC_RELAXED);
+    atomic_store_explicit (&self->ids[at], 0, memory_order_release);
+    bool is_any_left = false;
+    for (at = 0; at < atomic_load_explicit (&self->used, memory_order_relaxed); at++)
+        is_any_left = is_any_left || atomic_load_explicit (&self->ids[at], memory_order_relaxed);
+    atomic_store_explicit (&self->has_suspects, is_any_left, memory_order_relaxed);
+}
+
 void
 recorder_forgive (const recorder_t *suspected, uint64_t message)
 {
@@ -379,14 +417,19 @@ recorder_forgive (const recorder_t *suspected, uint64_t message)
     recorder_t *self = writable (suspected);
     pthread_mutex_lock (&self->lock);
     uint32_t at = find (self, message);
-    if (at < RECORDER_SUSPECTS_MAX) {
-        __atomic_store_n (&self->file->records[at].suspect.message, 0, __ATOMIC_RELAXED);
-        atomic_store_explicit (&self->ids[at], 0, memory_order_release);
-    }
-    bool is_any_left = false;
-    for (at = 0; at < atomic_load_explicit (&self->used, memory_order_relaxed); at++)
-        is_any_left = is_any_left || atomic_load_explicit (&self->ids[at], memory_order_relaxed);
-    atomic_store_explicit (&self->has_suspects, is_any_left, memory_order_relaxed);
+    if (at < RECORDER_SUSPECTS_MAX)
+        drop (self, at);
+    pthread_mutex_unlock (&self->lock);
+}
+
+void
+recorder_let_go (recorder_t *self)
+{
+    pthread_mutex_lock (&self->lock);
+    for (uint32_t at = 0; at < atomic_load_explicit (&self->used, memory_order_relaxed); at++)
+        if (atomic_load_explicit (&self->ids[at], memory_order_relaxed)
+            && self->file->records[at].suspect.strikes == 0)
+            drop (self, at);
     pthread_mutex_unlock (&self->lock);
 }
 
@@ -397,17 +440,93 @@ recorder_strike (recorder_t *self, const recorder_suspect_t *suspect)
     pthread_mutex_lock (&self->lock);
     uint32_t at = find (self, suspect->message);
     uint64_t stamp_ns = at < RECORDER_SUSPECTS_MAX ? self->file->records[at].stamp_ns + 1 : 1;
-    strike (self, suspect, stamp_ns);
+    note_suspect (self, suspect, 1, stamp_ns);
     pthread_mutex_unlock (&self->lock);
 }
 
+/*  Those with strikes. */
 void
 recorder_each (const recorder_t *suspected, void (*each) (void *arg, const recorder_suspect_t *suspect), void *arg)
 {
     recorder_t *self = writable (suspected);
     pthread_mutex_lock (&self->lock);
     for (uint32_t at = 0; at < atomic_load_explicit (&self->used, memory_order_relaxed); at++)
-        if (atomic_load_explicit (&self->ids[at], memory_order_relaxed))
+        if (atomic_load_explicit (&self->ids[at], memory_order_relaxed) && self->file->records[at].suspect.strikes)
             each (arg, &self->file->records[at].suspect);
     pthread_mutex_unlock (&self->lock);
+}
+
+/* ---- a suspect runs alone ---- */
+
+static bool
+is_anybody_else_in (const recorder_t *self, const recorder_slot_t *slot)
+{
+    for (uint32_t at = 0; at < self->slots; at++)
+        if (self->file->slots + at != slot && atomic_load (&self->file->slots[at].message))
+            return true;
+    return false;
+}
+
+static void
+wait_a_little (void)
+{
+    nanosleep (&(struct timespec) { .tv_nsec = 50000 }, NULL);
+}
+
+/*  Not in hand while it waits: whoever runs alone looks for those that are. */
+static void
+let_the_lone_one_run (const recorder_t *self, recorder_slot_t *slot, uint64_t message)
+{
+    while (atomic_load (&self->alone) && clock_monotonic_ns () < atomic_load (&self->alone_until_ns)) {
+        atomic_store (&slot->message, 0);
+        wait_a_little ();
+        atomic_store (&slot->message, message);
+    }
+}
+
+/*  What a start could not know: the texts of the last process are gone. Only one without strikes has none,
+ *  and nobody else reads those. */
+static void
+name_suspect (recorder_t *self, uint32_t at, const recorder_slot_t *slot)
+{
+    recorder_record_t *record = self->file->records + at;
+    recorder_suspect_t *suspect = &record->suspect;
+    if (suspect->address[0])
+        return;
+    snprintf (suspect->address, sizeof suspect->address, "%s",
+              atomic_load_explicit (&slot->address, memory_order_relaxed));
+    snprintf (suspect->verb, sizeof suspect->verb, "%s", atomic_load_explicit (&slot->verb, memory_order_relaxed));
+    record->check = record_check (record);
+}
+
+void
+recorder_make_way (const recorder_t *suspected, recorder_slot_t *slot)
+{
+    recorder_t *self = writable (suspected);
+    uint64_t message = atomic_load_explicit (&slot->message, memory_order_relaxed);
+    recorder_slot_t *nobody = NULL;
+    atomic_store (&slot->message, message);  /* seq_cst: the lone one sees it, or is seen here */
+    let_the_lone_one_run (self, slot, message);
+    uint32_t at = find (self, message);
+    if (at == RECORDER_SUSPECTS_MAX || !atomic_compare_exchange_strong (&self->alone, &nobody, slot))
+        return;
+    uint64_t until_ns = clock_monotonic_ns () + RECORDER_ALONE_MS * 1000000ull;
+    atomic_store (&self->alone_until_ns, until_ns);
+    while (is_anybody_else_in (self, slot)) {
+        if (clock_monotonic_ns () >= until_ns)
+            return;
+        wait_a_little ();
+    }
+    name_suspect (self, at, slot);
+    atomic_store_explicit (&slot->is_alone, 1, memory_order_relaxed);
+}
+
+void
+recorder_end_alone (const recorder_t *suspected, recorder_slot_t *slot)
+{
+    recorder_t *self = writable (suspected);
+    if (atomic_load_explicit (&self->alone, memory_order_relaxed) != slot)
+        return;
+    atomic_store_explicit (&slot->is_alone, 0, memory_order_relaxed);
+    atomic_store (&self->alone, NULL);
 }

@@ -9,6 +9,11 @@
  *  the OOM killer leave no mark and cost no strike. A message with
  *  RECORDER_STRIKES becomes a dead letter instead of running.
  *
+ *  After an unmarked death the messages that were in hand are suspects, without a
+ *  strike: the next time each runs alone, no other handler beside it. If the
+ *  process dies unmarked again while one runs alone, that is a strike; when it is handled
+ *  it is no suspect any more. Those that do not come back are let go (recorder_let_go).
+ *
  *  Strikes are kept in the same file, synced before the node serves, and
  *  dropped when their message was handled or set aside. A damaged file or record
  *  costs the strikes in it and never a start: recorder_warning says so.
@@ -23,6 +28,7 @@
 #include <troupe.h>
 
 #define RECORDER_STRIKES 3
+#define RECORDER_ALONE_MS 3000
 #define RECORDER_SLOTS_MAX 256
 #define RECORDER_SUSPECTS_MAX 1024
 
@@ -34,6 +40,7 @@ typedef struct recorder_slot_s {
     _Atomic (const char *) address;  /* borrowed texts; only for this process */
     _Atomic (const char *) verb;
     _Atomic uint32_t budget_ms;      /* of the running verb; 0: the default */
+    _Atomic uint32_t is_alone;       /* no other handler ran when this one began */
 } recorder_slot_t;
 
 typedef struct recorder_s recorder_t;
@@ -60,10 +67,16 @@ recorder_slot_t *recorder_slot (recorder_t *self, uint32_t index);
 /*  What was damaged and is lost; "" when nothing was. */
 const char *recorder_warning (const recorder_t *self);
 
-/*  The messages whose handlers ran when the process was killed from outside and
- *  nothing was marked: not under strikes, but worth running one at a time.
- *  Returns how many there are and copies at most `most`. */
-uint32_t recorder_in_hand (const recorder_t *self, uint64_t *messages, uint32_t most);
+/*  How many handlers ran when the process was killed from outside and nothing was marked. */
+uint32_t recorder_in_hand (const recorder_t *self);
+
+/*  Those of them that have not come back, and have no strike, are no suspects any more. Any thread. */
+void recorder_let_go (recorder_t *self);
+
+/*  When the file's store was last in use, as far as somebody noted it; 0: unknown. Kept over a kill, not
+ *  always over a power cut. Any thread. */
+uint64_t recorder_last_alive (const recorder_t *self);
+void recorder_note_alive (recorder_t *self, uint64_t now_ms);
 
 /*  Installs the signal handlers of this process (own stack a thread:
  *  recorder_thread_begin). After all shared objects with kinds were loaded: the
@@ -119,6 +132,12 @@ recorder_enter (recorder_slot_t *slot, uint64_t message, const char *address, co
     atomic_store_explicit (&slot->message, message, memory_order_relaxed);
     atomic_signal_fence (memory_order_seq_cst);
 }
+
+/*  After recorder_enter, while there are suspects: one of them waits until no other handler runs, others
+ *  wait for a suspect that runs alone; both for RECORDER_ALONE_MS at most, so that a handler without an end
+ *  stops nobody else. */
+void recorder_make_way (const recorder_t *self, recorder_slot_t *slot);
+void recorder_end_alone (const recorder_t *self, recorder_slot_t *slot);  /* after recorder_leave */
 
 static inline void
 recorder_leave (recorder_slot_t *slot)

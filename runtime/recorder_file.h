@@ -39,7 +39,10 @@ typedef struct {
 
 typedef struct {
     union {
-        recorder_head_t head;
+        struct {
+            recorder_head_t head;
+            _Atomic uint64_t alive_ms;  /* not under the head's check: it changes all the time */
+        };
         uint8_t head_page[RECORDER_HEAD_SIZE];
     };
     recorder_slot_t slots[RECORDER_SLOTS_MAX];
@@ -61,12 +64,15 @@ struct recorder_s {
     recorder_file_t *file;        /* mapped */
     int fd;                       /* of it; -1: in memory */
     uint32_t slots;
-    uint32_t in_hand_count;
-    uint64_t in_hand[RECORDER_SLOTS_MAX];
+    uint32_t in_hand;             /* handlers that ran when the last process was killed */
     char warning[256];
     bool is_installed;
     uint32_t module_count;
     recorder_module_t modules[RECORDER_MODULES_MAX];
+
+    _Atomic (recorder_slot_t *) alone;  /* shared: atomic; who runs alone, or is about to. seq_cst, with the
+                                           slots' `message`: see recorder_make_way */
+    _Atomic uint64_t alone_until_ns;    /* shared: atomic; then others go on beside it */
 
     pthread_mutex_t lock;         /* strikes and threads */
     _Atomic uint32_t used;        /* shared: atomic; ids in use are below it */

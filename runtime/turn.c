@@ -97,11 +97,17 @@ run (shard_t *self, troupe_handler_t *handler, uint32_t upgrade_from, const char
     actor_t *actor = turn->actor;
     bool measured = ++self->sample % SAMPLE_EVERY == 0;
     uint64_t began_ns = measured ? monotonic_ns () : 0;
-    if (slot)
+    if (slot) {
         recorder_enter (slot, turn->id, actor->address, name, budget_ms);
+        if (__builtin_expect (recorder_has_suspects (self->recorder), 0))
+            recorder_make_way (self->recorder, slot);
+    }
     troupe_status_t status = handler ? handler (turn) : actor->kind->table->upgrade (turn, upgrade_from);
-    if (slot)
+    if (slot) {
         recorder_leave (slot);
+        if (__builtin_expect (recorder_has_suspects (self->recorder), 0))
+            recorder_end_alone (self->recorder, slot);
+    }
     if (__builtin_expect (measured, 0))
         measure (self, actor, began_ns);
     if (__builtin_expect (turn->poisoned, 0) && (status == TROUPE_OK || turn->is_blind))

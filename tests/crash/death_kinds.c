@@ -1,9 +1,11 @@
 /*  death_kinds.c - handlers that die, each in its own way, and one that counts. */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <troupe.h>
+#include <unistd.h>
 
 static troupe_status_t
 count (troupe_turn_t *turn)
@@ -38,6 +40,16 @@ spin (troupe_turn_t *turn)
     while (forever)
         ;
     return troupe_fail (turn, "forever is over");
+}
+
+/*  As the system's killer does it: no thread of the process gets to say why. */
+static troupe_status_t
+be_killed (troupe_turn_t *turn)
+{
+    kill (getpid (), SIGKILL);
+    for (;;)
+        pause ();
+    return troupe_fail (turn, "killed and still here");
 }
 
 static int
@@ -94,7 +106,7 @@ fill (troupe_turn_t *turn)
 
 static const troupe_verb_t verbs[] = {
     { "count", count }, { "fault", fault }, { "abort", give_up }, { "spin", spin }, { "overflow", overflow },
-    { "leak", leak },   { "order", order }, { "fill", fill },     { NULL }
+    { "leak", leak },   { "order", order }, { "fill", fill },     { "killed", be_killed }, { NULL }
 };
 static const troupe_kind_t mortal = { "mortal", .version = 1, .verbs = verbs };
 

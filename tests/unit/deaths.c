@@ -108,7 +108,7 @@ suspects (const recorder_t *recorder)
 {
     unsigned count = 0;
     recorder_each (recorder, count_one, &count);
-    assert_int_equal (recorder_has_suspects (recorder), count > 0);
+    assert_true (recorder_has_suspects (recorder) || count == 0);
     return count;
 }
 
@@ -126,19 +126,20 @@ assert_one_strike (int signal)
     assert_int_equal (suspect->signal, signal);
     assert_string_equal (suspect->address, "runner/7");
     assert_string_equal (suspect->verb, "lap");
-    assert_int_equal (recorder_in_hand (recorder, NULL, 0), 0);
+    assert_int_equal (recorder_in_hand (recorder), 0);
     recorder_destroy (&recorder);
 }
 
 void
 assert_no_strike (unsigned in_hand)
 {
-    uint64_t messages[2] = { 0 };
     recorder_t *recorder = open_again ();
     assert_int_equal (suspects (recorder), 0);
-    assert_int_equal (recorder_in_hand (recorder, messages, 2), in_hand);
-    if (in_hand)
-        assert_int_equal (messages[0], 77);
+    assert_int_equal (recorder_in_hand (recorder), in_hand);
+    const recorder_suspect_t *suspect = recorder_find (recorder, 77);
+    assert_int_equal (suspect != NULL, in_hand > 0);
+    if (suspect)
+        assert_int_equal (suspect->strikes, 0);
     recorder_destroy (&recorder);
 }
 
