@@ -27,6 +27,7 @@
 #define MS_NS 1000000ull
 #define RETRY_NS (1000 * MS_NS)
 #define SPREAD_SHARE 2          /* a fold takes one of so many parts of the time between folds */
+#define IDLE_NS (3600 * 1000 * MS_NS)  /* room and clock are looked at although nothing happens */
 
 struct checkpointer_s {
     /* fixed after start */
@@ -63,7 +64,7 @@ sleep_ns (checkpointer_t *self)
         return RETRY_NS;
     uint64_t since_ns = atomic_load_explicit (&self->since_ns, memory_order_relaxed);
     if (since_ns == 0)
-        return GATE_FOREVER;
+        return IDLE_NS;
     uint64_t due_ns = since_ns + self->options.every_ms * MS_NS, now_ns = clock_monotonic_ns ();
     return due_ns > now_ns ? due_ns - now_ns : 0;
 }

@@ -37,6 +37,7 @@
 #define RECORDER_FILE "recorder"
 #define STOP_PATIENCE_NS (10ull * 1000 * 1000 * 1000)
 #define STARTERS_MOST 15         /* threads that help at the start */
+#define DAY_MS (24ull * 60 * 60 * 1000)
 #define TOTAL_UNFOLDED_FACTOR 4  /* all shards together, in bounds of one */
 
 /*  The status of a part that could not be made. */
@@ -108,28 +109,6 @@ node_watch_events (troupe_t *self,
  *  Start
  * ------------------------------------------------------------------ */
 
-static shard_limits_t
-limits_of (const settings_t *settings)
-{
-    return (shard_limits_t) {
-        .mailbox_messages = (uint32_t) settings->mailbox_messages,
-        .mailbox_door = (uint32_t) settings->mailbox_door,
-        .awake_actors = (uint32_t) settings->awake_actors,
-        .undurable_bytes = settings->undurable_bytes,
-        .unfolded_bytes = settings->unfolded_bytes,
-        .link_window_bytes = (uint32_t) settings->link_window_bytes,
-        .slice_turns = (uint32_t) settings->slice_turns,
-        .attempts = (uint32_t) settings->attempts,
-        .retry_first_ms = (uint32_t) settings->retry_first_ms,
-        .retry_most_ms = (uint32_t) settings->retry_most_ms,
-        .wake_attempts = (uint32_t) settings->wake_attempts,
-        .call_keep_ms = (uint32_t) settings->call_keep_ms,
-        .calls_kept = (uint32_t) settings->calls_kept,
-        .dead_bytes = settings->dead_bytes,
-        .idle_ms = (uint32_t) settings->idle_ms
-    };
-}
-
 static uint32_t
 workers_of (const settings_t *settings)
 {
@@ -173,6 +152,9 @@ open_recorder (troupe_t *self, troupe_error_t *error)
         return failed (error);
     if (*recorder_warning (self->recorder))
         log_warning ("%s", recorder_warning (self->recorder));
+    if (recorder_in_hand (self->recorder))
+        log_info ("%u handlers ran when the process was killed: each of their messages will run alone",
+                  recorder_in_hand (self->recorder));
     recorder_install (self->recorder);
     watchdog_options_t options = {
         .budget_ms = (uint32_t) self->settings.budget_ms,
@@ -196,7 +178,7 @@ make_shards (troupe_t *self, troupe_error_t *error)
             .number = i,
             .registry = self->registry,
             .state = self->store->state,
-            .limits = limits_of (&self->settings),
+            .limits = settings_limits (&self->settings),
             .boot = self->boot,
             .recorder = self->recorder
         };
@@ -346,10 +328,39 @@ start_shards (troupe_t *self, troupe_error_t *error)
     return status;
 }
 
+static const char *
+day_and_time (uint64_t ms, char text[32])
+{
+    time_t seconds = (time_t) (ms / 1000);
+    struct tm parts;
+    strftime (text, 32, "%Y-%m-%d %H:%M", gmtime_r (&seconds, &parts));
+    return text;
+}
+
+/*  A clock that is far ahead of when the store was last in use is wrong, or the node was down for
+ *  that long: only an operator knows. Started with a wrong one, all timers up to then would fire at
+ *  once, and no later start could take that time back. */
+static troupe_status_t
+check_clock (const troupe_t *self, uint64_t newest_ms, troupe_error_t *error)
+{
+    uint64_t used_ms = recorder_last_alive (self->recorder);
+    uint64_t most_ms = self->settings.clock_ahead_ms, wall_ms = self->started_ms;
+    char wall[32], used[32];
+    if (used_ms < newest_ms || used_ms > wall_ms)
+        used_ms = newest_ms;
+    if (most_ms == 0 || newest_ms == 0 || wall_ms <= used_ms || wall_ms - used_ms <= most_ms)
+        return TROUPE_OK;
+    return error_set (error, TROUPE_INVALID, "the clock says %s, %llu days after this store was last in use (%s). "
+                      "Wrong? Set it: else timers up to then fire at once, and time does not go back. "
+                      "Right? Start once with `serve --accept-clock` (setting clock_ahead_ms)",
+                      day_and_time (wall_ms, wall), (unsigned long long) ((wall_ms - used_ms) / DAY_MS),
+                      day_and_time (used_ms, used));
+}
+
 /*  Time goes on from the newest frame when the machine's clock is behind that: back it may
  *  not go, and standing still until the clock has caught up would stop all timers and retries. */
-static void
-take_up_time (troupe_t *self)
+static troupe_status_t
+take_up_time (troupe_t *self, troupe_error_t *error)
 {
     uint64_t newest_ms = 0;
     for (uint32_t i = 0; i < self->shards; i++) {
@@ -362,6 +373,7 @@ take_up_time (troupe_t *self)
                      (unsigned long long) (newest_ms - self->started_ms) / 1000);
     }
     steady_clock_raise (&self->clock, newest_ms);
+    return check_clock (self, newest_ms, error);
 }
 
 /*  All that comes before the threads. */
@@ -386,10 +398,9 @@ prepare (troupe_t *self, troupe_error_t *error)
         status = make_storage_threads (self, error);
     if (status == TROUPE_OK)
         status = make_workers (self, error);
-    if (status != TROUPE_OK)
-        return status;
-    take_up_time (self);
-    return start_shards (self, error);
+    if (status == TROUPE_OK)
+        status = take_up_time (self, error);
+    return status == TROUPE_OK ? start_shards (self, error) : status;
 }
 
 /*  The journal first: a shard may seal as soon as it is stepped. */

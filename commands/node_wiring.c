@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define SHORT_STEP_TURNS 32  /* a frame sealed before so many turns closes its step */
+#define SUSPECTED_MS 60000   /* after a start */
 
 /* ------------------------------------------------------------------ *
  *  The end of the process
@@ -238,6 +239,9 @@ on_long_turn (void *arg, const watchdog_report_t *report)
  * ------------------------------------------------------------------ */
 
 bool
+    recorder_note_alive (self->recorder, steady_ms);
+    if (recorder_has_suspects (self->recorder) && steady_ms > self->clock.wall_ms + SUSPECTED_MS)
+        recorder_let_go (self->recorder);
 node_step (void *arg, uint64_t now_ms, recorder_slot_t *slot)
 {
     place_t *place = arg;

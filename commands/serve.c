@@ -31,6 +31,7 @@
 #define GOOD_LIFE_MS 60000
 
 static const option_t options[] = {
+    { "accept-clock", NULL, "start although the clock is far ahead of the store's last use: it is right" },
     { "once", NULL, "without the parent: when the node dies, it stays dead" },
     { NULL }
 };
@@ -160,7 +161,9 @@ keep_running (parent_t *self)
 static int
 run (invocation_t *invocation)
 {
-    const settings_t *settings = &invocation->settings;
+    settings_t *settings = &invocation->settings;
+    if (option_given (invocation, "accept-clock"))
+        settings->clock_ahead_ms = 0;
     log_configure ((log_level_t) settings->log_level, (log_format_t) settings->log_format);
     if (option_given (invocation, "once"))
         return host_run (invocation, -1);

@@ -46,6 +46,9 @@ static const setting_t table[] = {
     ROW (shards, INTEGER, "16", 1, STATE_SHARDS_MAX,
          "Into how many shards the actors are divided. Counts only when the store is made; fixed from then on."),
     ROW (workers, INTEGER, "0", 0, RECORDER_SLOTS_MAX, "Threads that run the shards. 0: one a core."),
+    ROW (clock_ahead_ms, DURATION, "30d", 0, 3650 * DAY_MS,
+         "When the machine's clock is further ahead of the time when the store was last in use, the node does not "
+         "start: the clock may be wrong. 0: it always starts."),
 
     ROW (checkpoint_ms, DURATION, "10s", 10, DAY_MS,
          "How often the journal is folded into the state. Longer writes less and makes recovery slower."),

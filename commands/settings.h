@@ -48,6 +48,7 @@ typedef struct {
     bool create;                /* make the store when there is none */
     uint64_t shards;            /* counts only when the store is made */
     uint64_t workers;           /* 0: one a core */
+    uint64_t clock_ahead_ms;    /* of the last use, beyond which it does not start; 0: no bound */
 
     /* storage */
     uint64_t checkpoint_ms;

@@ -337,7 +337,7 @@ node_answer_may_come_from_a_timer (void **state)
 
 /*  The time of all frames of this store is that much ahead of the machine's. */
 static void
-move_time_of_store (const char *directory, uint64_t ahead_ms)
+move_time_of_store (const char *directory, int64_t ahead_ms)
 {
     troupe_error_t error;
     state_mark_t marks[STATE_SHARDS_MAX];
@@ -346,7 +346,7 @@ move_time_of_store (const char *directory, uint64_t ahead_ms)
     assert_non_null (store);
     store->state->marks (store->state->self, marks);
     for (uint32_t i = 0; i < store->state->identity (store->state->self)->shards; i++)
-        marks[i].time_ms = clock_wall_ms () + ahead_ms;
+        marks[i].time_ms = clock_wall_ms () + (uint64_t) ahead_ms;
     assert_int_equal (store->state->fold (store->state->self, NULL, 0, marks, &error), TROUPE_OK);
     store_close (&store);
 }
@@ -365,6 +365,23 @@ node_with_its_clock_set_back_goes_on (void **state)
     troupe_call_t call = { .to = "counter/1", .verb = "later", .done = tally, .arg = &tallied };
     assert_int_equal (troupe_submit (node, &call, &error), TROUPE_OK);
     assert_true (gate_wait (&tallied.done, 10000 * MS));
+    troupe_destroy (&node);
+}
+
+static void
+node_with_its_clock_far_ahead_must_be_told (void **state)
+{
+    (void) state;
+    troupe_error_t error;
+    troupe_t *node = NULL;
+    for (int i = 0; i < 2; i++) {
+        node = node_started ("far-ahead");
+        troupe_destroy (&node);
+        move_time_of_store ("far-ahead", -40ll * 24 * 3600 * 1000);
+    }
+    assert_int_equal (unlink ("far-ahead/recorder"), 0);  /* which knows of a later use than the frames */
+    node = node_new ("far-ahead", "1");
+    assert_true (troupe_start (node, &error) == TROUPE_INVALID && strstr (error.text, "40 days after"));
     troupe_destroy (&node);
 }
 
@@ -764,6 +781,7 @@ main (void)
         cmocka_unit_test (node_refusal_of_a_handler_reaches_the_caller),
         cmocka_unit_test (node_answer_may_come_from_a_timer),
         cmocka_unit_test (node_with_its_clock_set_back_goes_on),
+        cmocka_unit_test (node_with_its_clock_far_ahead_must_be_told),
         cmocka_unit_test (node_session_call_runs_once_over_a_restart),
         cmocka_unit_test (node_called_from_many_threads_counts_each_once),
         cmocka_unit_test (node_stopped_under_load_answers_each_accepted_call_once),
