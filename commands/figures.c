@@ -40,12 +40,13 @@ const figure_t figures[] = {
     FIGURE (frames, false, "Frames sealed."),
     FIGURE (frame_bytes, false, "Bytes of frames."),
     FIGURE (awake, true, "Actors in memory."),
-    FIGURE (mail, true, "Messages that wait."),
+    FIGURE (mail, true, "Messages that wait on disk."),
+    FIGURE (mail_bytes, true, "Bytes of them."),
     FIGURE (timers, true, "Timers that are set."),
     FIGURE (asks, true, "Questions without an answer yet."),
     FIGURE (undurable_bytes, true, "Bytes of frames that are not on disk yet."),
     FIGURE (unfolded_bytes, true, "Bytes of frames that are not in the state yet."),
-    FIGURE (parked, true, "Actors set aside because they could not wake."),
+    FIGURE (parked, true, "Actors set aside: they could not wake, or their kind is parked."),
     FIGURE (dead_letters, true, "Dead letters that wait for an operator."),
     { NULL, 0, false, NULL }
 };
@@ -128,7 +129,7 @@ put_figures (troupe_t *node, buffer_t *to, const char *name, bool levels)
 static void
 put_kind (troupe_t *node, buffer_t *to, uint32_t kind)
 {
-    uint64_t turns = 0, reads = 0, refused = 0, failed = 0, awake = 0;
+    uint64_t turns = 0, reads = 0, refused = 0, failed = 0, awake = 0, parked = 0;
     histogram_t turn_ns = { 0 };
     for (uint32_t i = 0; i < node_shard_count (node); i++) {
         const kind_metrics_t *metrics = &of_shard (node, i)->kinds[kind];
@@ -137,15 +138,17 @@ put_kind (troupe_t *node, buffer_t *to, uint32_t kind)
         refused += counter_get (&metrics->refused);
         failed += counter_get (&metrics->failed);
         awake += counter_get (&metrics->awake);
+        parked += counter_get (&metrics->parked);
         histogram_merge (&turn_ns, &metrics->turn_ns);
     }
-    packed_put_object (to, 7);
+    packed_put_object (to, 8);
     wire_put_text (to, "name", registry_at (node_registry (node), kind)->name);
     wire_put_number (to, "turns", turns);
     wire_put_number (to, "reads", reads);
     wire_put_number (to, "refused", refused);
     wire_put_number (to, "failed", failed);
     wire_put_number (to, "awake", awake);
+    wire_put_number (to, "parked", parked);
     put_histogram (to, "turn_ns", &turn_ns);
 }
 
@@ -156,11 +159,12 @@ put_shards (troupe_t *node, buffer_t *to)
     packed_put_array (to, node_shard_count (node));
     for (uint32_t i = 0; i < node_shard_count (node); i++) {
         const metrics_t *metrics = of_shard (node, i);
-        packed_put_object (to, 6);
+        packed_put_object (to, 7);
         wire_put_number (to, "number", i);
         wire_put_number (to, "turns", counter_get (&metrics->turns));
         wire_put_number (to, "awake", counter_get (&metrics->awake));
         wire_put_number (to, "mail", counter_get (&metrics->mail));
+        wire_put_number (to, "mail_bytes", counter_get (&metrics->mail_bytes));
         wire_put_number (to, "undurable_bytes", counter_get (&metrics->undurable_bytes));
         wire_put_number (to, "unfolded_bytes", counter_get (&metrics->unfolded_bytes));
     }
@@ -173,7 +177,8 @@ put_storage (const troupe_t *node, buffer_t *to)
     journal_counts_t journal = journal_counts (store->journal);
     checkpoint_counts_t folds = checkpoint_counts (store->checkpoint);
     put_name (to, "storage");
-    packed_put_object (to, 10);
+    packed_put_object (to, 11);
+    wire_put_number (to, "used_bytes", store_used_bytes (store));
     wire_put_number (to, "lsn", journal.lsn);
     wire_put_number (to, "trimmed_lsn", journal.trimmed_lsn);
     wire_put_number (to, "journal_bytes", journal.bytes);

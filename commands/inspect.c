@@ -176,10 +176,14 @@ print_mail (const wire_message_t *actor)
 static void
 print_actor (const wire_message_t *actor)
 {
-    char address[TROUPE_ADDRESS_MAX + 1], condition[64], reason[512];
-    printf ("%s: %s, on shard %llu, %llu messages wait\n", text_of (actor, "address", address, sizeof address),
+    char address[TROUPE_ADDRESS_MAX + 1], condition[64], reason[512], bytes[TEXT_FIGURE];
+    text_bytes (number_of (actor, "bytes"), bytes);
+    printf ("%s: %s, on shard %llu, %llu messages wait, about %s\n",
+            text_of (actor, "address", address, sizeof address),
             text_of (actor, "condition", condition, sizeof condition),
-            (unsigned long long) number_of (actor, "shard"), (unsigned long long) number_of (actor, "mail"));
+            (unsigned long long) number_of (actor, "shard"), (unsigned long long) number_of (actor, "mail"), bytes);
+    if (*text_of (actor, "held", reason, sizeof reason))
+        printf ("calls and timers are held: %s\n", reason);
     if (*text_of (actor, "reason", reason, sizeof reason))
         printf ("reason: %s\n", reason);
     print_state (actor);

@@ -17,7 +17,7 @@
 
 typedef enum { NODE_NEW, NODE_STARTING, NODE_RUNNING, NODE_STOPPING, NODE_STOPPED } node_state_t;
 
-enum { DOOR_STOPPING = 1, DOOR_FULL = 2, DOOR_SHORT = 4 };
+enum { DOOR_STOPPING = 1, DOOR_FULL = 2, DOOR_SHORT = 4, DOOR_QUOTA = 8 };
 
 typedef struct {
     /* fixed after start */

@@ -16,12 +16,13 @@
 #include "commands/exit.h"
 #include "commands/log.h"
 #include "runtime/base/error.h"
+#include "runtime/base/memory.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-#define SHORT_STEP_TURNS 32  /* a frame sealed before so many turns closes its step */
 #define SUSPECTED_MS 60000   /* after a start */
+#define SHORT_STEP_TURNS 32  /* a frame sealed before so many turns closes its step */
 
 /* ------------------------------------------------------------------ *
  *  The end of the process
@@ -59,6 +60,16 @@ door_status (unsigned doors)
     return doors & DOOR_STOPPING ? TROUPE_STOPPING : doors ? TROUPE_OVERLOADED : TROUPE_OK;
 }
 
+static const char *
+door_text (unsigned doors)
+{
+    return doors & DOOR_STOPPING ? "the node is stopping"
+           : doors & DOOR_FULL   ? "the disk is full"
+           : doors & DOOR_SHORT  ? "the disk has too little room (soft_room_bytes)"
+           : doors & DOOR_QUOTA  ? "the store has reached its quota (store_bytes)"
+                                 : "";
+}
+
 bool
 node_set_door (troupe_t *self, unsigned bit, bool is_closed)
 {
@@ -66,9 +77,8 @@ node_set_door (troupe_t *self, unsigned bit, bool is_closed)
     unsigned before = self->doors;
     self->doors = is_closed ? before | bit : before & ~bit;
     bool is_changed = self->doors != before;
-    if (door_status (self->doors) != door_status (before))
-        for (uint32_t i = 0; i < self->shards; i++)
-            shard_close_door (self->places[i].shard, door_status (self->doors));
+    for (uint32_t i = 0; i < self->shards && is_changed; i++)
+        shard_close_door (self->places[i].shard, door_status (self->doors), door_text (self->doors));
     pthread_mutex_unlock (&self->lock);
     return is_changed;
 }
@@ -139,6 +149,38 @@ world_published (void *arg, uint16_t shard, const char *address, const char *cha
         self->published (self->published_arg, shard, address, channel, offset, key, body, size);
 }
 
+typedef struct {
+    errand_t errand;
+    uint16_t kind;
+} park_t;
+
+static void
+park_kind (shard_t *shard, errand_t *errand)
+{
+    if (shard)
+        shard_park_kind (shard, ((park_t *) errand)->kind);
+    memory_free (errand);
+}
+
+/*  A shard that gets no memory for its errand sees by itself when its own mail is too much. */
+static void
+world_runaway (void *arg, uint16_t kind)
+{
+    const place_t *place = arg;
+    troupe_t *self = place->node;
+    const char *name = registry_at (self->registry, kind)->name;
+    log_error ("%s is parked: it sent most of the mail that waits in shard %u, which is too much (mail_bytes). "
+               "Its own mail keeps; `troupe revive %s` lets it go on", name, place->number, name);
+    for (uint32_t i = 0; i < self->shards; i++) {
+        park_t *park = memory_zalloc (sizeof *park);
+        if (!park)
+            continue;
+        *park = (park_t) { .errand = { .letter.type = LETTER_ERRAND, .run = park_kind }, .kind = kind };
+        if (shard_post (self->places[i].shard, &park->errand.letter))
+            workers_schedule (self->workers, i);
+    }
+}
+
 static void
 on_taken (void *arg, uint16_t shard, uint64_t frame)
 {
@@ -191,11 +233,15 @@ on_fold_full (void *arg, bool is_full, const char *text)
         log_warning ("the checkpoint has space again");
 }
 
-/*  The wall clock was set by a large amount: timers keep to the steady one. */
+/*  The wall clock was set by a large amount: timers keep to the steady one. Messages that were in hand
+ *  when the last process was killed and did not come back for long will not come. */
 static void
 look_at_clock (troupe_t *self)
 {
     uint64_t steady_ms = steady_clock_ms (&self->clock), wall_ms = clock_wall_ms ();
+    recorder_note_alive (self->recorder, steady_ms);
+    if (recorder_has_suspects (self->recorder) && steady_ms > self->clock.wall_ms + SUSPECTED_MS)
+        recorder_let_go (self->recorder);
     uint64_t apart_ms = steady_ms > wall_ms ? steady_ms - wall_ms : wall_ms - steady_ms;
     if (apart_ms > NODE_CLOCK_JUMP_MS && !self->has_told_clock) {
         self->has_told_clock = true;
@@ -204,13 +250,29 @@ look_at_clock (troupe_t *self)
     }
 }
 
-/*  The disk has room for one more checkpoint and the operator. */
+static bool
+is_within_quota (troupe_t *self)
+{
+    uint64_t used = store_used_bytes (self->store), most = self->settings.store_bytes;
+    bool is_over = most && used > most;
+    if (node_set_door (self, DOOR_QUOTA, is_over)) {
+        if (is_over)
+            log_error ("calls are refused until the store is smaller: %llu MB of state and journal (store_bytes)",
+                       (unsigned long long) (used >> 20));
+        else
+            log_warning ("the store is within its quota again");
+    }
+    return !is_over;
+}
+
+/*  The disk has room for one more checkpoint and the operator, and the store may grow. */
 static bool
 has_room (void *arg)
 {
     troupe_t *self = arg;
     uint64_t room;
     look_at_clock (self);
+    bool may_grow = is_within_quota (self);
     bool is_short = !store_has_room (self->store, &room);
     if (node_set_door (self, DOOR_SHORT, is_short)) {
         if (is_short)
@@ -219,7 +281,7 @@ has_room (void *arg)
         else
             log_warning ("there is room on the disk again");
     }
-    return !is_short;
+    return may_grow && !is_short;
 }
 
 static void
@@ -239,9 +301,6 @@ on_long_turn (void *arg, const watchdog_report_t *report)
  * ------------------------------------------------------------------ */
 
 bool
-    recorder_note_alive (self->recorder, steady_ms);
-    if (recorder_has_suspects (self->recorder) && steady_ms > self->clock.wall_ms + SUSPECTED_MS)
-        recorder_let_go (self->recorder);
 node_step (void *arg, uint64_t now_ms, recorder_slot_t *slot)
 {
     place_t *place = arg;
@@ -297,7 +356,8 @@ node_wire_store (troupe_t *self, store_options_t *options)
 void
 node_wire_shard (place_t *place, shard_world_t *world)
 {
-    *world = (shard_world_t) { .self = place, .submit = world_submit, .carry = world_carry };
+    *world = (shard_world_t) { .self = place, .submit = world_submit, .carry = world_carry,
+                                .runaway = world_runaway };
     if (place->node->published)
         world->published = world_published;
 }

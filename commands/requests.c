@@ -241,7 +241,8 @@ static troupe_status_t
 look_revive (const gather_t *gather, shard_t *shard, buffer_t *packed, troupe_error_t *error)
 {
     (void) packed;
-    return shard_revive (shard, gather->address, error);
+    return strchr (gather->address, '/') ? shard_revive (shard, gather->address, error)
+                                         : shard_revive_kind (shard, gather->address, error);
 }
 
 static void
@@ -250,12 +251,16 @@ do_revive (requests_t *self, request_t *request, const wire_message_t *message)
     char address[TROUPE_ADDRESS_MAX + 1];
     if (!must_have_text (request, message, "to", address, sizeof address))
         return;
-    gather_t *gather = gather_new (request, 1);
+    bool is_actor = strchr (address, '/');
+    gather_t *gather = gather_new (request, is_actor ? 1 : node_shard_count (self->node));
     if (!gather)
         return;
     gather->look = look_revive;
     memcpy (gather->address, address, sizeof address);
-    visit_actor (self, gather);
+    if (is_actor)
+        visit_actor (self, gather);
+    else
+        gather_send (self->node, gather, 0);
 }
 
 static troupe_status_t

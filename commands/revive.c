@@ -1,8 +1,8 @@
-/*  revive.c - `troupe revive user/42`: lets a parked actor try to wake again.
+/*  revive.c - `troupe revive user/42`, or a kind: lets what is parked go on.
  *
  *  DESIGN
- *  An actor that cannot wake is set aside with all of its mail; nothing but a
- *  person who has seen why brings it back.
+ *  An actor that cannot wake is set aside with all of its mail, and so are all actors of a kind
+ *  that sends without end; nothing but a person who has seen why brings them back.
  */
 #include "commands/remote.h"
 
@@ -23,9 +23,9 @@ run (invocation_t *invocation)
 
 const command_t command_revive = {
     .name = "revive",
-    .words = "KIND/ID",
+    .words = "KIND/ID | KIND",
     .least = 1,
     .most = 1,
-    .summary = "let a parked actor try again",
+    .summary = "let a parked actor, or a whole kind, try again",
     .run = run
 };

@@ -91,6 +91,15 @@ static const setting_t table[] = {
          "Answers that one shard keeps. Beyond it calls with a session are refused."),
     ROW (dead_bytes, BYTES, "64M", 64 * KIB, TIB,
          "Bytes of dead letters that one shard keeps. Beyond it the oldest go."),
+    ROW (actor_bytes, BYTES, "256M", MIB, TIB,
+         "About how many bytes of state and waiting mail one actor may have. Beyond it calls from outside that are "
+         "not reads are refused, and its timers wait. Messages of other actors are always taken."),
+    ROW (mail_bytes, BYTES, "256M", 64 * KIB, TIB,
+         "Bytes of waiting mail of one shard. Beyond it the kind that sent most of it, if more than half, is parked "
+         "as a whole; at twice as much calls from outside that are not reads are refused, and timers wait."),
+    ROW (store_bytes, BYTES, "0", 0, 64 * TIB,
+         "Bytes of state and journal on disk. Beyond it calls from outside are refused as overloaded, and timers "
+         "wait. 0: no bound but the disk's."),
 
     ROW (budget_ms, DURATION, "1s", 1, DAY_MS, "A turn that takes longer is reported with its actor and verb."),
     ROW (stuck_ms, DURATION, "60s", 0, DAY_MS,
@@ -394,6 +403,8 @@ settings_limits (const settings_t *self)
         .call_keep_ms = (uint32_t) self->call_keep_ms,
         .calls_kept = (uint32_t) self->calls_kept,
         .dead_bytes = self->dead_bytes,
+        .actor_bytes = self->actor_bytes,
+        .mail_bytes = self->mail_bytes,
         .idle_ms = (uint32_t) self->idle_ms
     };
 }

@@ -73,6 +73,9 @@ typedef struct {
     uint64_t call_keep_ms;
     uint64_t calls_kept;
     uint64_t dead_bytes;
+    uint64_t actor_bytes;
+    uint64_t mail_bytes;
+    uint64_t store_bytes;       /* of the whole store; 0: no bound */
 
     /* watchdog */
     uint64_t budget_ms;

@@ -76,7 +76,7 @@ level (const json_t *tree, const char *name, char *text)
 static void
 draw_summary (screen_t *screen, const json_t *view)
 {
-    char a[TEXT_FIGURE], b[TEXT_FIGURE], c[TEXT_FIGURE], d[TEXT_FIGURE], e[TEXT_FIGURE];
+    char a[TEXT_FIGURE], b[TEXT_FIGURE], c[TEXT_FIGURE], d[TEXT_FIGURE], e[TEXT_FIGURE], f[TEXT_FIGURE];
     const json_t *rates = json_object_get (view, "rates"), *levels = json_object_get (view, "levels");
     const json_t *storage = json_object_get (view, "storage");
     const char *door = tree_text (view, "door");
@@ -88,16 +88,18 @@ draw_summary (screen_t *screen, const json_t *view)
           rate (rates, "failed", b), rate (rates, "refused", c), rate (rates, "retried", d));
     draw (screen, false, "calls     %7s/s   overload%7s/s   told    %7s/s   away    %7s/s", rate (rates, "calls", a),
           rate (rates, "overloaded", b), rate (rates, "told", c), rate (rates, "told_away", d));
-    draw (screen, false, "actors    %7s awake   mail %s   timers %s, %s/s fire   asks %s", level (levels, "awake", a),
-          level (levels, "mail", b), level (levels, "timers", c), rate (rates, "timers_fired", d),
-          level (levels, "asks", e));
+    text_bytes (tree_number (levels, "mail_bytes"), f);
+    draw (screen, false, "actors    %7s awake   mail %s, %s   timers %s, %s/s fire   asks %s",
+          level (levels, "awake", a), level (levels, "mail", b), f, level (levels, "timers", c),
+          rate (rates, "timers_fired", d), level (levels, "asks", e));
     draw (screen, false, "set aside %7s dead letters   %s parked", level (levels, "dead_letters", a),
           level (levels, "parked", b));
     text_bytes ((uint64_t) json_real_value (json_object_get (storage, "written_bytes")), b);
     text_bytes (tree_number (storage, "journal_bytes"), c);
     text_bytes (tree_number (storage, "unfolded_bytes"), d);
-    draw (screen, false, "disk      %7s syncs/s   %s/s written   journal %s, %s not folded",
-          rate (storage, "syncs", a), b, c, d);
+    text_bytes (tree_number (storage, "used_bytes"), e);
+    draw (screen, false, "disk      %7s syncs/s   %s/s written   store %s, journal %s, %s not folded",
+          rate (storage, "syncs", a), b, e, c, d);
 }
 
 static void
@@ -137,6 +139,8 @@ draw_kinds (screen_t *screen, const json_t *view)
         draw (screen, false, "%-16.16s %8s %8s %8s %8s %8s %8s %8s", tree_text (kind, "name"),
               rate (kind, "turns", a), rate (kind, "reads", b), rate (kind, "refused", c), rate (kind, "failed", d),
               level (kind, "awake", e), p50, p99);
+        if (tree_number (kind, "parked"))
+            draw (screen, false, "    parked: it sent too much mail; `troupe revive %s`", tree_text (kind, "name"));
     }
 }
 

@@ -87,10 +87,11 @@ static json_t *
 storage (const span_t *span)
 {
     const json_t *before = json_object_get (span->before, "storage"), *now = json_object_get (span->now, "storage");
-    return json_pack ("{s:f, s:f, s:f, s:I, s:I}", "syncs", rate_of (span, before, now, "syncs"), "written_bytes",
+    return json_pack ("{s:f, s:f, s:f, s:I, s:I, s:I}", "syncs", rate_of (span, before, now, "syncs"), "written_bytes",
                       rate_of (span, before, now, "written_bytes"), "folds", rate_of (span, before, now, "folds"),
                       "journal_bytes", (json_int_t) tree_number (now, "journal_bytes"), "unfolded_bytes",
-                      (json_int_t) tree_number (now, "unfolded_bytes"));
+                      (json_int_t) tree_number (now, "unfolded_bytes"), "used_bytes",
+                      (json_int_t) tree_number (now, "used_bytes"));
 }
 
 static json_t *
@@ -107,6 +108,7 @@ kinds (const span_t *span)
         for (unsigned j = 0; j < sizeof rated / sizeof *rated; j++)
             json_object_set_new (kind, rated[j], json_real (rate_of (span, was, is, rated[j])));
         json_object_set_new (kind, "awake", json_integer ((json_int_t) tree_number (is, "awake")));
+        json_object_set_new (kind, "parked", json_integer ((json_int_t) tree_number (is, "parked")));
         add_quantiles (kind, json_object_get (was, "turn_ns"), json_object_get (is, "turn_ns"));
         json_array_append_new (tree, kind);
     }

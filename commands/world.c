@@ -162,6 +162,22 @@ on_published (void *self_, uint16_t shard, const char *address, const char *chan
 }
 
 static void
+park_kind (void *kind, shard_t *shard)
+{
+    if (shard)
+        shard_park_kind (shard, (uint16_t) (uintptr_t) kind);
+}
+
+static void
+on_runaway (void *self_, uint16_t kind)
+{
+    world_t *self = self_;
+    self->counts.runaways += 1;
+    for (uint16_t i = 0; i < self->shard_count; i++)
+        world_errand (self, i, park_kind, (void *) (uintptr_t) kind);
+}
+
+static void
 on_taken (void *self_, uint16_t shard, uint64_t frame)
 {
     world_t *self = self_;
@@ -267,7 +283,7 @@ make_shards (world_t *self, troupe_error_t *error)
     shard_options_t options = {
         .registry = self->registry,
         .state = &self->port,
-        .world = { self, on_submit, on_carry, on_published },
+        .world = { self, on_submit, on_carry, on_published, on_runaway },
         .limits = self->options.limits,
         .boot = hash_mix (self->options.seed, self->counts.boots),
         .recorder = self->recorder
@@ -555,7 +571,7 @@ world_close_door (world_t *self, troupe_status_t why)
 {
     for (uint32_t i = 0; i < self->shard_count; i++)
         if (self->shards[i])
-            shard_close_door (self->shards[i], why);
+            shard_close_door (self->shards[i], why, "the door is closed");
 }
 
 const registry_t *

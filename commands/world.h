@@ -142,7 +142,7 @@ recorder_t *world_recorder (world_t *self);
 dice_t *world_dice (world_t *self);
 
 typedef struct {
-    uint64_t steps, boots, halts, turns, frames, folds, letters, cuts, deaths_in_handlers;
+    uint64_t steps, boots, halts, turns, frames, folds, letters, cuts, deaths_in_handlers, runaways;
 } world_counts_t;
 world_counts_t world_counts (const world_t *self);
 

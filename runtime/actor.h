@@ -38,6 +38,7 @@ typedef struct value_s {
     struct actor_s *actor;
     uint8_t *data;                /* from memory_alloc, COPY_SLACK bytes behind it; NULL: never had bytes */
     uint32_t size, capacity;
+    uint32_t stored;              /* bytes of key and value in the store; 0: not there */
     uint32_t hash;
     bool is_absent;               /* known not to exist */
     bool is_dirty;                /* changed since the last frame */
@@ -83,6 +84,8 @@ typedef struct actor_s {
     actor_more_t *more;
     uint64_t frame;           /* newest frame that changed it: what it shows waits for that one */
     uint64_t next_number;     /* of the next recorded message */
+    uint64_t mail_bytes;      /* of its recorded mail: quota.c */
+    uint32_t state_steps;     /* of its state, about; known with the version */
     uint32_t mail;            /* messages in memory */
     uint32_t turns;           /* lately */
     char address[];           /* NUL-ended */

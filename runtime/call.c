@@ -191,17 +191,23 @@ turn_down (shard_t *self, call_t *call, troupe_status_t status, const char *text
 
 /*  Why a call is not accepted now; OK when it is. */
 static troupe_status_t
-door (shard_t *self, const call_t *call, const actor_t *actor, const char **text)
+door (shard_t *self, const call_t *call, const actor_t *actor, const verb_t *verb, const char **text)
 {
     troupe_status_t closed = (troupe_status_t) atomic_load_explicit (&self->door, memory_order_acquire);
-    *text = "the node is not taking calls now";
+    *text = atomic_load_explicit (&self->door_text, memory_order_relaxed);
     if (closed != TROUPE_OK)
         return closed;
+    *text = self->has_parked_kind ? quota_parked (self, actor) : NULL;
+    if (*text)
+        return TROUPE_PARKED;
     *text = actor->more && actor->more->reason ? actor->more->reason : "the actor is parked";
     if (actor->flags & ACTOR_PARKED)
         return TROUPE_PARKED;
     *text = "an earlier call of this session was refused";
     if (lane_refuses (self, &call->asked))
+        return TROUPE_OVERLOADED;
+    *text = verb->reads ? NULL : quota_refuses (self, actor);
+    if (*text)
         return TROUPE_OVERLOADED;
     *text = "the actor's mailbox is full";
     if (mailbox_count (actor) >= self->limits.mailbox_door)
@@ -325,7 +331,7 @@ call_admit (shard_t *self, call_t *call)
         turn_down (self, call, TROUPE_NOT_FOUND, "no such kind or verb");
         return;
     }
-    status = door (self, call, actor, &text);
+    status = door (self, call, actor, verb, &text);
     if (status != TROUPE_OK)
         turn_down (self, call, status, text);
     else

@@ -17,6 +17,7 @@
  *      link.c      messages to and from other shards
  *      release.c   what waits for a frame to be durable
  *      dead.c      dead letters
+ *      quota.c     what may pile up, and kinds that send without end
  *      inspect.c   looking at all of it
  */
 #ifndef RUNTIME_INSIDE_H
@@ -265,7 +266,8 @@ struct shard_s {
     _Atomic uint64_t taken;     /* newest frame that left the journal's queue; pairs with watermarks () */
     _Atomic uint64_t durable;   /* newest durable frame */
     _Atomic uint64_t folded;    /* newest frame in the state */
-    _Atomic int door;           /* troupe_status_t; not OK: why calls are refused */
+    _Atomic int door;           /* troupe_status_t; not OK: why calls are refused; released after its text */
+    _Atomic (const char *) door_text;
 
     /* owner: shard */
     uint64_t now_ms;
@@ -289,6 +291,10 @@ struct shard_s {
     uint64_t undurable_bytes, unfolded_bytes;
     uint64_t dirty_bytes;       /* of values changed since the last frame */
     uint64_t fresh_bytes;       /* of mail that is written when the frame closes, if it still waits then */
+    uint64_t mail_bytes, mail_count;  /* of recorded mail */
+    uint64_t mail_trip;         /* bytes of it from which a runaway kind is looked for again */
+    bool *parked_kinds;         /* by index in the registry */
+    bool has_parked_kind;
     bool wanted;                /* somebody waits for the open frame */
     bool wanted_soon;           /* nobody does, but it changes something: it closes in a moment */
     due_t seal;                 /* the end of that moment */
@@ -607,5 +613,25 @@ void dead_letter (shard_t *self, const actor_t *actor, const message_t *message,
 void dead_record (shard_t *self, const message_fields_t *fields, const char *to, size_t to_size, const char *reason,
                   uint32_t attempts);
 bool dead_start (shard_t *self);
+
+/* ---- quota.c ---- */
+
+/*  A message is recorded, or its record goes. */
+void quota_mail (shard_t *self, actor_t *actor, const message_fields_t *fields, bool is_more);
+/*  A changed value is written. */
+void quota_value (shard_t *self, value_t *value);
+/*  State and mail of an actor, about; that of its state is known once it was used. */
+uint64_t quota_bytes (const actor_t *actor);
+/*  Why calls that are not reads are refused; NULL: they are not. */
+const char *quota_refuses (const shard_t *self, const actor_t *actor);
+bool quota_holds_timers (const shard_t *self, const actor_t *actor);
+/*  After mail was recorded: parks the kind that sent most of it when it is too much. */
+void quota_look_at_mail (shard_t *self);
+/*  While has_parked_kind: why this actor's kind is parked; NULL: it is not. */
+const char *quota_parked (const shard_t *self, const actor_t *actor);
+
+/* ---- inspect.c ---- */
+
+void actor_revive (shard_t *self, actor_t *actor);
 
 #endif

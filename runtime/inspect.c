@@ -179,12 +179,15 @@ shard_inspect (shard_t *self, const char *address, uint32_t most, buffer_t *pack
         return status;
     actor_t *actor = shard_find_actor (self, address, strlen (address));
     list_t list = { .shard = self, .actor = actor, .most = most };
-    packed_put_object (packed, 10);
+    const char *held = actor ? quota_refuses (self, actor) : NULL;
+    packed_put_object (packed, 12);
     put_text (packed, "address", address);
     put_number (packed, "shard", self->number);
     put_text (packed, "condition", condition (actor));
     put_text (packed, "reason", actor && actor->more && actor->more->reason ? actor->more->reason : "");
     put_number (packed, "mail", actor ? mailbox_count (actor) : 0);
+    put_number (packed, "bytes", actor ? quota_bytes (actor) : 0);
+    put_text (packed, "held", held ? held : "");
     add_mail (actor, packed);
     add_list (&list, "state", address, KEY_STATE, list_state, packed);
     add_list (&list, "timers", address, KEY_TIMER, list_timer, packed);
@@ -196,14 +199,9 @@ shard_inspect (shard_t *self, const char *address, uint32_t most, buffer_t *pack
     return packed->failed ? error_set (error, TROUPE_NO_MEMORY, "no memory to inspect") : TROUPE_OK;
 }
 
-troupe_status_t
-shard_revive (shard_t *self, const char *address, troupe_error_t *error)
+void
+actor_revive (shard_t *self, actor_t *actor)
 {
-    actor_t *actor = shard_find_actor (self, address, strlen (address));
-    if (!actor || !(actor->flags & ACTOR_PARKED))
-        return error_set (error, TROUPE_NOT_FOUND, "%.200s is not parked", address);
-    if (!actor->kind)
-        return error_set (error, TROUPE_INVALID, "this node does not have the kind of %.200s", address);
     actor->flags &= (uint16_t) ~ACTOR_PARKED;
     actor->more->wake_failures = 0;
     if (recorder_has_suspects (self->recorder)) {
@@ -213,6 +211,19 @@ shard_revive (shard_t *self, const char *address, troupe_error_t *error)
     counter_set (&self->metrics.parked, counter_get (&self->metrics.parked) - 1);
     if (actor->first)
         mailbox_make_runnable (self, actor);
+}
+
+troupe_status_t
+shard_revive (shard_t *self, const char *address, troupe_error_t *error)
+{
+    actor_t *actor = shard_find_actor (self, address, strlen (address));
+    if (!actor || !(actor->flags & ACTOR_PARKED))
+        return error_set (error, TROUPE_NOT_FOUND, "%.200s is not parked", address);
+    if (!actor->kind)
+        return error_set (error, TROUPE_INVALID, "this node does not have the kind of %.200s", address);
+    if (self->parked_kinds[actor->kind->index])
+        return error_set (error, TROUPE_INVALID, "all of its kind is parked: revive %s", actor->kind->name);
+    actor_revive (self, actor);
     return TROUPE_OK;
 }
 

@@ -58,6 +58,7 @@ record (shard_t *self, actor_t *actor, message_t *message)
     if (place)
         message_record_write (&fields, place);
     message->flags |= MESSAGE_RECORDED;
+    quota_mail (self, actor, &fields, true);
 }
 
 static void
@@ -139,6 +140,7 @@ mailbox_consumed (shard_t *self, actor_t *actor, const message_t *message)
         store_key_t key;
         mail_key (actor, message->number, &key);
         shard_delete (self, &key);
+        quota_mail (self, actor, &(message_fields_t) { .body_size = message->body_size }, false);
         shard_want_soon (self);
     }
     if (!actor->first && actor->more && actor->more->spill_count)
@@ -212,6 +214,9 @@ start_one (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
         return false;
     }
     actor->next_number = number + 1;
+    message_fields_t fields;
+    if (message_record_read (value, value_size, &fields))  /* else it is told of when it is loaded */
+        quota_mail (self, actor, &fields, true);
     if (more->spill_count || actor->mail >= self->limits.mailbox_messages) {
         more->spill_first = more->spill_count ? more->spill_first : number;
         more->spill_count += 1;

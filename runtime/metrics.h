@@ -46,6 +46,7 @@ void histogram_merge (histogram_t *into, const histogram_t *from);
 typedef struct {
     counter_t turns, reads, refused, failed;
     counter_t awake;
+    counter_t parked;     /* 1: the whole kind */
     histogram_t turn_ns;  /* sampled */
 } kind_metrics_t;
 
@@ -60,7 +61,7 @@ typedef struct {
     counter_t woken, slept;
     counter_t frames, frame_bytes;
     /* levels */
-    counter_t awake, mail, timers, asks, undurable_bytes, unfolded_bytes, parked, dead_letters;
+    counter_t awake, mail, mail_bytes, timers, asks, undurable_bytes, unfolded_bytes, parked, dead_letters;
     histogram_t turn_ns;      /* sampled */
     histogram_t call_ns;      /* submit to answer, sampled */
     histogram_t durable_ns;   /* seal to durable */

@@ -48,6 +48,8 @@ static const shard_limits_t default_limits = {
     .call_keep_ms = 60000,
     .calls_kept = 1u << 18,
     .dead_bytes = 64u << 20,
+    .actor_bytes = 256u << 20,
+    .mail_bytes = 256u << 20,
     .idle_ms = 60000,
 };
 
@@ -94,6 +96,8 @@ take_limits (shard_limits_t *limits, const shard_limits_t *wanted, uint32_t shar
     DEFAULT (call_keep_ms)
     DEFAULT (calls_kept)
     DEFAULT (dead_bytes)
+    DEFAULT (actor_bytes)
+    DEFAULT (mail_bytes)
 #undef DEFAULT
     uint64_t window_most = FRAME_BODY_MAX / 2 / shards;  /* what all links bring fits into a frame */
     if (limits->link_window_bytes > window_most)
@@ -109,9 +113,10 @@ allocate (shard_t *self)
     self->links = memory_zalloc (self->shards * sizeof *self->links);
     self->metrics.kinds = memory_zalloc ((kinds ? kinds : 1) * sizeof *self->metrics.kinds);
     self->metrics.kind_count = kinds;
+    self->parked_kinds = memory_zalloc ((kinds ? kinds : 1) * sizeof *self->parked_kinds);
     self->open = frame_new (self->number, self->sealed + 1);
     self->view = self->state->view_new (self->state->self, self->number);
-    return self->links && self->metrics.kinds && self->open && self->view;
+    return self->links && self->metrics.kinds && self->parked_kinds && self->open && self->view;
 }
 
 shard_t *
@@ -252,6 +257,7 @@ shard_destroy (shard_t **self_p)
     pool_clear (&self->pool);
     memory_free (self->run);
     memory_free (self->metrics.kinds);
+    memory_free (self->parked_kinds);
     if (self->view)
         self->state->view_destroy (&self->view);
     memory_free (self);
@@ -277,6 +283,8 @@ levels (shard_t *self)
     counter_set (&self->metrics.unfolded_bytes, self->unfolded_bytes);
     counter_set (&self->metrics.timers, self->timers.count);
     counter_set (&self->metrics.asks, self->asks.count);
+    counter_set (&self->metrics.mail, self->mail_count);
+    counter_set (&self->metrics.mail_bytes, self->mail_bytes);
 }
 
 static void
@@ -310,6 +318,7 @@ seal (shard_t *self)
     counter_add (&self->metrics.frames, 1);
     counter_add (&self->metrics.frame_bytes, frame->body.size);
     self->world.submit (self->world.self, frame);
+    quota_look_at_mail (self);
 }
 
 /*  What the open frame will have, more or less, when it closes now. */
@@ -541,6 +550,15 @@ visit_is_over (shard_t *self, actor_t *actor, bool goes_on, bool is_cut)
     self->run[self->run_head] = actor;
 }
 
+static bool
+park_with_its_kind (shard_t *self, actor_t *actor)
+{
+    const char *reason = quota_parked (self, actor);
+    if (reason)
+        actor_park (self, actor, reason);
+    return actor->flags & ACTOR_PARKED;
+}
+
 /*  Runs turns until the slice is used up; a mailbox is drained to where it
  *  stood. Bounds and news are looked at every few turns, and after a large one. */
 static void
@@ -550,6 +568,10 @@ run_slice (shard_t *self)
     bool may = may_run (self);
     while (left > 0 && self->run_count > 0 && may) {
         actor_t *actor = next_runnable (self);
+        if (__builtin_expect (self->has_parked_kind, 0) && park_with_its_kind (self, actor)) {
+            visit_is_over (self, actor, false, false);
+            continue;
+        }
         uint32_t visit = actor->mail < left ? actor->mail : left;
         bool goes_on = true, is_cut = visit < actor->mail;
         for (; visit > 0 && goes_on && may; visit--, left--) {
@@ -608,8 +630,9 @@ shard_is_quiet (const shard_t *self)
 }
 
 void
-shard_close_door (shard_t *self, troupe_status_t why)
+shard_close_door (shard_t *self, troupe_status_t why, const char *text)
 {
+    atomic_store_explicit (&self->door_text, text, memory_order_relaxed);
     atomic_store_explicit (&self->door, (int) why, memory_order_release);
 }
 

@@ -30,6 +30,8 @@ typedef struct {
     /* An event of a feed is durable (or volatile): for gateways. May be NULL. */
     void (*published) (void *self, uint16_t shard, const char *address, const char *channel, uint64_t offset,
                        const char *key, const void *body, size_t size);
+    /* Actors of this kind (its index) send without end: all shards should shard_park_kind. NULL: this one does. */
+    void (*runaway) (void *self, uint16_t kind);
 } shard_world_t;
 
 /*  Bounds; 0 takes the default. */
@@ -48,6 +50,8 @@ typedef struct {
     uint32_t call_keep_ms;         /* longest not-after of a call from now */
     uint32_t calls_kept;           /* records of calls; beyond it the door closes */
     uint64_t dead_bytes;           /* of dead letters; beyond it the oldest go */
+    uint64_t actor_bytes;          /* of state and mail of one actor; beyond it no calls but reads, no timers */
+    uint64_t mail_bytes;           /* of waiting mail; beyond it a runaway kind is parked, at twice it as above */
     uint32_t idle_ms;              /* an actor unused for so long may sleep; 0: only by memory */
 } shard_limits_t;
 
@@ -96,8 +100,9 @@ uint64_t shard_next_due (const shard_t *self);
 bool shard_is_quiet (const shard_t *self);
 
 /*  From now on every call from outside is refused with `why` (TROUPE_STOPPING,
- *  TROUPE_OVERLOADED); TROUPE_OK opens the door again. Any thread. */
-void shard_close_door (shard_t *self, troupe_status_t why);
+ *  TROUPE_OVERLOADED: then timers are held, too) and a literal text; TROUPE_OK opens
+ *  the door again. One thread at a time, any. */
+void shard_close_door (shard_t *self, troupe_status_t why, const char *text);
 
 /*  The first error that means that the node must stop (storage failed, no
  *  memory to seal a frame); TROUPE_OK while all is well. Shard's thread. */
@@ -137,6 +142,11 @@ troupe_status_t shard_dead_drop (shard_t *self, uint64_t number, troupe_error_t 
 
 /*  Revives a parked actor. */
 troupe_status_t shard_revive (shard_t *self, const char *address, troupe_error_t *error);
+
+/*  Actors of this kind run no more turns until it is revived; that revives all its parked actors,
+ *  whatever parked them. */
+void shard_park_kind (shard_t *self, uint16_t kind);
+troupe_status_t shard_revive_kind (shard_t *self, const char *name, troupe_error_t *error);
 
 /*  The awake actors that ran most turns lately, [{address, turns, mail}]; at most `most`. */
 troupe_status_t shard_hot (shard_t *self, uint32_t most, buffer_t *packed, troupe_error_t *error);

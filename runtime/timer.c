@@ -14,6 +14,7 @@
 
 #define RECORD_HEAD 26  /* due, period, generation, missed, verb size */
 #define PUT_OFF_MS 100
+#define HOLD_MS 5000    /* until one that is held is looked at again */
 
 static size_t
 timer_size (const stored_timer_t *timer)
@@ -175,6 +176,10 @@ timer_due (shard_t *self, stored_timer_t *timer)
     if (!timer->verb)
         return;  /* its kind or verb is gone; it waits for the code to come back */
     actor_t *actor = shard_actor (self, timer->texts, timer->address_size);
+    if (actor && quota_holds_timers (self, actor)) {
+        wheel_add (&self->wheel, &timer->due.node, self->now_ms + HOLD_MS);
+        return;
+    }
     message_fields_t fields = {
         .id = hash_mix (timer->generation, timer->due_ms),
         .ask = timer->generation,

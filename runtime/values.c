@@ -34,11 +34,12 @@ values_version (shard_t *self, actor_t *actor, uint32_t *version)
     *version = actor->kind->table->version;
     if (!shard_get (self, &key, &bytes, &size, NULL))
         return self->failure.status == TROUPE_OK;
-    if (size != 4) {
+    if (size != 4 && size != 8) {
         shard_fail (self, TROUPE_CORRUPT, "the record of %s is malformed", actor->address);
         return false;
     }
     *version = get_le32 (bytes);
+    actor->state_steps = size == 8 ? get_le32 (bytes + 4) : 0;
     actor->flags |= ACTOR_HAS_STATE;
     return true;
 }
@@ -47,10 +48,11 @@ void
 values_write_version (shard_t *self, const actor_t *actor)
 {
     store_key_t key;
-    uint8_t bytes[4];
+    uint8_t bytes[8];
     actor_key (actor, &key);
     put_le32 (bytes, actor->kind->table->version);
-    shard_put (self, &key, bytes, sizeof bytes);
+    put_le32 (bytes + 4, actor->state_steps);
+    shard_put (self, &key, bytes, actor->state_steps ? 8 : 4);
 }
 
 static bool
@@ -96,8 +98,11 @@ fetch_value (troupe_turn_t *turn, const char *name, size_t size)
         return NULL;
     }
     state_key (turn->actor, name, size, &key);
-    if (shard_get (self, &key, &bytes, &found, NULL) && !value_set (value, bytes, found))
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory for a value of %zu bytes", found);
+    if (shard_get (self, &key, &bytes, &found, NULL)) {
+        value->stored = (uint32_t) (found + size);
+        if (!value_set (value, bytes, found))
+            shard_fail (self, TROUPE_NO_MEMORY, "no memory for a value of %zu bytes", found);
+    }
     if (__builtin_expect (self->failure.status == TROUPE_OK, 1))
         return value;
     turn_poison (turn, self->failure.status, "%s", self->failure.text);  /* or the handler would see no value */
@@ -206,6 +211,7 @@ values_seal (shard_t *self)
             shard_delete (self, &key);
         else
             shard_put (self, &key, value->data, value->size);
+        quota_value (self, value);
         value->is_dirty = false;
     }
     self->dirty = NULL;

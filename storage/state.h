@@ -33,6 +33,9 @@ void state_lmdb_destroy (state_port_t **self_p);
 /*  Forces what the environment wrote before onto the disk (recovery does). */
 troupe_status_t state_lmdb_sync (state_port_t *self, troupe_error_t *error) TROUPE_CHECKED;
 
+/*  The bytes of the pages that hold the newest state. Any thread. */
+uint64_t state_lmdb_used_bytes (const state_port_t *self);
+
 /*  A compact copy of the newest state, with its identity, into `directory`
  *  (made; must not hold a store). A reader for as long as it takes. The copy has
  *  its name only when it is whole and durable. Any thread. */

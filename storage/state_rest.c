@@ -300,6 +300,16 @@ state_lmdb_open (state_lmdb_t *self, bool create, uint32_t shards, uint64_t map_
  *  A store at rest
  * ------------------------------------------------------------------ */
 
+uint64_t
+state_lmdb_used_bytes (const state_port_t *port)
+{
+    const state_lmdb_t *self = port->self;
+    MDB_stat stat;
+    if (mdb_env_stat (self->env, &stat) != 0)
+        return 0;
+    return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * (uint64_t) stat.ms_psize;
+}
+
 troupe_status_t
 state_lmdb_sync (state_port_t *port, troupe_error_t *error)
 {

@@ -83,6 +83,12 @@ store_has_room (const store_t *self, uint64_t *free_bytes)
     return room >= self->options.soft_room_bytes + 2 * journal_counts (self->journal).unfolded_bytes;
 }
 
+uint64_t
+store_used_bytes (const store_t *self)
+{
+    return state_lmdb_used_bytes (self->state) + journal_counts (self->journal).bytes;
+}
+
 troupe_status_t
 store_fold (store_t *self, troupe_error_t *error)
 {

@@ -78,6 +78,9 @@ void store_make_ballast (store_t *self);
  *  free, so that a whole checkpoint has room. `free_bytes` may be NULL. */
 bool store_has_room (const store_t *self, uint64_t *free_bytes);
 
+/*  What state and journal take on the disk. Pages that a deletion left free do not count. Any thread. */
+uint64_t store_used_bytes (const store_t *self);
+
 /*  The node stops on an I/O error: leaves the marker. Best effort, any thread. */
 void store_mark_broken (const store_t *self, const char *text);
 

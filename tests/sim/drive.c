@@ -486,6 +486,7 @@ count_figures (sim_t *sim)
     sim->figures.folds = counts.folds;
     sim->figures.cuts = counts.cuts;
     sim->figures.handler_deaths = counts.deaths_in_handlers;
+    sim->figures.runaways = counts.runaways;
 }
 
 void

@@ -12,7 +12,7 @@
 
 #define LETTERS_MOST 50
 
-typedef enum { LOOK_DEAD, LOOK_INSPECT, LOOK_HOT, REVIVE, FLUSH, ERRANDS } errand_type_t;
+typedef enum { LOOK_DEAD, LOOK_INSPECT, LOOK_HOT, REVIVE, REVIVE_KINDS, FLUSH, ERRANDS } errand_type_t;
 
 typedef struct {
     errand_type_t type;
@@ -103,6 +103,15 @@ leave (void *arg, bool is_durable)
 }
 
 static void
+revive_kinds (shard_t *shard)
+{
+    troupe_error_t error;
+    for (size_t i = 0; sim_now->kinds[i]; i++)
+        if (shard_revive_kind (shard, sim_now->kinds[i]->name, &error) != TROUPE_OK)
+            sim_fail ("%s cannot be revived: %s", sim_now->kinds[i]->name, error.text);
+}
+
+static void
 run (void *arg, shard_t *shard)
 {
     visit_t *visit = arg;
@@ -130,6 +139,9 @@ run (void *arg, shard_t *shard)
         break;
     case REVIVE:
         visit->status = shard_revive (shard, visit->address, &error);
+        break;
+    case REVIVE_KINDS:
+        revive_kinds (shard);
         break;
     }
     if (shard_release_after (shard, leave, visit) != TROUPE_OK)
@@ -171,6 +183,8 @@ operator_end (sim_t *sim, bool retries)
 {
     for (uint16_t i = 0; retries && i < sim->profile.shards; i++)
         send (sim, LOOK_DEAD, i, "", true);
+    for (uint16_t i = 0; i < sim->profile.shards; i++)
+        send (sim, REVIVE_KINDS, i, "", true);
     for (size_t i = 0; i < KNOWN; i++)
         send (sim, REVIVE, 0, known[i], true);
 }

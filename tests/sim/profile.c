@@ -34,6 +34,7 @@ roll_limits (dice_t *dice, shard_limits_t *limits)
     limits->call_keep_ms = (uint32_t) ONE_OF (20000, 60000);
     limits->calls_kept = (uint32_t) ONE_OF (10, 60, 100000);
     limits->dead_bytes = 1u << 30;
+    limits->mail_bytes = ONE_OF (1000, 5000, 1u << 30, 1u << 30);
     limits->idle_ms = (uint32_t) ONE_OF (0, 20, 5000);
 }
 

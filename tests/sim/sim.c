@@ -116,6 +116,7 @@ print_figures (const figures_t *sum, double seconds)
         { "events", sum->events }, { "parcels", sum->parcels }, { "outputs held against the disk", sum->released },
         { "ends of the process", sum->halts }, { "of them with the power", sum->powers },
         { "boots that died", sum->deaths_in_boot }, { "deaths in a handler", sum->handler_deaths },
+        { "kinds that sent too much", sum->runaways },
         { "full disks", sum->full }, { "failed syncs", sum->sync_failures }, { "broken roads", sum->cuts },
         { "folds", sum->folds }, { "states compared", sum->compared }
     };

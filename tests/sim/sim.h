@@ -127,7 +127,7 @@ typedef struct {
 
 typedef struct {
     uint64_t seeds, steps, turns, frames, calls, resends, halts, powers, deaths_in_boot, full, sync_failures, cuts,
-        folds, handler_deaths, upgrades, compared, released, answers, events, parcels;
+        folds, handler_deaths, runaways, upgrades, compared, released, answers, events, parcels;
 } figures_t;
 
 struct sim_s {

@@ -12,7 +12,8 @@
 #define DELAY_MOST_MS 20000
 #define PERIOD_MOST_MS 3000
 #define TICKS_MOST 6
-#define LATE_MOST_MS 2500
+#define LATE_MOST_MS 8000     /* what a closed door held is looked at again after 5 s */
+#define HELD_MOST_MS 60000    /* a parked kind with too much mail is revived in one of the next rounds */
 
 typedef struct {
     uint64_t setting;     /* grows with each setting of this name */
@@ -168,13 +169,14 @@ check_each (sim_t *sim, fits_t *fits)
         }
 }
 
-/*  Late ticks come at once, each of them; only a failing handler holds them up for a while. */
+/*  Late ticks come at once, each of them; only a failing handler or a quota holds them up for a while. */
 static bool
 is_caught_up (const sim_t *sim, const setting_t *setting)
 {
+    uint64_t most_ms = sim->profile.limits.mail_bytes < 1u << 20 ? HELD_MOST_MS : LATE_MOST_MS;
     return setting->left == 0 || (setting->period_ms && !setting->is_each)
-           || setting->due_ms + LATE_MOST_MS > world_now (sim->world)
-           || sim->quiet_since_ms + LATE_MOST_MS > world_now (sim->world);
+           || setting->due_ms + most_ms > world_now (sim->world)
+           || sim->quiet_since_ms + most_ms > world_now (sim->world);
 }
 
 static bool

@@ -31,7 +31,7 @@ int die_by (death_t *death);
 recorder_t *open_again (void);
 unsigned suspects (const recorder_t *recorder);
 
-/*  The next start finds this strike of message 77 and no other; or none, and so many handlers that ran, 77 one of them. */
+/*  The next start finds this strike of message 77 and no other; or none, and so many in hand, 77 among them. */
 void assert_one_strike (int signal);
 void assert_no_strike (unsigned in_hand);
 
