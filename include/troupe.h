@@ -373,7 +373,7 @@ typedef struct {
     const char *subject;       /* who calls, or NULL */
     uint8_t session[16];       /* all zero: none */
     uint64_t seq;              /* 1, 2, 3 ... within the session */
-    bool ordered;              /* after an "overloaded", later ones of the session are refused too */
+    bool ordered;              /* after an "overloaded" or "parked", later ones of it are refused too */
     uint64_t not_after_ms;     /* wall clock, ms since 1970; 0: the node's limit from now */
     troupe_done_t *done;       /* called exactly once when troupe_submit gave TROUPE_OK */
     void *arg;

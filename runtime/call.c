@@ -177,15 +177,16 @@ answer_again (shard_t *self, const call_entry_t *entry, call_t *call)
 static void
 turn_down (shard_t *self, call_t *call, troupe_status_t status, const char *text)
 {
-    if (status == TROUPE_OVERLOADED) {
-        counter_add (&self->metrics.overloaded, 1);
-        if (!lane_remember (self, &call->asked)) {
-            status = TROUPE_INVALID;
-            text = "too many refused calls of ordered sessions are to come";
-        }
+    bool comes_again = status == TROUPE_OVERLOADED || status == TROUPE_PARKED;
+    if (comes_again && !lane_remember (self, &call->asked)) {
+        status = TROUPE_INVALID;
+        text = "too many refused calls of ordered sessions are to come";
+        comes_again = false;
     }
-    if (status != TROUPE_OVERLOADED)
+    if (!comes_again)
         lane_forget (self, &call->asked);
+    if (status == TROUPE_OVERLOADED)
+        counter_add (&self->metrics.overloaded, 1);
     call_finish (&call, status, NULL, 0, text, status == TROUPE_OVERLOADED ? RETRY_AFTER_MS : 0);
 }
 

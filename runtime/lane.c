@@ -1,7 +1,7 @@
 /*  lane.c - the order of an ordered session, over refusals.
  *
  *  DESIGN. A client that sends calls 5, 6, 7 without waiting means that order.
- *  When 5 is refused as "overloaded", 6 and 7 must not run before it is sent
+ *  When 5 is refused as "overloaded" or "parked", 6 and 7 must not run before it is sent
  *  again: so they are refused as well, and each refused call is remembered
  *  until it is accepted, finally refused, or too late to be accepted ever. A
  *  call goes in when no earlier one is remembered.
