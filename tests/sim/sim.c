@@ -41,6 +41,7 @@ run_one (uint64_t seed, bool verbose, figures_t *sum)
     alarm (SEED_SECONDS);
     sim_run (&sim, seed, verbose);
     add_figures (sum, &sim.figures);
+    alarm (0);
     uint64_t hash = sim.hash;
     sim_clear (&sim);
     return hash;
@@ -66,7 +67,6 @@ run_share (const settings_line_t *line, uint32_t job, int to)
     figures_t sum = { 0 };
     for (uint64_t i = job; i < line->seeds; i += line->jobs)
         run_one (line->first + i, line->verbose, &sum);
-    alarm (0);
     if (write (to, &sum, sizeof sum) != sizeof sum)
         _exit (2);
 }
