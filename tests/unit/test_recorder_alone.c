@@ -189,10 +189,12 @@ alone_without_an_end_stops_nobody_for_good (void **state)
 {
     (void) state;
     recorder_t *recorder = suspicious ();
+    alarm (10 * RECORDER_ALONE_MS / 1000);
     begin (recorder, recorder_slot (recorder, 1), 77, "runner/7");
     begin (recorder, recorder_slot (recorder, 2), 5, "runner/5");
     leave (recorder, recorder_slot (recorder, 2));
     leave (recorder, recorder_slot (recorder, 1));
+    alarm (0);
     recorder_destroy (&recorder);
 }
 
