@@ -95,7 +95,10 @@ typedef struct actor_s {
 static inline size_t
 actor_size (size_t address_size)
 {
-    return sizeof (actor_t) + address_size + 1 + COPY_SLACK;
+#ifdef POOL_IS_MALLOC
+    address_size += COPY_SLACK;  /* which may be read behind the address */
+#endif
+    return sizeof (actor_t) + address_size + 1;
 }
 
 /* ---- values: actor_values.c ---- */

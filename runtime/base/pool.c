@@ -21,7 +21,7 @@ add_slab (pool_t *self)
     self->slabs = slab;
     self->slab_bytes += size;
     self->at = (uint8_t *) slab + POOL_STEP;
-    self->left = size - POOL_STEP;
+    self->left = size - 2 * POOL_STEP;  /* something may be read behind the last block */
     return true;
 }
 #endif

@@ -2,6 +2,7 @@
  *
  *  Blocks of equal size (in steps of 32 bytes) share a free list; larger ones
  *  come from memory_alloc. The caller tells the size again when it frees.
+ *  Up to POOL_STEP bytes behind a block of a slab may be read (not under AddressSanitizer).
  *  Slabs go back to the system when the pool is cleared. Under
  *  AddressSanitizer every block is an allocation of its own.
  */
