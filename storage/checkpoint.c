@@ -13,7 +13,9 @@
  *  What a commit of the tree writes stands in the way of the journal's syncs,
  *  so a transaction is small. They go through the keys from first to last, once: a
  *  page of the tree is written by one of them, rarely by two, as often as if
- *  they were one. A fold that ends on the way is begun anew by the next run.
+ *  they were one. A fold that ends on the way is begun anew by the next run. The
+ *  first of them says how far the fold reaches, so that a journal that has lost
+ *  some of these frames is not taken for one that never had them.
  *
  *  One thread's. It looks at frames and at the port of the state, never at a shard.
  */
@@ -41,7 +43,7 @@ struct checkpoint_s {
     frame_t *pending, *pending_last;  /* taken and not folded, in LSN order */
     uint64_t folded_lsn;              /* the state is durable up to it */
     uint64_t trimmed_lsn;             /* the journal was trimmed up to it */
-    state_mark_t *marks;              /* of the state */
+    state_mark_t *marks;              /* of the state, with how far the fold in hand reaches */
     state_mark_t *next_marks;         /* with `pending` folded */
 
     /* shared: atomic; while not 0 folds are one transaction; begin_copy's release pairs with fold_pending */
@@ -127,6 +129,16 @@ checkpoint_end_copy (checkpoint_t *self)
     CHECK (atomic_fetch_sub_explicit (&self->copies, 1, memory_order_release) > 0);
 }
 
+/*  Before its first transaction: all but the last have these marks. */
+static void
+note_reach (checkpoint_t *self)
+{
+    for (uint32_t i = 0; i < self->shards; i++) {
+        uint64_t frame = self->next_marks[i].frame;
+        self->marks[i].reached = frame > self->marks[i].frame ? frame : 0;
+    }
+}
+
 /*  How many of the changes one transaction takes. */
 static size_t
 transaction_size (const state_change_t *changes, size_t count, size_t most)
@@ -171,6 +183,7 @@ fold_pending (checkpoint_t *self, troupe_error_t *error)
     bool is_whole = atomic_load_explicit (&self->copies, memory_order_acquire) > 0;
     changes_t changes;
     uint64_t keys = 0;
+    note_reach (self);
     bool has_memory = changes_open (&changes, self->pending);
     troupe_status_t status = TROUPE_OK;
     do {

@@ -6,7 +6,8 @@
  *  fold, tells the shards, trims.
  *
  *  A large fold is a row of transactions, so that each commit has little to
- *  write, with pauses between. Only the last moves the marks: until then the
+ *  write, with pauses between. The first says how far it reaches, which recovery
+ *  holds against the journal. Only the last moves the marks: until then the
  *  state is ahead of them in some keys, which nobody sees, since all frames
  *  above the marks are in the overlays or, after a crash, in the journal. A copy
  *  of the state would show it: checkpoint_begin_copy.

@@ -5,7 +5,7 @@
  *  until the first one that is invalid. Then it asks whether anybody says that the bad
  *  record had been durable: the header of a later segment (all before it was), a
  *  valid head further on (it names the durable LSN of its time), or the state (it
- *  holds a frame from behind the bad place). If so, acknowledged frames are
+ *  holds a frame from behind the bad place, or has begun to fold it). If so, acknowledged frames are
  *  damaged, and it refuses; if not, it is the torn end of a batch that nobody was
  *  told of. What is said can be believed whatever else was lost with the power:
  *  it was written after the sync that it speaks of. Old bytes in a recycled file
@@ -302,7 +302,7 @@ contradicts (const recovery_t *self, const record_head_t *head)
     if (head->durable_lsn > self->lsn && (!self->segment->has_header || head->salt == self->segment->salt))
         return true;
     return self->segment->has_header && head->salt == self->segment->salt && head->lsn > self->lsn
-           && head->shard < self->shards && head->number <= self->marks[head->shard].frame;
+           && head->shard < self->shards && head->number <= state_mark_newest (&self->marks[head->shard]);
 }
 
 static troupe_status_t
@@ -329,6 +329,25 @@ scan (recovery_t *self, segment_t *segment, uint64_t from, troupe_error_t *error
     return TROUPE_OK;
 }
 
+/*  Frames up to the mark may be trimmed, those behind it that a fold has reached may not. */
+static troupe_status_t
+ask_state (const recovery_t *self, troupe_error_t *error)
+{
+    for (uint32_t shard = 0; shard < self->shards; shard++) {
+        uint64_t seen = self->seen[shard], newest = state_mark_newest (&self->marks[shard]);
+        bool must_be_seen = seen || newest > self->marks[shard].frame;
+        if (!must_be_seen || seen >= newest)
+            continue;
+        if (self->end_segment)
+            return damaged (self, self->end_segment->size, "the state, which holds changes of a later frame than the "
+                            "journal: number", newest, error);
+        return error_set (error, TROUPE_CORRUPT, "the journal holds no frame, but the state holds changes of frames "
+                          "up to %llu of shard %u, which a fold had begun to take from it: its segments are damaged or "
+                          "gone. Restore a backup", (unsigned long long) newest, shard);
+    }
+    return TROUPE_OK;
+}
+
 static troupe_status_t
 check_end (recovery_t *self, troupe_error_t *error)
 {
@@ -341,11 +360,7 @@ check_end (recovery_t *self, troupe_error_t *error)
         if (status != TROUPE_OK)
             return status;
     }
-    for (uint32_t shard = 0; shard < self->shards; shard++)
-        if (self->seen[shard] && self->seen[shard] < self->marks[shard].frame)
-            return damaged (self, self->end_segment->size, "the state, which holds a later frame than the journal: "
-                            "number", self->marks[shard].frame, error);
-    return TROUPE_OK;
+    return ask_state (self, error);
 }
 
 static troupe_status_t

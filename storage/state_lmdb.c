@@ -297,7 +297,8 @@ static void
 check_order (const state_lmdb_t *self, const state_change_t *changes, size_t count, const state_mark_t *marks)
 {
     for (uint32_t i = 0; i < self->identity.shards; i++)
-        CHECK (marks[i].frame >= self->marks[i].frame);
+        CHECK (marks[i].frame >= self->marks[i].frame
+               && state_mark_newest (&marks[i]) >= state_mark_newest (&self->marks[i]));
     for (size_t i = 0; i < count; i++)
         CHECK (changes[i].shard < self->identity.shards && changes[i].op.key_size >= 1);
     for (size_t i = 1; i < count; i++) {

@@ -43,7 +43,7 @@ troupe_status_t state_lmdb_say (const state_lmdb_t *self, int code, const char *
 troupe_status_t state_lmdb_open (state_lmdb_t *self, bool create, uint32_t shards, uint64_t map_bytes,
                                  troupe_error_t *error) TROUPE_CHECKED;
 
-/*  Writes the record of identity and marks. 0 or a code. */
+/*  Writes the record of identity and marks, which is longer while a fold is open. 0 or a code. */
 int state_lmdb_put_meta (MDB_txn *txn, MDB_dbi dbi, const state_identity_t *identity, const state_mark_t *marks);
 
 /*  A shard's mark as the transaction sees it; false when it cannot be read. */

@@ -363,7 +363,8 @@ static void
 check_order (const state_memory_t *self, const state_change_t *changes, size_t count, const state_mark_t *marks)
 {
     for (uint32_t i = 0; i < self->identity.shards; i++)
-        CHECK (marks[i].frame >= self->marks[i].frame);
+        CHECK (marks[i].frame >= self->marks[i].frame
+               && state_mark_newest (&marks[i]) >= state_mark_newest (&self->marks[i]));
     for (size_t i = 0; i < count; i++) {
         const state_change_t *b = &changes[i], *a = i ? b - 1 : NULL;
         CHECK (b->shard < self->identity.shards && b->op.key_size >= 1 && b->op.key_size <= FRAME_KEY_MAX);

@@ -37,7 +37,10 @@
 /*  The record of identity and marks. */
 #define META_MARKS 56
 #define META_MARK_BYTES 16
-#define META_SIZE(shards) (META_MARKS + (size_t) (shards) * META_MARK_BYTES + 8)
+#define META_REACHED(shards) (META_MARKS + (size_t) (shards) * META_MARK_BYTES)
+#define META_REACHED_BYTES 8              /* a shard, only while a fold is open */
+#define META_SIZE(shards) (META_REACHED (shards) + 8)
+#define META_SIZE_OPEN(shards) (META_SIZE (shards) + (size_t) (shards) * META_REACHED_BYTES)
 static const uint8_t meta_magic[8] = { 'T', 'R', 'O', 'U', 'P', 'E', 'S', 'T' };
 
 /* ------------------------------------------------------------------ *
@@ -95,10 +98,21 @@ meta_key (void)
     return (MDB_val) { 1, &zero };
 }
 
+static bool
+is_open (const state_mark_t *marks, uint32_t shards)
+{
+    for (uint32_t i = 0; i < shards; i++)
+        if (marks[i].reached)
+            return true;
+    return false;
+}
+
 int
 state_lmdb_put_meta (MDB_txn *txn, MDB_dbi dbi, const state_identity_t *identity, const state_mark_t *marks)
 {
-    MDB_val key = meta_key (), data = { META_SIZE (identity->shards), NULL };
+    bool has_reached = is_open (marks, identity->shards);
+    size_t size = has_reached ? META_SIZE_OPEN (identity->shards) : META_SIZE (identity->shards);
+    MDB_val key = meta_key (), data = { size, NULL };
     int code = mdb_put (txn, dbi, &key, &data, MDB_RESERVE);
     if (code != 0)
         return code;
@@ -112,8 +126,10 @@ state_lmdb_put_meta (MDB_txn *txn, MDB_dbi dbi, const state_identity_t *identity
     for (uint32_t i = 0; i < identity->shards; i++) {
         put_le64 (bytes + META_MARKS + i * META_MARK_BYTES, marks[i].frame);
         put_le64 (bytes + META_MARKS + i * META_MARK_BYTES + 8, marks[i].time_ms);
+        if (has_reached)
+            put_le64 (bytes + META_REACHED (identity->shards) + i * META_REACHED_BYTES, marks[i].reached);
     }
-    put_le64 (bytes + data.mv_size - 8, hash_bytes (bytes, data.mv_size - 8, 0));
+    put_le64 (bytes + size - 8, hash_bytes (bytes, size - 8, 0));
     return 0;
 }
 
@@ -128,7 +144,9 @@ meta_parse (state_lmdb_t *self, const uint8_t *bytes, size_t size, troupe_error_
         return error_set (error, TROUPE_MISMATCH, "%s has format %u, this program reads format %u", self->path,
                           identity->format, STATE_FORMAT);
     identity->shards = get_le32 (bytes + 12);
-    if (identity->shards < 1 || identity->shards > STATE_SHARDS_MAX || size != META_SIZE (identity->shards)
+    bool has_reached = size == META_SIZE_OPEN (identity->shards);
+    if (identity->shards < 1 || identity->shards > STATE_SHARDS_MAX
+        || (!has_reached && size != META_SIZE (identity->shards))
         || get_le64 (bytes + size - 8) != hash_bytes (bytes, size - 8, 0))
         return error_set (error, TROUPE_CORRUPT, "%s: the record of identity is damaged", self->path);
     memcpy (identity->store_id, bytes + 16, 16);
@@ -140,6 +158,8 @@ meta_parse (state_lmdb_t *self, const uint8_t *bytes, size_t size, troupe_error_
     for (uint32_t i = 0; i < identity->shards; i++) {
         self->marks[i].frame = get_le64 (bytes + META_MARKS + i * META_MARK_BYTES);
         self->marks[i].time_ms = get_le64 (bytes + META_MARKS + i * META_MARK_BYTES + 8);
+        if (has_reached)
+            self->marks[i].reached = get_le64 (bytes + META_REACHED (identity->shards) + i * META_REACHED_BYTES);
     }
     return TROUPE_OK;
 }
@@ -148,7 +168,7 @@ bool
 state_lmdb_get_mark (const state_lmdb_t *self, MDB_txn *txn, uint16_t shard, uint64_t *frame)
 {
     MDB_val key = meta_key (), data;
-    if (mdb_get (txn, self->dbi, &key, &data) != 0 || data.mv_size != META_SIZE (self->identity.shards))
+    if (mdb_get (txn, self->dbi, &key, &data) != 0 || data.mv_size < META_SIZE (self->identity.shards))
         return false;
     *frame = get_le64 ((const uint8_t *) data.mv_data + META_MARKS + shard * META_MARK_BYTES);
     return true;

@@ -169,6 +169,18 @@ check_frame (void *arg, frame_t *frame)
     return status;
 }
 
+/*  In the middle of a fold the tree is no cut: only its journal makes it one. */
+static troupe_status_t
+check_backup (const check_t *self, uint32_t shards)
+{
+    for (uint32_t i = 0; i < shards; i++)
+        if (state_mark_newest (&self->marks[i]) > self->marks[i].frame)
+            return error_set (self->error, TROUPE_CORRUPT, "%s has no journal, but its state is in the middle of a "
+                              "fold: it is no backup, and what it holds is not whole", self->directory);
+    say (self, "no journal: this is a backup");
+    return TROUPE_OK;
+}
+
 static troupe_status_t
 check_journal (check_t *self, const state_identity_t *identity)
 {
@@ -176,10 +188,8 @@ check_journal (check_t *self, const state_identity_t *identity)
     troupe_status_t status = files_path (path, self->directory, STORE_JOURNAL, self->error);
     if (status != TROUPE_OK)
         return status;
-    if (!files_exists (self->directory, STORE_JOURNAL)) {
-        say (self, "no journal: this is a backup");
-        return TROUPE_OK;
-    }
+    if (!files_exists (self->directory, STORE_JOURNAL))
+        return check_backup (self, identity->shards);
     troupe_error_t why;
     disk_t *disk = disk_posix_new (path, &why);
     if (!disk)

@@ -2,9 +2,10 @@
  *
  *  The state is one ordered map. Keys are shard number (big-endian u16) and
  *  the key as it stands in frames. With each shard goes a mark: the number and
- *  time of the newest frame that is folded in. One fold moves all marks to one
- *  place in the journal's order in one durable transaction, so that the state
- *  is at any moment a consistent cut through all shards.
+ *  time of the newest frame that is folded in. A fold moves all marks to one
+ *  place in the journal's order in one durable transaction, its last. Its first,
+ *  when it has several, says how far it reaches: from then on these frames must
+ *  be found in the journal until the marks are there.
  *
  *  Threads: a view belongs to one shard and is used by whichever thread runs
  *  the shard. `fold` belongs to the checkpoint's thread. All others: any thread.
@@ -20,7 +21,15 @@
 typedef struct {
     uint64_t frame;    /* newest folded frame; 0: none yet */
     uint64_t time_ms;  /* its time */
+    uint64_t reached;  /* a fold that has not ended holds changes of frames up to it; 0: there is none */
 } state_mark_t;
+
+/*  The newest frame of which the state may hold changes: it was durable. */
+static inline uint64_t
+state_mark_newest (const state_mark_t *self)
+{
+    return self->reached > self->frame ? self->reached : self->frame;
+}
 
 /*  What a store is, fixed when it is made; the epoch is new with each restore. */
 typedef struct {

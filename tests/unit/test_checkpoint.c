@@ -17,6 +17,7 @@
 #include "storage/changes.h"
 #include "storage/checkpoint.h"
 #include "storage/disk_memory.h"
+#include "storage/journal_parts.h"
 #include "storage/state.h"
 
 #include <stdlib.h>
@@ -70,21 +71,25 @@ on_replay (void *arg, frame_t *frame)
     return TROUPE_OK;
 }
 
-/*  Opens journal and checkpoint on what disk and state hold. */
-static void
-open_all (void)
+/*  Opens the journal on what disk and state hold. */
+static troupe_status_t
+open_journal (troupe_error_t *error)
 {
     journal_options_t options = { .segment_size = 32768, .spare_segments = 1, .salt_seed = 5,
                                   .on_durable = on_durable };
-    troupe_error_t error = { 0 };
     state_mark_t marks[SHARDS];
     rig.state->marks (rig.state->self, marks);
     for (int i = 0; i < SHARDS; i++)
         rig.newest[i] = rig.durable[i] = rig.folded[i] = marks[i].frame;
-    rig.journal = journal_new (rig.disk, rig.state->identity (rig.state->self), &options, &error);
-    if (!rig.journal)
-        fail_msg ("%s", error.text);
-    if (journal_recover (rig.journal, marks, SHARDS, on_replay, NULL, &error) != TROUPE_OK)
+    rig.journal = journal_new (rig.disk, rig.state->identity (rig.state->self), &options, error);
+    return rig.journal ? journal_recover (rig.journal, marks, SHARDS, on_replay, NULL, error) : error->status;
+}
+
+static void
+open_all (void)
+{
+    troupe_error_t error = { 0 };
+    if (open_journal (&error) != TROUPE_OK)
         fail_msg ("%s", error.text);
     rig.checkpoint = checkpoint_new (rig.journal, rig.state, on_folded, NULL);
     assert_non_null (rig.checkpoint);
@@ -368,7 +373,7 @@ fold_counted (void *self, const state_change_t *changes, size_t count, const sta
     return roomy.fold (self, changes, count, marks, error);
 }
 
-/*  The marks have not moved, and nobody was told. */
+/*  The marks have not moved, but say where they will; nobody was told. */
 static void
 on_pause (void *arg, uint64_t done, uint64_t all)
 {
@@ -376,7 +381,8 @@ on_pause (void *arg, uint64_t done, uint64_t all)
     state_mark_t marks[SHARDS];
     rig.state->marks (rig.state->self, marks);
     for (uint16_t shard = 0; shard < SHARDS; shard++)
-        assert_true (marks[shard].frame == rig.folded[shard]);
+        assert_true (marks[shard].frame == rig.folded[shard]
+                     && state_mark_newest (&marks[shard]) == rig.durable[shard]);
     assert_true (done > paused_at && done <= all);
     paused_at = done;
     pauses++;
@@ -439,6 +445,67 @@ checkpoint_beside_a_copy_is_one_transaction (void **state)
     assert_int_equal (run (), TROUPE_OK);
     assert_true (transactions > 2);
     *rig.state = roomy;
+}
+
+/*  30 frames in a batch, one in the next, which only a fold calls durable. Returns where that one stands. */
+static uint64_t
+write_two_batches (void)
+{
+    uint64_t size = 0;
+    for (int i = 0; i < 30; i++)
+        submit ((uint16_t) (i % SHARDS));
+    for (uint16_t shard = 0; shard < SHARDS; shard++)
+        for (uint64_t number = 1; number <= 10; number++)
+            size += record_size (rig.frames[shard][number]->body.size);
+    assert_int_equal (commit (), TROUPE_OK);
+    submit (1);
+    assert_int_equal (commit (), TROUPE_OK);
+    return JOURNAL_PAGE + page_up (size);
+}
+
+static void
+checkpoint_half_done_needs_all_frames_that_it_reached (void **state)
+{
+    (void) state;
+    const char *name = "0000000001.seg";
+    troupe_error_t error = { 0 };
+    uint64_t at = write_two_batches ();
+    set_pace (10);
+    state_memory_die_after (rig.state, 2);
+    assert_int_equal (run (), TROUPE_IO);
+    close_all ();
+    disk_memory_crash (rig.disk, 1, false);
+    state_memory_revive (rig.state);
+    assert_int_equal (disk_memory_damage (rig.disk, name, at + 3, 1), TROUPE_OK);
+    assert_int_equal (open_journal (&error), TROUPE_CORRUPT);
+    assert_non_null (strstr (error.text, "by the state"));
+    close_all ();
+    assert_int_equal (disk_memory_damage (rig.disk, name, at + 3, 1), TROUPE_OK);
+    open_all ();
+    assert_true (rig.newest[0] == 10 && rig.newest[1] == 11 && rig.newest[2] == 10);
+    set_pace (10);
+    assert_int_equal (run (), TROUPE_OK);
+    for (uint16_t shard = 0; shard < SHARDS; shard++)
+        state_is_at (shard, rig.newest[shard]);
+}
+
+/*  A batch that no fold has reached counts as torn, as before. */
+static void
+checkpoint_half_done_needs_no_frames_behind_its_reach (void **state)
+{
+    (void) state;
+    uint64_t at = write_two_batches ();
+    set_pace (10);
+    assert_int_equal (run (), TROUPE_OK);
+    submit (2);
+    assert_int_equal (commit (), TROUPE_OK);
+    close_all ();
+    disk_memory_crash (rig.disk, 1, false);
+    assert_int_equal (disk_memory_damage (rig.disk, "0000000001.seg", at + JOURNAL_PAGE + 3, 1), TROUPE_OK);
+    open_all ();
+    assert_int_equal (rig.newest[2], 10);
+    for (uint16_t shard = 0; shard < SHARDS; shard++)
+        state_is_at (shard, rig.newest[shard]);
 }
 
 /*  Works until disk or state die, or the work is done. */
@@ -661,6 +728,8 @@ main (void)
         TEST (checkpoint_new_without_memory_is_null),
         TEST (checkpoint_in_several_transactions_moves_the_marks_last),
         TEST (checkpoint_beside_a_copy_is_one_transaction),
+        TEST (checkpoint_half_done_needs_all_frames_that_it_reached),
+        TEST (checkpoint_half_done_needs_no_frames_behind_its_reach),
         TEST (checkpoint_dying_anywhere_loses_and_doubles_nothing),
         cmocka_unit_test (changes_of_awkward_keys_are_sorted_and_the_newest),
         cmocka_unit_test (changes_by_portions_are_the_same),

@@ -85,22 +85,67 @@ journal_damage_behind_the_states_mark_is_refused (void **state)
     assert_int_equal (rig_open (&rig), TROUPE_CORRUPT);
 }
 
+/*  Three batches; nothing valid is left of the last. */
+static void
+write_without_last_heads (void)
+{
+    uint64_t last_from, last_to;
+    write_three_batches (&last_from, &last_to);
+    const char *name = "0000000001.seg";
+    assert_int_equal (disk_memory_damage (rig.disk, name, last_from + 3, 1), TROUPE_OK);
+    assert_int_equal (disk_memory_damage (rig.disk, name, last_from + record_size (BATCH_FIRST_BODY), 1), TROUPE_OK);
+}
+
 /*  Nothing valid is left behind the end: the state alone knows. */
 static void
 journal_that_ends_before_the_states_mark_is_refused (void **state)
 {
     (void) state;
-    uint64_t last_from, last_to;
-    write_three_batches (&last_from, &last_to);
-    const char *name = "0000000001.seg";
     checked_t checked;
-    assert_int_equal (disk_memory_damage (rig.disk, name, last_from + 3, 1), TROUPE_OK);
-    assert_int_equal (disk_memory_damage (rig.disk, name, last_from + record_size (BATCH_FIRST_BODY), 1), TROUPE_OK);
+    write_without_last_heads ();
     rig.marks[0].frame = rig.marks[1].frame = 2;
     assert_int_equal (check (&checked), TROUPE_OK);
     rig.marks[1].frame = 3;
     assert_int_equal (check (&checked), TROUPE_CORRUPT);
     assert_non_null (strstr (rig.error.text, "by the state"));
+}
+
+/*  A fold had begun; its marks are at frame 1 yet. */
+static void
+journal_that_ends_before_the_reach_of_a_fold_is_refused (void **state)
+{
+    (void) state;
+    checked_t checked;
+    write_without_last_heads ();
+    rig.marks[0].frame = rig.marks[1].frame = 1;
+    rig.marks[0].reached = rig.marks[1].reached = 2;
+    assert_int_equal (check (&checked), TROUPE_OK);
+    assert_int_equal (checked.frames, 2);
+    rig.marks[1].reached = 3;
+    assert_int_equal (check (&checked), TROUPE_CORRUPT);
+    assert_non_null (strstr (rig.error.text, "bytes 12288 to"));
+    assert_non_null (strstr (rig.error.text, "by the state"));
+    rig.marks[1].reached = 2;
+    rig.marks[2].reached = 1;  /* of this shard there is no frame at all */
+    assert_int_equal (check (&checked), TROUPE_CORRUPT);
+    assert_int_equal (rig_open (&rig), TROUPE_CORRUPT);
+}
+
+static void
+journal_without_any_segment_in_the_middle_of_a_fold_is_refused (void **state)
+{
+    (void) state;
+    checked_t checked;
+    open_ok ();
+    rig_submit (&rig, 0, 50, 1);
+    commit_ok ();
+    rig_crash (&rig, 1, false);
+    assert_int_equal (disk_memory_damage (rig.disk, "0000000001.seg", 0, 1), TROUPE_OK);
+    assert_int_equal (check (&checked), TROUPE_OK);
+    rig.marks[0].reached = 1;
+    assert_int_equal (check (&checked), TROUPE_CORRUPT);
+    assert_non_null (strstr (rig.error.text, "holds no frame"));
+    assert_int_equal (rig_open (&rig), TROUPE_CORRUPT);
 }
 
 /*  Only the head behind the damage is of a shard that the state is ahead of. */
@@ -266,6 +311,8 @@ main (void)
         TEST (journal_flipped_bit_is_refused_or_a_torn_last_batch),
         TEST (journal_damage_behind_the_states_mark_is_refused),
         TEST (journal_that_ends_before_the_states_mark_is_refused),
+        TEST (journal_that_ends_before_the_reach_of_a_fold_is_refused),
+        TEST (journal_without_any_segment_in_the_middle_of_a_fold_is_refused),
         TEST (journal_folded_head_behind_the_damage_is_a_witness),
         TEST (journal_damage_in_an_earlier_segment_is_refused),
         TEST (journal_missing_segment_is_refused),

@@ -37,6 +37,35 @@ state_lmdb_reopened_holds_all (void **state)
 }
 
 static void
+reopened_has_these_marks (void)
+{
+    state_lmdb_destroy (&port);
+    open_lmdb ();
+    state_mark_t found[SHARDS];
+    port->marks (port->self, found);
+    assert_memory_equal (found, marks, sizeof found);
+    state_view_t *view = port->view_new (port->self, 1);
+    assert_true (port->view_renew (view) == marks[1].frame);
+    assert_string_equal (get (view, "a"), "1");
+    port->view_destroy (&view);
+}
+
+static void
+state_lmdb_reopened_in_the_middle_of_a_fold_knows_its_reach (void **state)
+{
+    (void) state;
+    put (1, "a", "1");
+    fold (1);
+    marks[1].reached = 3;
+    fold (2);
+    reopened_has_these_marks ();
+    marks[1].frame = 3;
+    marks[1].reached = 0;
+    fold (2);
+    reopened_has_these_marks ();
+}
+
+static void
 state_lmdb_opened_twice_in_a_process_is_refused (void **state)
 {
     (void) state;
@@ -443,6 +472,7 @@ main (void)
 {
     const struct CMUnitTest tests[] = {
         STATE_TEST (state_lmdb_reopened_holds_all),
+        STATE_TEST (state_lmdb_reopened_in_the_middle_of_a_fold_knows_its_reach),
         STATE_TEST (state_lmdb_opened_twice_in_a_process_is_refused),
         STATE_TEST (state_lmdb_missing_without_create_is_not_found),
         STATE_TEST (state_lmdb_of_other_format_is_refused),

@@ -646,6 +646,20 @@ fold_and_go_on (void *arg, troupe_error_t *error)
     return status;
 }
 
+/*  It is whole with its journal, and nothing without. */
+static void
+half_folded_is_no_backup (void)
+{
+    troupe_error_t error = { 0 };
+    assert_int_equal (system ("mkdir other && cp -r " PLACE "/state.mdb " PLACE "/journal other"), 0);
+    is_whole ("other");
+    assert_int_equal (system ("rm -r other/journal"), 0);
+    assert_int_equal (store_check ("other", TABLES, NULL, NULL, &error), TROUPE_CORRUPT);
+    assert_non_null (strstr (error.text, "no backup"));
+    assert_int_equal (restore ("other", "again", &error), TROUPE_CORRUPT);
+    assert_int_equal (system ("rm -r again"), 0);
+}
+
 static void
 store_backed_up_beside_a_fold_is_one_cut (void **state)
 {
@@ -661,6 +675,7 @@ store_backed_up_beside_a_fold_is_one_cut (void **state)
     commit ();
     folds_left = 3;
     assert_int_equal (store_fold (store, &error), TROUPE_FULL);  /* half of it is in the tree */
+    half_folded_is_no_backup ();
     folds_left = 1;
     assert_int_equal (store_backup (store, "copy", fold_and_go_on, NULL, NULL, NULL, &error), TROUPE_OK);
     *store->state = whole_port;
