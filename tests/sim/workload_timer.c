@@ -13,7 +13,7 @@
 #define PERIOD_MOST_MS 3000
 #define TICKS_MOST 6
 #define LATE_MOST_MS 8000     /* what a closed door held is looked at again after 5 s */
-#define HELD_MOST_MS 60000    /* a parked kind with too much mail is revived in one of the next rounds */
+#define MAIL_LARGE (1u << 20) /* bytes; kinds with a smaller quota of mail are parked again and again */
 
 typedef struct {
     uint64_t setting;     /* grows with each setting of this name */
@@ -169,14 +169,15 @@ check_each (sim_t *sim, fits_t *fits)
         }
 }
 
-/*  Late ticks come at once, each of them; only a failing handler or a quota holds them up for a while. */
+/*  Late ticks come at once, each of them; only a failing handler holds them up for a while, and a quota
+ *  of mail as long as parked kinds wait for the operator: then the end tells. */
 static bool
 is_caught_up (const sim_t *sim, const setting_t *setting)
 {
-    uint64_t most_ms = sim->profile.limits.mail_bytes < 1u << 20 ? HELD_MOST_MS : LATE_MOST_MS;
     return setting->left == 0 || (setting->period_ms && !setting->is_each)
-           || setting->due_ms + most_ms > world_now (sim->world)
-           || sim->quiet_since_ms + most_ms > world_now (sim->world);
+           || sim->profile.limits.mail_bytes < MAIL_LARGE
+           || setting->due_ms + LATE_MOST_MS > world_now (sim->world)
+           || sim->quiet_since_ms + LATE_MOST_MS > world_now (sim->world);
 }
 
 static bool
