@@ -84,8 +84,9 @@ shape_integers_of_all_sizes_come_back (void **state)
 {
     bench_t *bench = *state;
     for (int shift = 0; shift < 64; shift++) {
-        for (int sign = -1; sign <= 1; sign++) {
-            json_int_t wanted = (json_int_t) ((uint64_t) 1 << shift) * (sign ? sign : 1) - (sign == 0), got = 0;
+        uint64_t bit = (uint64_t) 1 << shift, numbers[] = { bit - 1, bit, -bit };
+        for (int i = 0; i < 3; i++) {
+            json_int_t wanted = (json_int_t) numbers[i], got = 0;
             assert_true (pack (bench, "{s:I}", "left", wanted));
             assert_true (read_back (bench, "{s:I}", "left", &got));
             assert_true (got == wanted);
