@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -589,34 +588,6 @@ node_long_turn_holds_its_shard_alone (void **state)
     troupe_destroy (&node);
 }
 
-#define WINDOW_NS (200 * MS)
-#define IDLE_WAKES 4  /* this thread's own, and those of a sanitizer */
-
-/*  How often threads of this process went to sleep: what polls does so all the time. */
-static long
-wakes_in_a_window (void)
-{
-    struct timespec window = { .tv_nsec = (long) WINDOW_NS };
-    struct rusage before, after;
-    getrusage (RUSAGE_SELF, &before);
-    nanosleep (&window, NULL);
-    getrusage (RUSAGE_SELF, &after);
-    return after.ru_nvcsw - before.ru_nvcsw;
-}
-
-/*  It comes to rest: sooner or later nothing happens for a while. */
-static void
-node_with_nothing_to_do_uses_no_processor (void **state)
-{
-    (void) state;
-    troupe_t *node = node_started ("idle");
-    assert_int_equal (ask (node, "counter/1", "add"), 1);
-    long wakes;
-    for (int window = 0; (wakes = wakes_in_a_window ()) > IDLE_WAKES; window++)
-        assert_in_range (window, 0, PATIENCE_NS / WINDOW_NS);
-    troupe_destroy (&node);
-}
-
 /* ------------------------------------------------------------------ *
  *  The store under it
  * ------------------------------------------------------------------ */
@@ -803,7 +774,6 @@ main (void)
         cmocka_unit_test (node_completion_may_submit),
         cmocka_unit_test (node_messages_between_shards_arrive_once),
         cmocka_unit_test (node_long_turn_holds_its_shard_alone),
-        cmocka_unit_test (node_with_nothing_to_do_uses_no_processor),
         cmocka_unit_test (node_checkpoint_leaves_nothing_unfolded),
         cmocka_unit_test (node_checkpoint_comes_by_itself),
         cmocka_unit_test (node_backup_is_restored_as_it_was),
