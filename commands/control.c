@@ -56,8 +56,8 @@ struct control_s {
     /* owner: whoever calls control_quiet */
     bool joined;
 
-    /* shared: atomic; push releases, take acquires */
-    _Atomic (note_t *) notes;
+    inbox_t notes;
+    /* shared: atomic */
     _Atomic uint64_t quiet_at_ms;  /* 0: no; else the thread leaves by then */
 };
 
@@ -82,12 +82,7 @@ ring (control_t *self)
 void
 control_post (control_t *self, note_t *note)
 {
-    note_t *top = atomic_load_explicit (&self->notes, memory_order_relaxed);
-    do
-        note->next = top;
-    while (!atomic_compare_exchange_weak_explicit (&self->notes, &top, note, memory_order_release,
-                                                   memory_order_relaxed));
-    if (!top)
+    if (inbox_push (&self->notes, &note->item))
         ring (self);
 }
 
@@ -95,18 +90,10 @@ control_post (control_t *self, note_t *note)
 static void
 take_notes (control_t *self)
 {
-    note_t *stack = atomic_exchange_explicit (&self->notes, NULL, memory_order_acquire);
-    note_t *row = NULL;
-    while (stack) {
-        note_t *next = stack->next;
-        stack->next = row;
-        row = stack;
-        stack = next;
-    }
-    while (row) {
-        note_t *next = row->next;
-        row->arrived (row);
-        row = next;
+    for (inbox_item_t *item = inbox_take (&self->notes), *next; item; item = next) {
+        next = item->next;
+        note_t *note = (note_t *) item;
+        note->arrived (note);
     }
 }
 
@@ -493,7 +480,7 @@ control_destroy (control_t **self_p)
     if (!self)
         return;
     control_quiet (self, 0);
-    while (atomic_load_explicit (&self->notes, memory_order_relaxed))
+    while (!inbox_is_empty (&self->notes))
         take_notes (self);
     free_all (self);
     *self_p = NULL;

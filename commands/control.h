@@ -12,6 +12,7 @@
 #define COMMANDS_CONTROL_H
 
 #include "commands/wire.h"
+#include "runtime/base/inbox.h"
 
 #define CONTROL_CONNECTIONS_MAX 64
 #define CONTROL_REQUESTS_MAX 4096
@@ -21,7 +22,7 @@ typedef struct control_s control_t;
 
 /*  Something for the control thread to do. */
 typedef struct note_s {
-    struct note_s *next;
+    inbox_item_t item;
     void (*arrived) (struct note_s *note);
 } note_t;
 

@@ -1,13 +1,12 @@
 /*  letter.h - what crosses the border of a shard: letters in its inbox.
  *
  *  A letter is made by any thread, posted with shard_post, and from then on
- *  the shard's. The inbox is a lock-free stack that the shard takes whole and
- *  turns round, so that letters of one sender keep their order.
+ *  the shard's.
  */
 #ifndef RUNTIME_LETTER_H
 #define RUNTIME_LETTER_H
 
-#include <stdatomic.h>
+#include "runtime/base/inbox.h"
 #include <troupe.h>
 
 typedef enum {
@@ -19,10 +18,7 @@ typedef enum {
     LETTER_ERRAND   /* errand_t: a function to run on the shard's thread */
 } letter_type_t;
 
-typedef struct letter_s {
-    struct letter_s *next;
-    letter_type_t type;
-} letter_t;
+typedef inbox_item_t letter_t;
 
 /*  A call from outside, one allocation with all that it points to. */
 typedef struct call_s {
@@ -30,6 +26,7 @@ typedef struct call_s {
     troupe_call_t asked;         /* strings and body point into this block */
     uint64_t id;                 /* message id */
     uint64_t submitted_ns;       /* monotonic, sampled; 0: not measured */
+    uint64_t head;               /* of asked.channel */
     struct call_s *next_waiter;  /* twins that wait for one answer */
 } call_t;
 
@@ -66,42 +63,5 @@ typedef struct errand_s {
     letter_t letter;
     void (*run) (struct shard_s *shard, struct errand_s *errand);
 } errand_t;
-
-typedef struct {
-    _Atomic (letter_t *) top;  /* shared: atomic; push releases, take acquires */
-} inbox_t;
-
-/*  True when it was empty before: the shard must be woken. */
-static inline bool
-inbox_push (inbox_t *self, letter_t *letter)
-{
-    letter_t *top = atomic_load_explicit (&self->top, memory_order_relaxed);
-    do
-        letter->next = top;
-    while (!atomic_compare_exchange_weak_explicit (&self->top, &top, letter, memory_order_release,
-                                                   memory_order_relaxed));
-    return top == NULL;
-}
-
-static inline bool
-inbox_is_empty (const inbox_t *self)
-{
-    return atomic_load_explicit (&self->top, memory_order_relaxed) == NULL;
-}
-
-/*  All letters, oldest first. */
-static inline letter_t *
-inbox_take (inbox_t *self)
-{
-    letter_t *stack = atomic_exchange_explicit (&self->top, NULL, memory_order_acquire);
-    letter_t *row = NULL;
-    while (stack) {
-        letter_t *next = stack->next;
-        stack->next = row;
-        row = stack;
-        stack = next;
-    }
-    return row;
-}
 
 #endif
