@@ -55,6 +55,16 @@ find_verb (const registry_t *registry, const address_t *address, const troupe_ca
     return TROUPE_OK;
 }
 
+static troupe_status_t
+check_channel (const verb_t *verb, const troupe_call_t *call, troupe_error_t *error)
+{
+    if (!verb->reads)
+        return error_set (error, TROUPE_INVALID, "only the answer to a read tells of a channel");
+    if (!kind_channel (verb->kind, call->channel))
+        return error_set (error, TROUPE_NOT_FOUND, "%s has no channel %.60s", verb->kind->name, call->channel);
+    return TROUPE_OK;
+}
+
 troupe_status_t
 admission_check (const registry_t *registry, const troupe_call_t *call, address_t *address, troupe_error_t *error)
 {
@@ -68,5 +78,7 @@ admission_check (const registry_t *registry, const troupe_call_t *call, address_
         status = find_verb (registry, address, call, &verb, error);
     if (status == TROUPE_OK)
         status = check_body (verb, call, error);
+    if (status == TROUPE_OK && call->channel)
+        status = check_channel (verb, call, error);
     return status == TROUPE_OK ? check_session (call, error) : status;
 }

@@ -95,14 +95,10 @@ node_settings (troupe_t *self)
 }
 
 void
-node_watch_events (troupe_t *self,
-                   void (*published) (void *arg, uint16_t shard, const char *address, const char *channel,
-                                      uint64_t offset, const char *key, const void *body, size_t size),
-                   void *arg)
+node_listen (troupe_t *self, const node_listener_t *listener)
 {
     CHECK (node_state (self) == NODE_NEW);
-    self->published = published;
-    self->published_arg = arg;
+    self->listener = *listener;
 }
 
 /* ------------------------------------------------------------------ *

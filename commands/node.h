@@ -63,10 +63,13 @@ typedef struct {
 } node_counts_t;
 node_counts_t node_counts (troupe_t *self);
 
-/*  Events that shards publish, for gateways; before the start. `published` as in shard_world_t. */
-void node_watch_events (troupe_t *self,
-                        void (*published) (void *arg, uint16_t shard, const char *address, const char *channel,
-                                           uint64_t offset, const char *key, const void *body, size_t size),
-                        void *arg);
+/*  Who listens to what shards publish; before the start. Called as in shard_world_t, on threads of the node. */
+typedef struct {
+    void *arg;
+    bool (*is_watched) (void *arg, const char *address, const char *channel);
+    void (*published) (void *arg, const char *address, const char *channel, uint64_t offset, const char *key,
+                       const void *body, size_t size);
+} node_listener_t;
+void node_listen (troupe_t *self, const node_listener_t *listener);
 
 #endif

@@ -52,9 +52,7 @@ struct troupe_s {
     workers_t *workers;
     committer_t *committer;
     checkpointer_t *checkpointer;
-    void (*published) (void *arg, uint16_t shard, const char *address, const char *channel, uint64_t offset,
-                       const char *key, const void *body, size_t size);
-    void *published_arg;
+    node_listener_t listener;
 
     /* owner: the checkpoint's thread */
     bool has_told_clock;

@@ -140,13 +140,20 @@ world_carry (void *arg, uint16_t to, letter_t *letter)
         workers_schedule (self->workers, to);
 }
 
+static bool
+world_is_watched (void *arg, const char *address, const char *channel)
+{
+    const node_listener_t *listener = &((place_t *) arg)->node->listener;
+    return listener->is_watched (listener->arg, address, channel);
+}
+
 static void
 world_published (void *arg, uint16_t shard, const char *address, const char *channel, uint64_t offset,
                  const char *key, const void *body, size_t size)
 {
-    troupe_t *self = ((place_t *) arg)->node;
-    if (self->published)
-        self->published (self->published_arg, shard, address, channel, offset, key, body, size);
+    (void) shard;
+    const node_listener_t *listener = &((place_t *) arg)->node->listener;
+    listener->published (listener->arg, address, channel, offset, key, body, size);
 }
 
 typedef struct {
@@ -358,8 +365,10 @@ node_wire_shard (place_t *place, shard_world_t *world)
 {
     *world = (shard_world_t) { .self = place, .submit = world_submit, .carry = world_carry,
                                 .runaway = world_runaway };
-    if (place->node->published)
-        world->published = world_published;
+    if (!place->node->listener.published)
+        return;
+    world->is_watched = world_is_watched;
+    world->published = world_published;
 }
 
 void

@@ -283,7 +283,8 @@ make_shards (world_t *self, troupe_error_t *error)
     shard_options_t options = {
         .registry = self->registry,
         .state = &self->port,
-        .world = { self, on_submit, on_carry, on_published, on_runaway },
+        .world = { .self = self, .submit = on_submit, .carry = on_carry, .published = on_published,
+                   .runaway = on_runaway },
         .limits = self->options.limits,
         .boot = hash_mix (self->options.seed, self->counts.boots),
         .recorder = self->recorder

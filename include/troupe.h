@@ -132,7 +132,7 @@ typedef enum {
     TROUPE_SIGNED_IN,    /* any subject */
     TROUPE_OWNER,        /* the subject whose id is the actor's id or affinity key */
     TROUPE_OPERATOR,     /* the operator role */
-    TROUPE_DECIDES       /* the handler looks at troupe_subject and decides */
+    TROUPE_DECIDES       /* the handler looks at troupe_subject and decides; of a channel: its .permit */
 } troupe_allow_t;
 
 typedef struct {
@@ -153,7 +153,14 @@ typedef struct {
     uint64_t keep_ms;     /* and no older than this; 0: no bound by age. What newer code keeps no longer goes
                            * bit by bit, with the events that come in */
     bool is_volatile;     /* not recorded: latest value per key, gone with the process */
+    bool conflates;       /* who reads slowly may get only the latest event of each key; volatile ones always do so */
+    uint32_t rate;        /* a watcher hears of this feed at most so often a second; 0: no bound. The events between
+                           * come together, of a channel that conflates the latest of each key alone */
+    const char *snapshot; /* a read verb without arguments, whose reply tells a new watcher what the events that are
+                           * no longer kept had told; NULL: none */
     troupe_allow_t allow;
+    const char *permit;   /* with TROUPE_DECIDES: a read verb without arguments that runs for whoever wants to watch
+                           * (troupe_subject); when it refuses, the watch is refused */
     const char *doc;
 } troupe_channel_t;
 
@@ -353,6 +360,7 @@ typedef struct {
     size_t size;
     const char *text;          /* of an error, else "" */
     uint32_t retry_after_ms;   /* with TROUPE_OVERLOADED */
+    uint64_t head;             /* of the channel that the call named: offset of its newest event, 0 before the first */
 } troupe_answer_t;
 
 /*  Runs on a thread of the node: hand over, never block. */
@@ -375,6 +383,8 @@ typedef struct {
     uint64_t seq;              /* 1, 2, 3 ... within the session */
     bool ordered;              /* after an "overloaded" or "parked", later ones of it are refused too */
     uint64_t not_after_ms;     /* wall clock, ms since 1970; 0: the node's limit from now */
+    const char *channel;       /* of this actor, or NULL: the answer to a read tells the offset of its newest event,
+                                * both of the same moment */
     troupe_done_t *done;       /* called exactly once when troupe_submit gave TROUPE_OK */
     void *arg;
 } troupe_call_t;

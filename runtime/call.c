@@ -358,6 +358,8 @@ call_complete (shard_t *self, const uint8_t session[16], uint64_t seq, uint64_t 
     entry->is_pending = false;
     for (call_t *call = entry->waiters, *next; call; call = next) {
         next = call->next_waiter;
+        if (call->asked.channel)
+            call->head = feed_head (self, call->asked.to, call->asked.channel);
         release_answer (self, call, wait_frame, status, body, size, text);
     }
     entry->waiters = NULL;

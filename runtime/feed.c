@@ -181,6 +181,14 @@ push (shard_t *self, const actor_t *actor, const effect_t *effect, uint64_t offs
     release_after (self, output, self->open->number);
 }
 
+/*  Whether anybody outside is to be told. Who begins to listen later reads what is recorded: it is there already. */
+static bool
+is_heard (const shard_t *self, const actor_t *actor, const channel_t *channel)
+{
+    const shard_world_t *world = &self->world;
+    return world->published && (!world->is_watched || world->is_watched (world->self, actor->address, channel->name));
+}
+
 void
 feed_publish (shard_t *self, actor_t *actor, const effect_t *effect)
 {
@@ -195,11 +203,18 @@ feed_publish (shard_t *self, actor_t *actor, const effect_t *effect)
         record (self, actor, feed, effect);
         offset = feed->head;
     }
-    if (self->world.published)
+    if (is_heard (self, actor, effect->event.channel))
         push (self, actor, effect, offset);
 }
 
 /* ---- reading ---- */
+
+uint64_t
+feed_head (shard_t *self, const char *address, const char *channel)
+{
+    uint64_t head, first;
+    return read_bounds (self, address, strlen (address), channel, &head, &first) ? head : 0;
+}
 
 static void
 pack_event (buffer_t *packed, uint64_t offset, const uint8_t *value, size_t size)

@@ -579,6 +579,9 @@ void timer_put_off (shard_t *self, const actor_t *actor, const message_t *tick);
 
 void feed_publish (shard_t *self, actor_t *actor, const effect_t *effect);
 
+/*  Offset of its newest event, in the open frame too; 0: none yet. */
+uint64_t feed_head (shard_t *self, const char *address, const char *channel);
+
 /* ---- link.c ---- */
 
 /*  A record (message_record_write, `to` included) joins the open frame for another shard. */

@@ -35,7 +35,8 @@ call_new (const troupe_call_t *asked, uint64_t id)
 {
     CHECK (asked->to && asked->verb && asked->size <= TROUPE_BODY_MAX);
     CHECK (asked->body || asked->size == 0);
-    size_t texts = text_room (asked->to) + text_room (asked->verb) + text_room (asked->subject);
+    size_t texts = text_room (asked->to) + text_room (asked->verb) + text_room (asked->subject)
+                   + text_room (asked->channel);
     call_t *self = memory_alloc (sizeof *self + asked->size + texts);
     if (!self)
         return NULL;
@@ -49,6 +50,7 @@ call_new (const troupe_call_t *asked, uint64_t id)
     self->asked.to = copy_text (&place, asked->to);
     self->asked.verb = copy_text (&place, asked->verb);
     self->asked.subject = copy_text (&place, asked->subject);
+    self->asked.channel = copy_text (&place, asked->channel);
     return self;
 }
 
@@ -64,7 +66,8 @@ call_finish (call_t **self_p, troupe_status_t status, const void *body, size_t s
         .body = size ? body : NULL,
         .size = size,
         .text = text ? text : "",
-        .retry_after_ms = retry_after_ms
+        .retry_after_ms = retry_after_ms,
+        .head = self->head
     };
     if (self->asked.done)
         answer_deliver (self->asked.done, self->asked.arg, &answer);

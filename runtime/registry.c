@@ -95,12 +95,27 @@ check_verb (const troupe_kind_t *kind, const troupe_verb_t *verb, troupe_error_t
     return error_set (error, TROUPE_INVALID, "kind %s, verb \"%.64s\": %s", kind->name, verb->name, fault);
 }
 
+static bool
+is_read (const troupe_kind_t *kind, const char *name)
+{
+    const troupe_verb_t *verb = kind->verbs;
+    while (verb && verb->name && strcmp (verb->name, name) != 0)
+        verb++;
+    return verb && verb->name && verb->reads;
+}
+
 static troupe_status_t
 check_channel (const troupe_kind_t *kind, const troupe_channel_t *channel, troupe_error_t *error)
 {
     const char *fault = name_fault (channel->name);
-    if (!fault && (unsigned) channel->allow >= TROUPE_DECIDES)
-        fault = "its .allow must be one of TROUPE_ACTORS ... TROUPE_OPERATOR, as no handler decides who watches";
+    if (!fault && (unsigned) channel->allow > TROUPE_DECIDES)
+        fault = "its .allow is none of TROUPE_ACTORS ... TROUPE_DECIDES";
+    if (!fault && (channel->allow == TROUPE_DECIDES) != (channel->permit != NULL))
+        fault = ".allow = TROUPE_DECIDES and .permit belong together";
+    if (!fault && channel->permit && !is_read (kind, channel->permit))
+        fault = "its .permit is not a verb of this kind that .reads";
+    if (!fault && channel->snapshot && !is_read (kind, channel->snapshot))
+        fault = "its .snapshot is not a verb of this kind that .reads";
     if (!fault && channel->is_volatile && (channel->keep || channel->keep_ms))
         fault = "a volatile channel keeps no history; leave out .keep and .keep_ms, or .is_volatile";
     for (const troupe_channel_t *other = kind->channels; !fault && other < channel; other++)

@@ -27,6 +27,8 @@ typedef struct {
     void (*submit) (void *self, frame_t *frame);
     /* Takes a letter to another shard (of this node or another). */
     void (*carry) (void *self, uint16_t to, letter_t *letter);
+    /* Whether events of this feed are listened to; asked as they are made. NULL: all are. */
+    bool (*is_watched) (void *self, const char *address, const char *channel);
     /* An event of a feed is durable (or volatile): for gateways. May be NULL. */
     void (*published) (void *self, uint16_t shard, const char *address, const char *channel, uint64_t offset,
                        const char *key, const void *body, size_t size);

@@ -83,7 +83,8 @@ copy_parts (troupe_answer_t *to, const troupe_answer_t *from)
 troupe_status_t
 answer_copy (troupe_answer_t *to, const troupe_answer_t *from)
 {
-    *to = (troupe_answer_t) { .status = from->status, .text = "", .retry_after_ms = from->retry_after_ms };
+    *to = (troupe_answer_t) { .status = from->status, .text = "", .retry_after_ms = from->retry_after_ms,
+                              .head = from->head };
     troupe_status_t status = copy_parts (to, from);
     if (status != TROUPE_OK) {
         if (to->text)

@@ -163,7 +163,11 @@ registry_wrong_channel_is_refused_with_reason (void **state)
     refuse_channels ((troupe_channel_t[]) { { "live" }, { "live" }, { NULL } }, "twice");
     refuse_channels ((troupe_channel_t[]) { { "live", .is_volatile = true, .keep = 1 }, { NULL } }, ".keep");
     refuse_channels ((troupe_channel_t[]) { { "live", .is_volatile = true, .keep_ms = 1 }, { NULL } }, ".keep");
-    refuse_channels ((troupe_channel_t[]) { { "live", .allow = TROUPE_DECIDES }, { NULL } }, ".allow");
+    refuse_channels ((troupe_channel_t[]) { { "live", .allow = TROUPE_DECIDES }, { NULL } }, ".permit");
+    refuse_channels ((troupe_channel_t[]) { { "live", .permit = "may" }, { NULL } }, ".permit");
+    refuse_channels ((troupe_channel_t[]) { { "live", .allow = TROUPE_DECIDES, .permit = "may" }, { NULL } }, ".reads");
+    refuse_channels ((troupe_channel_t[]) { { "live", .snapshot = "all" }, { NULL } }, ".snapshot");
+    refuse_channels ((troupe_channel_t[]) { { "live", .allow = (troupe_allow_t) 99 }, { NULL } }, ".allow");
 }
 
 /*  Names with numbers: 256 kinds, verbs, channels. */
