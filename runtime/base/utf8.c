@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define HIGH_BITS 0x8080808080808080u
+#define EACH(byte) (0x0101010101010101u * (byte))
 
 static bool
 is_tail (uint8_t byte)
@@ -46,22 +47,51 @@ utf8_step (const uint8_t *at, size_t left)
     return length;
 }
 
+size_t
+utf8_prefix (const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    for (size_t left = size; left;) {
+        uint64_t eight;
+        size_t length = sizeof eight;
+        if (left < sizeof eight || (memcpy (&eight, at, sizeof eight), eight & HIGH_BITS))
+            length = utf8_step (at, left);
+        if (!length)
+            return size - left;
+        at += length;
+        left -= length;
+    }
+    return size;
+}
+
+static bool
+is_plain (uint8_t byte)
+{
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
+/*  Subtracting sets the high bit of each byte that is smaller, and of none that is not below one that is. */
+static bool
+all_plain (uint64_t eight)
+{
+    uint64_t quotes = eight ^ EACH ('"'), backslashes = eight ^ EACH ('\\');
+    return !((eight | (eight - EACH (0x20)) | (quotes - EACH (1)) | (backslashes - EACH (1))) & HIGH_BITS);
+}
+
+size_t
+utf8_plain_prefix (const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes, *end = at + size;
+    uint64_t eight;
+    while ((size_t) (end - at) >= sizeof eight && (memcpy (&eight, at, sizeof eight), all_plain (eight)))
+        at += sizeof eight;
+    while (at < end && is_plain (*at))
+        at += 1;
+    return (size_t) (at - (const uint8_t *) bytes);
+}
+
 bool
 utf8_is_valid (const void *bytes, size_t size)
 {
-    const uint8_t *at = bytes;
-    while (size) {
-        uint64_t eight;
-        if (size >= sizeof eight && (memcpy (&eight, at, sizeof eight), !(eight & HIGH_BITS))) {
-            at += sizeof eight;
-            size -= sizeof eight;
-            continue;
-        }
-        size_t length = utf8_step (at, size);
-        if (!length)
-            return false;
-        at += length;
-        size -= length;
-    }
-    return true;
+    return utf8_prefix (bytes, size) == size;
 }

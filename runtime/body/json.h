@@ -15,9 +15,38 @@
 
 troupe_status_t json_to_packed (const char *text, size_t length, buffer_t *to, troupe_error_t *error);
 
+/*  Reads texts that hold several values, one value at a time. Zeroed is empty; what memory it needs is kept from
+ *  text to text. Not shared between threads. */
+typedef struct {
+    const char *text;  /* borrowed */
+    const char *at;    /* what comes next; the owner may step over what stands between values */
+    const char *end;
+    buffer_t *to;
+    buffer_t names;    /* keys of the objects that we are inside of */
+    buffer_t scratch;  /* a string with its escapes resolved */
+    troupe_error_t *error;
+    troupe_status_t status;
+} json_parser_t;
+
+void json_open (json_parser_t *self, const char *text, size_t length);
+void json_close (json_parser_t *self);  /* frees its memory */
+
+/*  The next character that is no space, where `at` then stands; NUL at the end. */
+char json_peek (json_parser_t *self);
+
+/*  The next value, of at most `depth` levels. Whether something stands behind it is the caller's to see. */
+troupe_status_t json_next (json_parser_t *self, unsigned depth, buffer_t *to, troupe_error_t *error);
+
+/*  TROUPE_INVALID, with line and column of `at`. */
+troupe_status_t json_wrong (json_parser_t *self, const char *what, troupe_error_t *error);
+
 /*  Compact text, no NUL behind it. TROUPE_INVALID when the body is no good value;
  *  that the keys of an object differ is not looked at here (see packed_is_valid). */
 troupe_status_t json_from_packed (const void *body, size_t size, buffer_t *text, troupe_error_t *error);
+
+/*  Parts of a text. Bytes of a string that are no UTF-8 become U+FFFD each. */
+void json_put_string (buffer_t *text, const char *string, size_t size);
+void json_put_int (buffer_t *text, int64_t integer);
 
 troupe_status_t json_tree_to_packed (const json_t *tree, buffer_t *to, troupe_error_t *error);
 

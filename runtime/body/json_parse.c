@@ -14,16 +14,7 @@
 #include "runtime/body/packed.h"
 #include "runtime/body/real.h"
 
-typedef struct {
-    const char *text;
-    const char *at;
-    const char *end;
-    buffer_t *to;
-    buffer_t names;    /* keys of the objects that we are inside of */
-    buffer_t scratch;  /* a string with its escapes resolved */
-    troupe_error_t *error;
-    troupe_status_t status;
-} parser_t;
+typedef json_parser_t parser_t;
 
 /*  Columns count characters, from 1. */
 static bool
@@ -64,9 +55,8 @@ skip_space (parser_t *self)
         self->at += 1;
 }
 
-/*  The next character that is no space, NUL at the end. */
-static char
-peek (parser_t *self)
+char
+json_peek (json_parser_t *self)
 {
     skip_space (self);
     return self->at < self->end ? *self->at : '\0';
@@ -163,14 +153,14 @@ take_escape (parser_t *self)
 static bool
 pass_plain (parser_t *self)
 {
+    self->at += utf8_plain_prefix (self->at, (size_t) (self->end - self->at));
+    if (self->at == self->end || (uint8_t) *self->at < 0x80)
+        return true;
     const char *begin = self->at;
     while (self->at < self->end && *self->at != '"' && *self->at != '\\' && (uint8_t) *self->at >= 0x20)
         self->at += 1;
-    if (utf8_is_valid (begin, (size_t) (self->at - begin)))
-        return true;
-    for (size_t length; (length = utf8_step ((const uint8_t *) begin, (size_t) (self->at - begin))) != 0;)
-        begin += length;
-    return wrong_at (self, begin, "this is no UTF-8");
+    size_t size = (size_t) (self->at - begin), good = utf8_prefix (begin, size);
+    return good == size || wrong_at (self, begin + good, "this is no UTF-8");
 }
 
 /*  From the quote. Returns the characters, in the text or in the scratch buffer, until the next string. */
@@ -296,7 +286,7 @@ static bool parse_value (parser_t *self, unsigned depth);
 static bool
 take_comma (parser_t *self, char close, bool *good)
 {
-    char next = peek (self);
+    char next = json_peek (self);
     *good = next == ',' || next == close;
     if (!*good)
         return wrong (self, close == ']' ? "a comma or ] is wanted" : "a comma or } is wanted");
@@ -311,7 +301,7 @@ parse_array (parser_t *self, unsigned depth)
     uint32_t count = 0;
     bool good = true;
     self->at += 1;
-    if (peek (self) == ']')
+    if (json_peek (self) == ']')
         self->at += 1;
     else
         do {
@@ -329,7 +319,7 @@ static bool
 parse_key (parser_t *self)
 {
     size_t size;
-    if (peek (self) != '"')
+    if (json_peek (self) != '"')
         return wrong (self, "a key in quotes is wanted");
     const char *begin = self->at;
     const char *name = take_string (self, &size);
@@ -340,7 +330,7 @@ parse_key (parser_t *self)
     if (!names_push (&self->names, name, size))
         return settle (self, &self->names);
     packed_put_string (self->to, name, size);
-    if (peek (self) != ':')
+    if (json_peek (self) != ':')
         return wrong (self, "a colon is wanted");
     self->at += 1;
     return settle (self, self->to);
@@ -353,7 +343,7 @@ parse_object (parser_t *self, unsigned depth)
     uint32_t count = 0;
     bool good = true;
     const char *begin = self->at++;
-    if (peek (self) == '}')
+    if (json_peek (self) == '}')
         self->at += 1;
     else
         do {
@@ -373,7 +363,7 @@ parse_object (parser_t *self, unsigned depth)
 static bool
 parse_value (parser_t *self, unsigned depth)
 {
-    char first = peek (self);
+    char first = json_peek (self);
     if ((first == '{' || first == '[') && depth == 0)
         return wrong (self, "nested too deeply");
     switch (first) {
@@ -403,20 +393,53 @@ parse_value (parser_t *self, unsigned depth)
     return settle (self, self->to);
 }
 
+void
+json_open (json_parser_t *self, const char *text, size_t length)
+{
+    self->text = self->at = text;
+    self->end = text + length;
+}
+
+void
+json_close (json_parser_t *self)
+{
+    buffer_clear (&self->names);
+    buffer_clear (&self->scratch);
+}
+
+troupe_status_t
+json_wrong (json_parser_t *self, const char *what, troupe_error_t *error)
+{
+    self->error = error;
+    wrong (self, what);
+    return self->status;
+}
+
+troupe_status_t
+json_next (json_parser_t *self, unsigned depth, buffer_t *to, troupe_error_t *error)
+{
+    size_t start = to->size;
+    self->to = to;
+    self->error = error;
+    buffer_reset (&self->names);
+    buffer_reset (&self->scratch);
+    if (parse_value (self, depth))
+        return TROUPE_OK;
+    packed_cut (to, start);
+    return self->status;
+}
+
 troupe_status_t
 json_to_packed (const char *text, size_t length, buffer_t *to, troupe_error_t *error)
 {
     size_t start = to->size;
-    parser_t self = { .text = text, .at = text, .end = text + length, .to = to, .error = error };
-    bool good = parse_value (&self, PACKED_DEPTH_MAX);
-    if (good) {
-        skip_space (&self);
-        good = self.at == self.end || wrong (&self, "only one value is wanted");
+    parser_t self = { 0 };
+    json_open (&self, text, length);
+    troupe_status_t status = json_next (&self, PACKED_DEPTH_MAX, to, error);
+    if (status == TROUPE_OK && (json_peek (&self), self.at < self.end)) {
+        status = json_wrong (&self, "only one value is wanted", error);
+        packed_cut (to, start);
     }
-    buffer_clear (&self.names);
-    buffer_clear (&self.scratch);
-    if (good)
-        return TROUPE_OK;
-    packed_cut (to, start);
-    return self.status;
+    json_close (&self);
+    return status;
 }

@@ -18,8 +18,8 @@ print_text (buffer_t *text, const char *word)
     buffer_append (text, word, strlen (word));
 }
 
-static void
-print_integer (buffer_t *text, int64_t integer)
+void
+json_put_int (buffer_t *text, int64_t integer)
 {
     char digits[INTEGER_TEXT_MAX];
     char *at = digits + sizeof digits;
@@ -54,13 +54,11 @@ print_escape (buffer_t *text, uint8_t byte)
     }
 }
 
-static bool
-print_string (buffer_t *text, const packed_value_t *value)
+/*  Of good UTF-8. */
+static void
+print_plain (buffer_t *text, const uint8_t *at, size_t size)
 {
-    const uint8_t *at = value->string.bytes, *end = at + value->string.size;
-    if (!utf8_is_valid (at, value->string.size))
-        return false;
-    buffer_byte (text, '"');
+    const uint8_t *end = at + size;
     while (at < end) {
         const uint8_t *run = at;
         while (at < end && *at >= 0x20 && *at != '"' && *at != '\\')
@@ -69,8 +67,54 @@ print_string (buffer_t *text, const packed_value_t *value)
         if (at < end)
             print_escape (text, *at++);
     }
-    buffer_byte (text, '"');
+}
+
+/*  Most strings need no look at their characters but one. */
+static bool
+put_plain (buffer_t *text, const void *string, size_t size)
+{
+    if (utf8_plain_prefix (string, size) < size)
+        return false;
+    char *place = (char *) buffer_reserve (text, size + 2);
+    if (place) {
+        place[0] = '"';
+        memcpy (place + 1, string, size);
+        place[size + 1] = '"';
+        text->size += size + 2;
+    }
     return true;
+}
+
+static bool
+print_string (buffer_t *text, const packed_value_t *value)
+{
+    if (put_plain (text, value->string.bytes, value->string.size))
+        return true;
+    if (!utf8_is_valid (value->string.bytes, value->string.size))
+        return false;
+    json_put_string (text, (const char *) value->string.bytes, value->string.size);
+    return true;
+}
+
+void
+json_put_string (buffer_t *text, const char *string, size_t size)
+{
+    const uint8_t *at = (const uint8_t *) string;
+    if (put_plain (text, string, size))
+        return;
+    buffer_byte (text, '"');
+    while (size) {
+        size_t good = utf8_prefix (at, size);
+        print_plain (text, at, good);
+        at += good;
+        size -= good;
+        if (size) {
+            print_text (text, "\xef\xbf\xbd");
+            at += 1;
+            size -= 1;
+        }
+    }
+    buffer_byte (text, '"');
 }
 
 static void
@@ -138,7 +182,7 @@ print_value (buffer_t *text, packed_reader_t *reader, unsigned depth)
     switch (value.type) {
     case PACKED_NULL: print_text (text, "null"); return true;
     case PACKED_BOOL: print_text (text, value.truth ? "true" : "false"); return true;
-    case PACKED_INT: print_integer (text, value.integer); return true;
+    case PACKED_INT: json_put_int (text, value.integer); return true;
     case PACKED_REAL: print_real (text, value.real); return true;
     case PACKED_STRING: return print_string (text, &value);
     case PACKED_BYTES: print_base64 (text, &value); return true;

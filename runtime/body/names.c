@@ -13,6 +13,8 @@
 
 #include <stdlib.h>
 
+#define FEW 12
+
 bool
 names_push (buffer_t *stack, const void *name, size_t size)
 {
@@ -28,6 +30,17 @@ compare (const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/*  Of a few hashes: cheaper than to sort them. */
+static bool
+few_differ (const uint8_t *hashes, size_t count)
+{
+    for (size_t index = 1; index < count; index++)
+        for (size_t before = 0; before < index; before++)
+            if (get_le64 (hashes + 8 * before) == get_le64 (hashes + 8 * index))
+                return false;
+    return true;
+}
+
 bool
 names_pop (buffer_t *stack, size_t base)
 {
@@ -36,6 +49,8 @@ names_pop (buffer_t *stack, size_t base)
     if (count < 2)
         return true;
     uint8_t *hashes = stack->data + base;
+    if (count <= FEW)
+        return few_differ (hashes, count);
     qsort (hashes, count, sizeof (uint64_t), compare);
     for (size_t index = 1; index < count; index++)
         if (get_le64 (hashes + 8 * index - 8) == get_le64 (hashes + 8 * index))

@@ -201,7 +201,7 @@ packed_skip (packed_reader_t *reader)
 /*  A check of one body. */
 typedef struct {
     packed_reader_t reader;
-    buffer_t names;  /* keys of the objects that it is inside of */
+    buffer_t *names;  /* keys of the objects that it is inside of */
 } checker_t;
 
 /*  Keys are names: UTF-8, and no NUL, which would end them early for C readers. */
@@ -213,7 +213,7 @@ check_key (checker_t *self)
         return false;
     if (memchr (key.string.bytes, '\0', key.string.size) || !utf8_is_valid (key.string.bytes, key.string.size))
         return false;
-    return names_push (&self->names, key.string.bytes, key.string.size);
+    return names_push (self->names, key.string.bytes, key.string.size);
 }
 
 static bool
@@ -228,26 +228,34 @@ check_value (checker_t *self, unsigned depth)
         return true;
     if (depth == 0)
         return false;
-    size_t base = self->names.size;
+    size_t base = self->names->size;
     for (uint32_t left = value.count; left; left--) {
         if (value.type == PACKED_OBJECT && !check_key (self))
             return false;
         if (!check_value (self, depth - 1))
             return false;
     }
-    return names_pop (&self->names, base);
+    return names_pop (self->names, base);
+}
+
+troupe_status_t
+packed_check_with (buffer_t *names, const void *bytes, size_t size, unsigned depth)
+{
+    if (size == 0)
+        return TROUPE_OK;
+    buffer_reset (names);
+    checker_t checker = { { bytes, (const uint8_t *) bytes + size }, names };
+    bool good = check_value (&checker, depth) && checker.reader.at == checker.reader.end;
+    return good ? TROUPE_OK : names->failed ? TROUPE_NO_MEMORY : TROUPE_INVALID;
 }
 
 troupe_status_t
 packed_check (const void *bytes, size_t size, unsigned depth)
 {
-    if (size == 0)
-        return TROUPE_OK;
-    checker_t checker = { .reader = { bytes, (const uint8_t *) bytes + size } };
-    bool good = check_value (&checker, depth) && checker.reader.at == checker.reader.end;
-    bool starved = checker.names.failed;
-    buffer_clear (&checker.names);
-    return good ? TROUPE_OK : starved ? TROUPE_NO_MEMORY : TROUPE_INVALID;
+    buffer_t names = { 0 };
+    troupe_status_t status = packed_check_with (&names, bytes, size, depth);
+    buffer_clear (&names);
+    return status;
 }
 
 bool

@@ -63,6 +63,9 @@ bool packed_is_valid (const void *bytes, size_t size);
  *  TROUPE_NO_MEMORY. */
 troupe_status_t packed_check (const void *bytes, size_t size, unsigned depth);
 
+/*  The same with memory for the keys that the caller keeps from one check to the next. */
+troupe_status_t packed_check_with (buffer_t *names, const void *bytes, size_t size, unsigned depth);
+
 /*  Finds a field of an object, `found` spans its value; false when absent or
  *  when this is no object. */
 bool packed_find (const void *bytes, size_t size, const char *name, packed_reader_t *found);

@@ -427,6 +427,99 @@ public_status_names_are_all_there_and_differ (void **state)
     assert_non_null (troupe_status_name ((troupe_status_t) -1));
 }
 
+/*  Numbers of few digits are read and printed without the C library, which must not show. */
+static void
+real_of_few_digits_is_what_the_library_says (void **state)
+{
+    (void) state;
+    uint64_t dice = 88172645463325252u;
+    for (unsigned round = 0; round < 200000; round++) {
+        char text[REAL_TEXT_MAX + 1], other[40];
+        double real;
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        long long digits = (long long) (dice % 1000000000000000u) / (1LL << dice % 50);
+        snprintf (text, sizeof text, "%s%lld.%0*llu", dice & 64 ? "-" : "", digits, 1 + (int) (dice >> 60),
+                  (unsigned long long) (dice >> 20) % 10);
+        assert_true (real_parse (text, strlen (text), &real));
+        assert_true (real == strtod (text, NULL));
+        real = (double) digits / (round % 2 ? 1e7 : 1e3) + (round % 5 ? 0 : 1e-9);
+        text[real_print (real, text)] = '\0';
+        int width = 15;
+        do
+            snprintf (other, sizeof other, "%.*g", width++, real);
+        while (strtod (other, NULL) != real);
+        if (!strpbrk (other, ".e"))
+            strcat (other, ".0");
+        assert_string_equal (text, other);
+    }
+}
+
+/*  Strings are looked at eight bytes at a time. */
+static void
+json_strings_with_any_byte_anywhere_come_back (void **state)
+{
+    (void) state;
+    for (unsigned byte = 0; byte < 256; byte++)
+        for (size_t place = 0; place < 20; place++) {
+            char string[20];
+            buffer_t packed = { 0 }, text = { 0 }, again = { 0 };
+            memset (string, 'x', sizeof string);
+            string[place] = (char) byte;
+            packed_put_string (&packed, string, sizeof string);
+            troupe_status_t status = json_from_packed (packed.data, packed.size, &text, &error);
+            assert_int_equal (status, byte < 128 ? TROUPE_OK : TROUPE_INVALID);
+            if (byte < 128) {
+                assert_int_equal (json_to_packed ((char *) text.data, text.size, &again, &error), TROUPE_OK);
+                assert_int_equal (again.size, packed.size);
+                assert_memory_equal (again.data, packed.data, packed.size);
+            }
+            buffer_clear (&packed);
+            buffer_clear (&text);
+            buffer_clear (&again);
+        }
+}
+
+static void
+json_keys_differ_however_many_they_are (void **state)
+{
+    (void) state;
+    for (int count = 2; count < 30; count++)
+        for (int twin = 0; twin < count; twin++) {
+            buffer_t text = { 0 }, body = { 0 };
+            for (int key = 0; key < count; key++)
+                buffer_printf (&text, "%s\"k%d\":1", key ? "," : "{", key == count - 1 ? twin : key);
+            buffer_byte (&text, '}');
+            assert_int_equal (json_to_packed ((char *) text.data, text.size, &body, &error),
+                              twin == count - 1 ? TROUPE_OK : TROUPE_INVALID);
+            buffer_clear (&text);
+            buffer_clear (&body);
+        }
+}
+
+static void
+json_values_of_one_text_are_read_one_by_one (void **state)
+{
+    (void) state;
+    json_parser_t parser = { 0 };
+    buffer_t body = { 0 };
+    const char text[] = "{\"a\":\"\\n\"} [1]\n x";
+    json_open (&parser, text, sizeof text - 1);
+    assert_int_equal (json_next (&parser, PACKED_DEPTH_MAX, &body, &error), TROUPE_OK);
+    assert_int_equal (json_peek (&parser), '[');
+    assert_int_equal (json_next (&parser, 0, &body, &error), TROUPE_INVALID);
+    assert_string_equal (error.text, "JSON line 1 column 12: nested too deeply");
+    assert_int_equal (body.size, 5);
+    assert_int_equal (json_next (&parser, 1, &body, &error), TROUPE_OK);
+    assert_int_equal (json_next (&parser, 1, &body, &error), TROUPE_INVALID);
+    assert_string_equal (error.text, "JSON line 2 column 2: a value is wanted");
+    assert_int_equal (body.size, 7);
+    assert_memory_equal (body.data, "\x81\xa1" "a\xa1\n\x91\x01", 7);
+    json_close (&parser);
+    buffer_clear (&body);
+}
+
 int
 main (void)
 {
@@ -449,6 +542,10 @@ main (void)
         cmocka_unit_test (public_json_is_packed_and_unpacked),
         cmocka_unit_test (public_json_over_the_limits_is_refused),
         cmocka_unit_test (public_status_names_are_all_there_and_differ),
+        cmocka_unit_test (real_of_few_digits_is_what_the_library_says),
+        cmocka_unit_test (json_strings_with_any_byte_anywhere_come_back),
+        cmocka_unit_test (json_keys_differ_however_many_they_are),
+        cmocka_unit_test (json_values_of_one_text_are_read_one_by_one),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
