@@ -17,7 +17,7 @@
 #define TRACE_MAX 64                                         /* bytes of a traceparent */
 #define CLIENT_NAME_MAX 127
 #define SESSION_SIZE 16
-#define INTEGER_MOST (1ull << 53)                            /* numbers of the protocol are below it */
+#define NUMBER_LIMIT (1ull << 53)                            /* numbers of the protocol are below it */
 
 typedef enum {
     CLIENT_HELLO,
@@ -39,7 +39,7 @@ typedef struct {
     char trace[TRACE_MAX + 1];
     uint64_t number;                   /* hello: version; call: seq; watch: id; unwatch: feed; ping */
     uint64_t until_ms;                 /* call */
-    const void *body;                  /* NULL when size is 0: null */
+    const void *body;                  /* NULL when size is 0: absent, or null */
     size_t size;
     char from[RESUME_MAX + 1];         /* watch */
     /* hello and token: */
@@ -47,7 +47,7 @@ typedef struct {
     uint8_t session[SESSION_SIZE];
     char epoch[RESUME_MAX + 1];
     char client[CLIENT_NAME_MAX + 1];
-    const char *token;                 /* "" when absent; lives as long as body */
+    const char *token;                 /* "" when absent, never NULL; lives as long as body */
 } client_message_t;
 
 /*  How a call or a watch ended, or why a message could not be read. */
@@ -75,8 +75,9 @@ typedef struct {
     edge_limits_t limits;
 } welcome_t;
 
-/*  The writers of one form. Bodies are packed; an empty one is null. A write that does not
- *  fit makes the buffer `failed` and leaves in it what was there. */
+/*  The writers of one form. Bodies are packed; an empty one is null; one that is no good value counts, in text, as
+ *  one that does not fit. A write that does not fit makes the buffer `failed` and leaves in it what was there. Bytes
+ *  of a string that are no UTF-8 become U+FFFD. A key that is NULL or empty is none. */
 typedef struct {
     const char *subprotocol;
     bool is_binary;
@@ -108,6 +109,9 @@ typedef enum {
     RESUME_OTHER_EPOCH
 } resume_t;
 resume_t message_read_resume (const char *text, const char *epoch, uint64_t *offset);
+
+/*  How the protocol calls it: "not_found"; statuses that it does not have become the nearest that it has. */
+const char *message_status (troupe_status_t status);
 
 extern const codec_t text_codec;    /* text.h */
 extern const codec_t binary_codec;  /* binary.h */
