@@ -5,7 +5,7 @@
  *  end as a pipe that closes, `stop` as an eventfd. Signals are blocked before
  *  any thread starts, so that no thread of the node is ever interrupted by one.
  *
- *  The end goes from outside to inside: the control socket takes nothing more
+ *  The end goes from outside to inside: clients are told to go; the control socket takes nothing more
  *  and sends what is finished; a backup in hand is waited for; the node finishes
  *  its turns and folds; only then are the connections closed, which tells
  *  `troupe stop` that all is over.
@@ -13,6 +13,7 @@
 #include "commands/host.h"
 
 #include "commands/control.h"
+#include "commands/gateway.h"
 #include "commands/log.h"
 #include "commands/plugin.h"
 #include "commands/requests.h"
@@ -27,7 +28,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define QUIET_MS 5000  /* for requests in hand when the node stops */
+#define QUIET_MS 5000    /* for requests in hand when the node stops */
+#define CLIENTS_MS 1000  /* for clients that were told to go */
 
 typedef struct {
     const invocation_t *invocation;
@@ -35,6 +37,7 @@ typedef struct {
     troupe_t *node;
     requests_t *requests;
     control_t *control;
+    gateway_t *gateway;
     char control_path[SETTINGS_TEXT_MAX + 16];
 } host_t;
 
@@ -115,7 +118,8 @@ start_node (host_t *self, troupe_error_t *error)
     if (!self->node || add_plugins (self, error) != TROUPE_OK)
         return error->status;
     *node_settings (self->node) = self->invocation->settings;
-    troupe_status_t status = troupe_start (self->node, error);
+    self->gateway = gateway_new (self->node, &self->invocation->settings, error);
+    troupe_status_t status = self->gateway ? troupe_start (self->node, error) : error->status;
     if (status == TROUPE_OK)
         log_info ("the node started in %llu ms", (unsigned long long) ((clock_monotonic_ns () - start_ns) / 1000000));
     return status;
@@ -140,14 +144,15 @@ say_ready (const host_t *self)
     const registry_t *registry = node_registry (self->node);
     const settings_t *settings = &self->invocation->settings;
     bool json = settings->log_format == LOG_FORMAT_JSON;
+    const char *listen = gateway_address (self->gateway);
+    int shards = (int) node_shard_count (self->node), workers = (int) node_worker_count (self->node);
     if (json) {
         json_t *kinds = json_array ();
         for (uint32_t i = 0; i < registry_count (registry); i++)
             json_array_append_new (kinds, json_string (registry_at (registry, i)->name));
-        json_t *ready = json_pack ("{s:b, s:s, s:o, s:i, s:i, s:s, s:i}", "ready", 1, "store", settings->store, "kinds",
-                                   kinds, "shards", (int) node_shard_count (self->node), "workers",
-                                   (int) node_worker_count (self->node), "control", self->control_path, "pid",
-                                   (int) getpid ());
+        json_t *ready = json_pack ("{s:b, s:s, s:o, s:i, s:i, s:s, s:s, s:i}", "ready", 1, "store", settings->store,
+                                   "kinds", kinds, "shards", shards, "workers", workers, "control",
+                                   self->control_path, "listen", listen, "pid", (int) getpid ());
         json_dumpf (ready, stdout, JSON_COMPACT);
         json_decref (ready);
         putchar ('\n');
@@ -155,8 +160,8 @@ say_ready (const host_t *self)
         printf ("ready store=%s kinds=", settings->store);
         for (uint32_t i = 0; i < registry_count (registry); i++)
             printf ("%s%s", i ? "," : "", registry_at (registry, i)->name);
-        printf (" shards=%u workers=%u control=%s pid=%ld\n", node_shard_count (self->node),
-                node_worker_count (self->node), self->control_path, (long) getpid ());
+        printf (" shards=%d workers=%d control=%s listen=%s pid=%ld\n", shards, workers, self->control_path, listen,
+                (long) getpid ());
     }
     fflush (stdout);
 }
@@ -188,12 +193,15 @@ wait_for_the_end (const host_t *self)
 static void
 end (host_t *self)
 {
+    if (self->gateway)
+        gateway_quiet (self->gateway, CLIENTS_MS);
     if (self->control)
         control_quiet (self->control, QUIET_MS);
     if (self->requests)
         requests_quiet (self->requests);
     if (self->node) {
         troupe_stop (self->node);
+        gateway_destroy (&self->gateway);
         troupe_destroy (&self->node);
     }
     control_destroy (&self->control);
@@ -214,6 +222,8 @@ host_run (const invocation_t *invocation, int parent)
         status = start_node (&self, &error);
     if (status == TROUPE_OK)
         status = start_control (&self, &error);
+    if (status == TROUPE_OK)
+        status = gateway_start (self.gateway, &error);
     if (status != TROUPE_OK) {
         int code = fail (&error);
         end (&self);

@@ -42,6 +42,9 @@ static const setting_t table[] = {
     ROW (control, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "The path of the control socket, over which the tools speak to the node. "
          "Empty: control.sock in the store's directory."),
+    ROW (listen, TEXT, "127.0.0.1:7317", 0, SETTINGS_TEXT_MAX,
+         "The address and port of the gateway for WebSocket and HTTP; port 0 is any that is free. "
+         "Empty: there is none."),
     ROW (create, FLAG, "yes", 0, 1, "Make the store when there is none. With no, a wrong path is an error."),
     ROW (shards, INTEGER, "16", 1, STATE_SHARDS_MAX,
          "Into how many shards the actors are divided. Counts only when the store is made; fixed from then on."),
@@ -105,6 +108,16 @@ static const setting_t table[] = {
     ROW (stuck_ms, DURATION, "60s", 0, DAY_MS,
          "A turn that takes longer is ended together with the process, which starts again; after three times "
          "its message becomes a dead letter. 0: never."),
+
+    ROW (web_connections, INTEGER, "20000", 1, 1000000,
+         "Connections of clients at one time. Beyond it 503 is answered."),
+    ROW (web_message_bytes, BYTES, "64K", KIB, TROUPE_BODY_MAX, "The largest message that a client may send."),
+    ROW (web_in_flight, INTEGER, "256", 1, 65536,
+         "Calls of one client that have no outcome yet. With so many, nothing more is read from it."),
+    ROW (web_watches, INTEGER, "256", 1, 65536, "Feeds that one client watches."),
+    ROW (web_hello_ms, DURATION, "10s", 100, DAY_MS, "How long a new client may take to say hello."),
+    ROW (web_idle_ms, DURATION, "60s", 1000, DAY_MS,
+         "A client that was silent for so long is pinged, and closed when it stays so for as long again."),
 
     CHOICE (log_level, "info", "debug info warning error", "The least important lines that are logged."),
     CHOICE (log_format, "human", "human json", "How lines are logged."),

@@ -40,11 +40,12 @@ typedef enum {
 typedef enum { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR } log_level_t;
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
-/*  Texts are never empty but `control`; numbers are within the bounds of the table. */
+/*  Texts are never empty but `control` and `listen`; numbers are within the bounds of the table. */
 typedef struct {
     /* where the node lives */
     char store[SETTINGS_TEXT_MAX + 1];
     char control[SETTINGS_TEXT_MAX + 1];  /* "": STORE/control.sock, see settings_control */
+    char listen[SETTINGS_TEXT_MAX + 1];   /* of the web gateway; "": none */
     bool create;                /* make the store when there is none */
     uint64_t shards;            /* counts only when the store is made */
     uint64_t workers;           /* 0: one a core */
@@ -80,6 +81,14 @@ typedef struct {
     /* watchdog */
     uint64_t budget_ms;
     uint64_t stuck_ms;          /* 0: a stuck turn is never ended */
+
+    /* clients */
+    uint64_t web_connections;
+    uint64_t web_message_bytes;
+    uint64_t web_in_flight;
+    uint64_t web_watches;
+    uint64_t web_hello_ms;
+    uint64_t web_idle_ms;
 
     /* log */
     uint64_t log_level;         /* log_level_t */

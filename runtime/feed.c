@@ -14,6 +14,7 @@
 
 #define KEEP_DEFAULT 1000
 #define EVENT_HEAD 9      /* time, key size */
+#define READ_BYTES_MOST (1u << 20)  /* of events from which on a reader gets no more at once */
 #define TRIM_MOST 64      /* events that one event pushes out */
 #define TRIM_BYTES_MOST (1u << 20)  /* of an open frame: then it pushes out one alone */
 
@@ -259,14 +260,16 @@ shard_read_feed (shard_t *self, const char *address, const char *channel, uint64
     packed_put_string (packed, "first", 5);
     packed_put_int (packed, (int64_t) first);
     packed_put_string (packed, "events", 6);
-    packed_put_array (packed, (uint32_t) count);
-    for (uint64_t i = 0; i < count; i++) {
+    size_t begin = packed->size, place = packed_open (packed);
+    uint64_t done = 0;
+    for (; done < count && packed->size - begin < READ_BYTES_MOST; done++) {
         const uint8_t *value;
         size_t value_size;
-        if (!read_event (self, address, size, channel, at + i, &value, &value_size))
-            return error_set (error, TROUPE_CORRUPT, "event %llu of %s/%s is gone", (unsigned long long) (at + i),
+        if (!read_event (self, address, size, channel, at + done, &value, &value_size))
+            return error_set (error, TROUPE_CORRUPT, "event %llu of %s/%s is gone", (unsigned long long) (at + done),
                               address, channel);
-        pack_event (packed, at + i, value, value_size);
+        pack_event (packed, at + done, value, value_size);
     }
+    packed_close (packed, place, PACKED_ARRAY, (uint32_t) done);
     return packed->failed ? error_set (error, TROUPE_NO_MEMORY, "no memory for the events") : TROUPE_OK;
 }

@@ -132,8 +132,8 @@ troupe_status_t shard_release_after (shard_t *self, void (*release) (void *arg, 
 troupe_status_t shard_inspect (shard_t *self, const char *address, uint32_t most, buffer_t *packed,
                                troupe_error_t *error);
 
-/*  Appends an array of {offset, time_ms, key, body} from `from` on, at most `most`, and
- *  {head, first}: {events: [...], head: n, first: n}. */
+/*  Appends {head: n, first: n, events: [{offset, time_ms, key?, body} ...]}, the events from `from` on, at most
+ *  `most` of them and about a megabyte. */
 troupe_status_t shard_read_feed (shard_t *self, const char *address, const char *channel, uint64_t from,
                                  uint32_t most, buffer_t *packed, troupe_error_t *error);
 

@@ -1,0 +1,479 @@
+/*  bench_edge.c - what clients get through the gateway: fan-out, latency, calls, connections.
+ *
+ *  DESIGN
+ *  The server is a process of its own on one core, the clients are one thread on another; both
+ *  say how much of their core they used, so that it is seen which of them was the limit. Clients are
+ *  those of bench_client.h: each event that a watcher gets is looked at.
+ *
+ *  Fan-out is closed-loop: the next burst is published when all but the last few events were
+ *  delivered everywhere, so that the latency is that of a server at its limit and not of a growing queue.
+ */
+#include "commands/bench_client.h"
+#include "commands/gateway.h"
+#include "commands/node.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/memory.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SECONDS 4.0
+#define WATCHERS 1000.0
+#define IDLE_CLIENTS 18000.0
+#define BURST 16            /* events of one turn that publishes */
+#define AHEAD 64            /* events on their way to all watchers */
+#define QUIET_A_SECOND 100
+#define LATENCIES (1u << 20)
+#define STATE_BYTES 200
+
+/* ------------------------------------------------------------------ *
+ *  The kind
+ * ------------------------------------------------------------------ */
+
+/*  About 150 bytes on the wire. */
+static const char rest[] = "runner 4711 passed the eighth kilometre in 3:41.7, heart 172, power 318 W, cadence 182";
+
+static troupe_status_t
+burst (troupe_turn_t *turn)
+{
+    json_int_t time, count;
+    const char *channel;
+    troupe_status_t status = troupe_unpack (turn, "{s:I, s:I, s:s}", "t", &time, "n", &count, "on", &channel);
+    for (json_int_t i = 0; status == TROUPE_OK && i < count; i++)
+        troupe_publish (turn, channel, "{s:I, s:s}", "t", time, "text", rest);
+    return status == TROUPE_OK ? troupe_reply (turn, NULL) : status;
+}
+
+static troupe_status_t
+look (troupe_turn_t *turn)
+{
+    size_t size = 0;
+    (void) troupe_value (turn, "state", &size);
+    return troupe_reply (turn, "{s:I}", "size", (json_int_t) size);
+}
+
+static troupe_status_t
+change (troupe_turn_t *turn)
+{
+    uint8_t state[STATE_BYTES] = { 0 };
+    troupe_load (turn, "state", state, sizeof state);
+    state[0] += 1;
+    troupe_store (turn, "state", state, sizeof state);
+    return troupe_reply (turn, "{s:i}", "turns", state[0]);
+}
+
+static const troupe_verb_t verbs[] = {
+    { "burst", burst, .allow = TROUPE_ANYONE },
+    { "look", look, .reads = true, .allow = TROUPE_ANYONE },
+    { "change", change, .allow = TROUPE_ANYONE },
+    { NULL }
+};
+static const troupe_channel_t channels[] = {
+    { "live", .keep = 100000, .allow = TROUPE_ANYONE },
+    { "gauge", .is_volatile = true, .allow = TROUPE_ANYONE },
+    { NULL }
+};
+static const troupe_kind_t stadium = { "stadium", .version = 1, .verbs = verbs, .channels = channels };
+static const troupe_kind_t *const kinds[] = { &stadium, NULL };
+
+/* ------------------------------------------------------------------ *
+ *  The server
+ * ------------------------------------------------------------------ */
+
+typedef struct {
+    bench_t *bench;
+    pid_t pid;
+    int told, stop;  /* pipes */
+    uint16_t port;
+    bench_clients_t clients;
+    /* what is measured */
+    uint64_t began_ns, ends_ns;
+    uint64_t events, replies, said;
+    uint64_t *latencies;
+    size_t latency_count;
+    const char *channel, *verb;
+    uint32_t watchers, depth;
+    struct rusage before, server_before;
+} edge_bench_t;
+
+static void
+stay_on (int core)
+{
+    cpu_set_t set;
+    CPU_ZERO (&set);
+    CPU_SET (core, &set);
+    (void) sched_setaffinity (0, sizeof set, &set);
+}
+
+static void
+raise_descriptors (void)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit (RLIMIT_NOFILE, &limit);
+    }
+}
+
+_Noreturn static void
+serve (bench_t *bench, int told, int stop)
+{
+    troupe_error_t error = { TROUPE_OK, "" };
+    char byte;
+    stay_on (0);
+    troupe_t *node = bench_new (bench, "edge", kinds, NULL);
+    settings_t *settings = node_settings (node);
+    snprintf (settings->listen, sizeof settings->listen, "127.0.0.1:0");
+    settings->web_connections = 100000;
+    settings->web_in_flight = 4096;
+    gateway_t *gateway = gateway_new (node, settings, &error);
+    if (!gateway || troupe_start (node, &error) != TROUPE_OK || gateway_start (gateway, &error) != TROUPE_OK)
+        bench_fail (bench, "the server does not start: %s", error.text);
+    uint16_t port = (uint16_t) atoi (strrchr (gateway_address (gateway), ':') + 1);
+    if (write (told, &port, sizeof port) != sizeof port)
+        _exit (1);
+    while (read (stop, &byte, 1) > 0)
+        ;
+    gateway_quiet (gateway, 1);
+    troupe_stop (node);
+    gateway_destroy (&gateway);
+    troupe_destroy (&node);
+    _exit (0);
+}
+
+static void
+start_server (edge_bench_t *self)
+{
+    int told[2], stop[2];
+    raise_descriptors ();
+    if (pipe (told) != 0 || pipe (stop) != 0)
+        bench_fail (self->bench, "no pipes");
+    self->pid = fork ();
+    if (self->pid < 0)
+        bench_fail (self->bench, "cannot fork");
+    if (self->pid == 0) {
+        close (told[0]);
+        close (stop[1]);
+        serve (self->bench, told[1], stop[0]);
+    }
+    close (told[1]);
+    close (stop[0]);
+    self->told = told[0];
+    self->stop = stop[1];
+    stay_on (1);
+    if (read (self->told, &self->port, sizeof self->port) != sizeof self->port)
+        bench_fail (self->bench, "the server left before it was ready");
+}
+
+static void
+stop_server (edge_bench_t *self)
+{
+    int status;
+    close (self->stop);
+    close (self->told);
+    waitpid (self->pid, &status, 0);
+    if (!WIFEXITED (status) || WEXITSTATUS (status) != 0)
+        bench_fail (self->bench, "the server ended badly");
+    bench_remove ("edge");
+}
+
+/*  A number of /proc: processor time in ticks, or memory in pages. */
+static uint64_t
+of_server (const edge_bench_t *self, const char *file, unsigned field)
+{
+    char path[64], text[1024] = "";
+    snprintf (path, sizeof path, "/proc/%ld/%s", (long) self->pid, file);
+    FILE *stream = fopen (path, "re");
+    if (!stream || !fgets (text, sizeof text, stream))
+        bench_fail (self->bench, "cannot read %s", path);
+    fclose (stream);
+    char *at = strrchr (text, ')');
+    at = at ? at + 2 : text;
+    for (; field > 0 && (at = strchr (at, ' ')); field--)
+        at += 1;
+    return at ? strtoull (at, NULL, 10) : 0;
+}
+
+static double
+server_seconds (const edge_bench_t *self)
+{
+    uint64_t ticks = of_server (self, "stat", 11) + of_server (self, "stat", 12);
+    return (double) ticks / (double) sysconf (_SC_CLK_TCK);
+}
+
+/* ------------------------------------------------------------------ *
+ *  What clients say and hear
+ * ------------------------------------------------------------------ */
+
+static void
+say (edge_bench_t *self, bench_client_t *client, const char *format, ...) __attribute__ ((format (printf, 3, 4)));
+
+static void
+say (edge_bench_t *self, bench_client_t *client, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start (arguments, format);
+    int size = vsnprintf (text, sizeof text, format, arguments);
+    va_end (arguments);
+    bench_client_send (&self->clients, client, text, (size_t) size);
+}
+
+static void
+note_latency (edge_bench_t *self, uint64_t since_ns)
+{
+    if (self->latency_count < LATENCIES)
+        self->latencies[self->latency_count++] = clock_monotonic_ns () - since_ns;
+}
+
+static bool
+begins (const uint8_t *bytes, size_t size, const char *text)
+{
+    size_t wanted = strlen (text);
+    return size >= wanted && memcmp (bytes, text, wanted) == 0;
+}
+
+static void
+heard_event (edge_bench_t *self, const uint8_t *bytes, size_t size)
+{
+    self->events += 1;
+    if (self->events % 61 != 0)
+        return;
+    const char *time = memmem (bytes, size, "\"t\":", 4);
+    if (!time)
+        bench_fail (self->bench, "an event without a time: %.*s", (int) size, (const char *) bytes);
+    note_latency (self, strtoull (time + 4, NULL, 10));
+}
+
+static void
+heard (bench_clients_t *clients, bench_client_t *client, const uint8_t *bytes, size_t size)
+{
+    edge_bench_t *self = clients->arg;
+    if (begins (bytes, size, "{\"event\":"))
+        heard_event (self, bytes, size);
+    else if (begins (bytes, size, "{\"reply\":")) {
+        self->replies += 1;
+        if (self->depth == 0)
+            return;
+        note_latency (self, (uint64_t) (uintptr_t) client->arg);
+        client->arg = (void *) (uintptr_t) clock_monotonic_ns ();
+        if (clock_monotonic_ns () < self->ends_ns)
+            say (self, client, "{\"call\":\"stadium/%u\",\"verb\":\"%s\",\"seq\":%llu}", client->number, self->verb,
+                 (unsigned long long) ++client->seq);
+    } else if (begins (bytes, size, "{\"error\""))
+        bench_fail (self->bench, "%.*s", (int) size, (const char *) bytes);
+    else
+        self->said += 1;  /* welcome, watching */
+}
+
+/* ------------------------------------------------------------------ *
+ *  Measures
+ * ------------------------------------------------------------------ */
+
+static double
+seconds_of (const edge_bench_t *self)
+{
+    return self->bench->seconds > 0 ? self->bench->seconds : SECONDS;
+}
+
+static void
+begin (edge_bench_t *self)
+{
+    self->events = self->replies = 0;
+    self->latency_count = 0;
+    self->began_ns = clock_monotonic_ns ();
+    self->ends_ns = self->began_ns + (uint64_t) (seconds_of (self) * 1e9);
+    getrusage (RUSAGE_SELF, &self->before);
+}
+
+static void
+latency_figure (edge_bench_t *self, const char *name, double quantile)
+{
+    char detail[64];
+    snprintf (detail, sizeof detail, "%s.p%.0f", name, quantile * 100);
+    bench_figure (self->bench, detail, (double) bench_quantile (self->latencies, self->latency_count, quantile) / 1e6,
+                  "ms");
+}
+
+static void
+report (edge_bench_t *self, const char *name, uint64_t count, const char *unit, double server_before)
+{
+    char detail[64];
+    struct rusage after;
+    double took = (double) (clock_monotonic_ns () - self->began_ns) / 1e9;
+    getrusage (RUSAGE_SELF, &after);
+    double own = (double) (after.ru_utime.tv_sec + after.ru_stime.tv_sec - self->before.ru_utime.tv_sec
+                           - self->before.ru_stime.tv_sec)
+                 + (double) (after.ru_utime.tv_usec + after.ru_stime.tv_usec - self->before.ru_utime.tv_usec
+                             - self->before.ru_stime.tv_usec) / 1e6;
+    bench_figure (self->bench, name, (double) count / took / 1e3, unit);
+    bench_sort (self->latencies, self->latency_count);
+    latency_figure (self, name, 0.5);
+    latency_figure (self, name, 0.99);
+    snprintf (detail, sizeof detail, "%s.server", name);
+    bench_figure (self->bench, detail, 100 * (server_seconds (self) - server_before) / took, "%");
+    snprintf (detail, sizeof detail, "%s.clients", name);
+    bench_figure (self->bench, detail, 100 * own / took, "%");
+}
+
+static void
+open_clients (edge_bench_t *self, uint32_t count)
+{
+    bench_clients_init (&self->clients, self->bench, self->port, count, heard);
+    self->clients.arg = self;
+    self->said = 0;
+    self->depth = 0;
+    bench_clients_open (&self->clients, 0, count);
+    while (self->said < count)
+        (void) bench_clients_poll (&self->clients, 100);
+}
+
+/*  All but the first watch. */
+static void
+watch_all (edge_bench_t *self, uint32_t watchers, const char *channel)
+{
+    open_clients (self, watchers + 1);
+    self->said = 0;
+    self->watchers = watchers;
+    self->channel = channel;
+    for (uint32_t i = 1; i <= watchers; i++) {
+        say (self, &self->clients.clients[i], "{\"watch\":\"stadium/one/%s\",\"id\":1}", channel);
+        (void) bench_clients_poll (&self->clients, 0);
+    }
+    while (self->said < watchers)
+        (void) bench_clients_poll (&self->clients, 100);
+}
+
+static void
+publish (edge_bench_t *self, uint32_t count)
+{
+    bench_client_t *publisher = &self->clients.clients[0];
+    say (self, publisher, "{\"call\":\"stadium/one\",\"verb\":\"burst\",\"seq\":%llu,\"body\":{\"t\":%llu,\"n\":%u,"
+                          "\"on\":\"%s\"}}", (unsigned long long) ++publisher->seq,
+         (unsigned long long) clock_monotonic_ns (), count, self->channel);
+}
+
+static void
+measure_fanout (edge_bench_t *self, const char *name, uint32_t watchers, const char *channel)
+{
+    watch_all (self, watchers, channel);
+    double server = server_seconds (self);
+    uint64_t published = 0;
+    begin (self);
+    while (clock_monotonic_ns () < self->ends_ns) {
+        for (; (published - AHEAD + BURST) * watchers <= self->events + AHEAD || published < AHEAD; published += BURST)
+            publish (self, BURST);
+        (void) bench_clients_poll (&self->clients, 10);
+    }
+    report (self, name, self->events, "k/s", server);
+    bench_clients_close (&self->clients);
+}
+
+static void
+measure_quiet (edge_bench_t *self, const char *name, uint32_t watchers, const char *channel)
+{
+    watch_all (self, watchers, channel);
+    double server = server_seconds (self);
+    begin (self);
+    for (uint64_t published = 0; clock_monotonic_ns () < self->ends_ns;) {
+        uint64_t due_ns = self->began_ns + published * (1000000000ull / QUIET_A_SECOND);
+        uint64_t now_ns = clock_monotonic_ns ();
+        if (now_ns >= due_ns) {
+            publish (self, 1);
+            published += 1;
+        } else
+            (void) bench_clients_poll (&self->clients, (int) ((due_ns - now_ns) / 1000000));
+    }
+    report (self, name, self->events, "k/s", server);
+    bench_clients_close (&self->clients);
+}
+
+static void
+measure_calls (edge_bench_t *self, const char *name, uint32_t clients, uint32_t depth, const char *verb)
+{
+    open_clients (self, clients);
+    double server = server_seconds (self);
+    self->verb = verb;
+    self->depth = depth;
+    begin (self);
+    for (uint32_t i = 0; i < clients; i++) {
+        bench_client_t *client = &self->clients.clients[i];
+        client->arg = (void *) (uintptr_t) clock_monotonic_ns ();
+        for (uint32_t j = 0; j < depth; j++)
+            say (self, client, "{\"call\":\"stadium/%u\",\"verb\":\"%s\",\"seq\":%llu}", i, verb,
+                 (unsigned long long) ++client->seq);
+    }
+    while (clock_monotonic_ns () < self->ends_ns)
+        (void) bench_clients_poll (&self->clients, 10);
+    report (self, name, self->replies, "k/s", server);
+    bench_clients_close (&self->clients);
+}
+
+/*  Clients that said hello and watch a feed of their own. */
+static void
+measure_idle (edge_bench_t *self, uint32_t count)
+{
+    uint64_t page = (uint64_t) sysconf (_SC_PAGESIZE), before = of_server (self, "statm", 1);
+    open_clients (self, count);
+    self->said = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        say (self, &self->clients.clients[i], "{\"watch\":\"stadium/%u/live\",\"id\":1}", i);
+        (void) bench_clients_poll (&self->clients, 0);
+    }
+    while (self->said < count)
+        (void) bench_clients_poll (&self->clients, 100);
+    uint64_t after = of_server (self, "statm", 1);
+    bench_figure (self->bench, "idle", (double) ((after - before) * page) / count, "B");
+    bench_clients_close (&self->clients);
+}
+
+/*  Connect, hello, watch, leave. */
+static void
+measure_visits (edge_bench_t *self)
+{
+    enum { AT_ONCE = 64 };
+    uint64_t visits = 0;
+    begin (self);
+    while (clock_monotonic_ns () < self->ends_ns) {
+        watch_all (self, AT_ONCE - 1, "live");
+        bench_clients_close (&self->clients);
+        visits += AT_ONCE;
+    }
+    bench_figure (self->bench, "visits", (double) visits / ((double) (clock_monotonic_ns () - self->began_ns) / 1e9),
+                  "1/s");
+}
+
+static void
+run_edge (bench_t *bench)
+{
+    edge_bench_t self = { .bench = bench, .latencies = malloc (LATENCIES * sizeof (uint64_t)) };
+    if (!self.latencies)
+        bench_fail (bench, "no memory for latencies");
+    uint32_t watchers = (uint32_t) bench_count (bench, WATCHERS, 10);
+    start_server (&self);
+    measure_fanout (&self, NULL, watchers, "live");
+    measure_fanout (&self, "volatile", watchers, "gauge");
+    measure_fanout (&self, "fanout10", 10 * watchers, "live");
+    measure_quiet (&self, "quiet", watchers, "live");
+    measure_calls (&self, "read", 100, 1, "look");
+    measure_calls (&self, "read16", 100, 16, "look");
+    measure_calls (&self, "command1", 1, 1, "change");
+    measure_calls (&self, "command32", 32, 1, "change");
+    measure_calls (&self, "command256", 256, 1, "change");
+    measure_visits (&self);
+    measure_idle (&self, (uint32_t) bench_count (bench, IDLE_CLIENTS, 10));
+    stop_server (&self);
+    free (self.latencies);
+}
+
+const bench_case_t bench_edge = {
+    .name = "edge",
+    .what = "clients over WebSocket: deliveries to 1,000 watchers, latency, calls, memory of a connection",
+    .run = run_edge
+};

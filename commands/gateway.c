@@ -1,0 +1,121 @@
+/*  gateway.c - the doors of a served node for clients, put together from settings. */
+#include "commands/gateway.h"
+
+#include "commands/log.h"
+#include "commands/node_host.h"
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+#include "transports/web/web.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct gateway_s {
+    troupe_t *node;
+    web_t *web;  /* NULL: none is wanted */
+    char epoch[NODE_EPOCH_SIZE];
+    char host[SETTINGS_TEXT_MAX + 1];
+    char address[SETTINGS_TEXT_MAX + 16];
+};
+
+static void
+write_log (bool is_error, const char *line)
+{
+    if (is_error)
+        log_error ("%s", line);
+    else
+        log_warning ("%s", line);
+}
+
+/*  "HOST:PORT". */
+static troupe_status_t
+split (gateway_t *self, const char *listen, uint16_t *port, troupe_error_t *error)
+{
+    const char *colon = strrchr (listen, ':');
+    char *end = NULL;
+    unsigned long number = colon ? strtoul (colon + 1, &end, 10) : 0;
+    if (!colon || colon == listen || end == colon + 1 || *end || number > UINT16_MAX)
+        return error_set (error, TROUPE_INVALID, "listen: ADDRESS:PORT is wanted, not \"%.60s\"", listen);
+    snprintf (self->host, sizeof self->host, "%.*s", (int) (colon - listen), listen);
+    *port = (uint16_t) number;
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
+{
+    uint16_t port = 0;
+    troupe_status_t status = split (self, settings->listen, &port, error);
+    if (status != TROUPE_OK)
+        return status;
+    web_options_t options = {
+        .host = self->host,
+        .port = port,
+        .log = write_log,
+        .limits = {
+            .connections = (uint32_t) settings->web_connections,
+            .hello_ms = (uint32_t) settings->web_hello_ms,
+            .idle_ms = (uint32_t) settings->web_idle_ms
+        },
+        .edge.limits = {
+            .message_bytes = (uint32_t) settings->web_message_bytes,
+            .in_flight = (uint32_t) settings->web_in_flight,
+            .watches = (uint32_t) settings->web_watches,
+            .keep_ms = 2 * settings->call_keep_ms
+        }
+    };
+    self->web = web_new (&options, error);
+    if (!self->web)
+        return error->status;
+    snprintf (self->address, sizeof self->address, "%s:%u", self->host, web_port (self->web));
+    node_listener_t listener = { web_edge (self->web), edge_is_watched, edge_published };
+    node_listen (self->node, &listener);
+    return TROUPE_OK;
+}
+
+gateway_t *
+gateway_new (troupe_t *node, const settings_t *settings, troupe_error_t *error)
+{
+    gateway_t *self = memory_zalloc (sizeof *self);
+    if (!self) {
+        error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
+        return NULL;
+    }
+    self->node = node;
+    if (*settings->listen && open_web (self, settings, error) != TROUPE_OK)
+        gateway_destroy (&self);
+    return self;
+}
+
+const char *
+gateway_address (const gateway_t *self)
+{
+    return self->address;
+}
+
+troupe_status_t
+gateway_start (gateway_t *self, troupe_error_t *error)
+{
+    if (!self->web)
+        return TROUPE_OK;
+    host_port_t host = node_host (self->node, self->epoch);
+    return web_start (self->web, &host, error);
+}
+
+void
+gateway_quiet (gateway_t *self, uint64_t most_ms)
+{
+    if (self->web)
+        web_quiet (self->web, most_ms);
+}
+
+void
+gateway_destroy (gateway_t **self_p)
+{
+    gateway_t *self = *self_p;
+    if (!self)
+        return;
+    web_destroy (&self->web);
+    memory_free (self);
+    *self_p = NULL;
+}

@@ -1,0 +1,25 @@
+/*  gateway.h - the doors of a served node for clients: WebSocket and HTTP. */
+#ifndef COMMANDS_GATEWAY_H
+#define COMMANDS_GATEWAY_H
+
+#include "commands/node.h"
+
+typedef struct gateway_s gateway_t;
+
+/*  Before the node starts: takes the address that the settings say, and listens to the node's
+ *  events. NULL and an error. */
+gateway_t *gateway_new (troupe_t *node, const settings_t *settings, troupe_error_t *error);
+
+/*  "127.0.0.1:7317"; "" when there is none. Borrowed. */
+const char *gateway_address (const gateway_t *self);
+
+/*  After the node started. */
+troupe_status_t gateway_start (gateway_t *self, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  Tells clients to go and waits until they have, at most so long. While the node runs. */
+void gateway_quiet (gateway_t *self, uint64_t most_ms);
+
+/*  After the node stopped, before it is destroyed. */
+void gateway_destroy (gateway_t **self_p);
+
+#endif

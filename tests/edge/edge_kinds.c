@@ -1,0 +1,79 @@
+/*  edge_kinds.c - kinds for the tests of the gateway. */
+#include <string.h>
+#include <troupe.h>
+
+static uint64_t
+bump (troupe_turn_t *turn, const char *key)
+{
+    uint64_t value = 0;
+    troupe_load (turn, key, &value, sizeof value);
+    value += 1;
+    troupe_store (turn, key, &value, sizeof value);
+    return value;
+}
+
+/*  Every change is an event with its number: what is lost, doubled or overtaken shows. */
+static troupe_status_t
+add (troupe_turn_t *turn)
+{
+    json_int_t total = (json_int_t) bump (turn, "total");
+    troupe_publish (turn, "live", "{s:I}", "total", total);
+    troupe_publish (turn, "short", "{s:I}", "total", total);
+    troupe_publish_key (turn, "gauge", total % 2 ? "odd" : "even", "{s:I}", "total", total);
+    return troupe_reply (turn, "{s:I}", "total", total);
+}
+
+static troupe_status_t
+total (troupe_turn_t *turn)
+{
+    uint64_t total = 0;
+    troupe_load (turn, "total", &total, sizeof total);
+    return troupe_reply (turn, "{s:I, s:s}", "total", (json_int_t) total, "subject", troupe_subject (turn));
+}
+
+static troupe_status_t
+refuse (troupe_turn_t *turn)
+{
+    return troupe_refuse (turn, "not today");
+}
+
+static troupe_status_t
+echo (troupe_turn_t *turn)
+{
+    size_t size;
+    const void *body = troupe_body (turn, &size);
+    return troupe_reply (turn, "v", body, size);
+}
+
+/*  Whoever says so in the address. */
+static troupe_status_t
+may_watch (troupe_turn_t *turn)
+{
+    if (strcmp (troupe_id (turn), "open") != 0)
+        return troupe_refuse (turn, "this one is closed");
+    return troupe_reply (turn, NULL);
+}
+
+static const troupe_verb_t verbs[] = {
+    { "add", add, .allow = TROUPE_ANYONE },
+    { "total", total, .reads = true, .allow = TROUPE_ANYONE },
+    { "refuse", refuse, .allow = TROUPE_ANYONE },
+    { "echo", echo, .reads = true, .allow = TROUPE_ANYONE },
+    { "may-watch", may_watch, .reads = true, .allow = TROUPE_ANYONE },
+    { "signed-in", total, .reads = true, .allow = TROUPE_SIGNED_IN },
+    { "owned", total, .reads = true, .allow = TROUPE_OWNER },
+    { "operated", total, .reads = true, .allow = TROUPE_OPERATOR },
+    { "inner", total, .reads = true },
+    { NULL }
+};
+static const troupe_channel_t channels[] = {
+    { "live", .keep = 1000000, .allow = TROUPE_ANYONE },
+    { "short", .keep = 3, .snapshot = "total", .allow = TROUPE_ANYONE },
+    { "gauge", .is_volatile = true, .allow = TROUPE_ANYONE },
+    { "decided", .allow = TROUPE_DECIDES, .permit = "may-watch" },
+    { "owned", .allow = TROUPE_OWNER },
+    { NULL }
+};
+static const troupe_kind_t counter = { "counter", .version = 1, .verbs = verbs, .channels = channels };
+
+TROUPE_KINDS (&counter)

@@ -1,0 +1,97 @@
+/*  edge.c - the gateway's side of the node: what it told, and the flush that follows.
+ *
+ *  DESIGN
+ *  One drain takes all that the node told since the last, and only then sends: so
+ *  many answers to one peer, and many events to one watcher, leave in one
+ *  send, which costs more than all else that is done for them. Nobody waits for
+ *  more to come: the busier the gateway, the more it finds each time.
+ */
+#include "transports/edge/edge_inside.h"
+
+#include "runtime/base/bytes.h"
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+
+edge_t *
+edge_new (const edge_options_t *options)
+{
+    edge_t *self = memory_zalloc (sizeof *self);
+    if (self)
+        self->options = *options;
+    return self;
+}
+
+void
+edge_attach (edge_t *self, const host_port_t *host)
+{
+    CHECK (!self->peers);
+    self->host = *host;
+}
+
+void
+edge_destroy (edge_t **self_p)
+{
+    edge_t *self = *self_p;
+    if (!self)
+        return;
+    (void) edge_drain (self);
+    CHECK (!self->peers && self->feeds.count == 0);
+    table_clear (&self->feeds);
+    table_clear (&self->latest);
+    text_close (&self->text);
+    buffer_clear (&self->gathered);
+    memory_free (self);
+    *self_p = NULL;
+}
+
+void
+edge_tell (edge_t *self, inbox_item_t *item)
+{
+    if (inbox_push (&self->inbox, item))
+        self->options.wake (self->options.wake_arg);
+}
+
+uint64_t
+edge_drain (edge_t *self)
+{
+    for (inbox_item_t *item = inbox_take (&self->inbox), *next; item; item = next) {
+        next = item->next;
+        if (item->type == ITEM_ANSWER)
+            peer_answered (item);
+        else if (item->type == ITEM_EVENT)
+            feed_heard (self, item);
+        else
+            watch_told (item);
+    }
+    uint64_t wait_ms = self->dirty ? feed_flush_all (self, self->host.now_ms (self->host.self)) : EDGE_NEVER;
+    while (self->to_flush) {
+        peer_t *peer = self->to_flush;
+        self->to_flush = peer->next_flush;
+        peer->wants_flush = false;
+        peer_send_out (peer);
+        peer_let_go (peer);
+    }
+    return wait_ms;
+}
+
+void
+edge_say_drain (edge_t *self, uint64_t after_ms)
+{
+    uint64_t slot = 0;
+    for (peer_t *peer = self->peers; peer; peer = peer->after) {
+        if (peer->state != PEER_OPEN)
+            continue;
+        size_t place = peer_open_frame (peer);
+        peer->codec->drain (&peer->out, after_ms + hash_mix (slot++, after_ms) % (after_ms + 1));
+        peer_close_frame (peer, place);
+    }
+}
+
+edge_counts_t
+edge_counts (const edge_t *self)
+{
+#define READ(name) .name = atomic_load_explicit (&self->counts.name, memory_order_relaxed)
+    return (edge_counts_t) { READ (clients), READ (watches), READ (feeds), READ (messages), READ (calls),
+                             READ (events),  READ (deliveries), READ (errors), READ (cuts) };
+#undef READ
+}

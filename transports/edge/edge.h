@@ -1,0 +1,97 @@
+/*  edge.h - where clients meet actors, whatever carries their bytes.
+ *
+ *  An edge belongs to one thread, the gateway's, which calls everything here but what is said
+ *  to be for any thread. A transport (web/) makes a peer_t for each connection, hands it
+ *  whole messages, and sends what it is given. The node behind is reached through host_port_t;
+ *  its threads leave answers and events in the edge's inbox and wake the gateway.
+ *
+ *  Bounds. A client has at most `in_flight` calls without an outcome: then nothing more is read
+ *  from it. What it does not read stays in its feeds: a watcher pulls, nothing is pushed at it;
+ *  what waits for it besides is bounded by its calls, and beyond EDGE_OUT_MOST it is closed.
+ */
+#ifndef TRANSPORTS_EDGE_EDGE_H
+#define TRANSPORTS_EDGE_EDGE_H
+
+#include "runtime/port/host.h"
+#include "transports/edge/message.h"
+
+#define EDGE_OUT_MOST (32u << 20)  /* bytes of answers that a client does not read */
+#define EDGE_NEVER UINT64_MAX
+
+typedef struct edge_s edge_t;
+typedef struct peer_s peer_t;
+
+/*  Who somebody is. */
+typedef struct {
+    char subject[TROUPE_ADDRESS_MAX + 1];  /* "": nobody */
+    bool is_operator;
+    uint64_t until_ms;                     /* of the token; 0: no end */
+} identity_t;
+
+typedef struct {
+    edge_limits_t limits;
+    /* Whose token it is; the error never tells the token. NULL: nobody can sign in. */
+    troupe_status_t (*identify) (void *arg, const char *token, identity_t *identity, troupe_error_t *error);
+    void *identify_arg;
+    /* Any thread: have edge_drain called soon on the gateway's. */
+    void (*wake) (void *arg);
+    void *wake_arg;
+} edge_options_t;
+
+/*  NULL: no memory. */
+edge_t *edge_new (const edge_options_t *options);
+
+/*  The node behind it, which runs: before the first client. */
+void edge_attach (edge_t *self, const host_port_t *host);
+
+/*  When all clients are gone and the node will tell nothing any more; also when there never was one. */
+void edge_destroy (edge_t **self_p);
+
+/*  Takes in what the node told and sends what is to be sent. Returns in how many ms it must be called
+ *  again if nothing wakes it before; EDGE_NEVER. */
+uint64_t edge_drain (edge_t *self);
+
+/*  Tells all clients to leave and to come back in so many ms, spread a little. */
+void edge_say_drain (edge_t *self, uint64_t after_ms);
+
+/*  Any thread: what a node tells its listener. */
+bool edge_is_watched (void *self, const char *address, const char *channel);
+void edge_published (void *self, const char *address, const char *channel, uint64_t offset, const char *key,
+                     const void *body, size_t size);
+
+typedef struct {
+    uint64_t clients, watches, feeds;
+    uint64_t messages, calls, events, deliveries, errors, cuts;
+} edge_counts_t;
+edge_counts_t edge_counts (const edge_t *self);  /* any thread */
+
+/* ---- clients ---- */
+
+/*  What carries a client's bytes. Called on the gateway's thread. */
+typedef struct {
+    /* Takes all of it, or breaks the connection. */
+    void (*send) (void *connection, const void *bytes, size_t size);
+    /* Whether something sent before is still on its way out; peer_has_room follows. */
+    bool (*is_choked) (void *connection);
+    /* Reads no more of it, or again. */
+    void (*pause) (void *connection, bool is_paused);
+    /* After what was sent; peer_gone follows. */
+    void (*close) (void *connection, uint16_t code, const char *text);
+} peer_port_t;
+
+/*  The port and the connection live until peer_gone. NULL: no memory. */
+peer_t *peer_new (edge_t *edge, const codec_t *codec, const peer_port_t *port, void *connection);
+
+/*  One whole message of the connection. Answers may be sent before it returns. */
+void peer_received (peer_t *self, const void *bytes, size_t size);
+
+/*  It has not said hello yet. */
+bool peer_is_new (const peer_t *self);
+
+/*  What was sent is on its way, and more may be. */
+void peer_has_room (peer_t *self);
+
+/*  The connection is no more; frees the client when nothing refers to it. */
+void peer_gone (peer_t **self_p);
+
+#endif

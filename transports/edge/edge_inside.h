@@ -1,0 +1,246 @@
+/*  edge_inside.h - what the files of the edge share. For transports/edge/ alone.
+ *
+ *      edge.c    its life, the inbox, the flush at the end of a drain
+ *      peer.c  a conversation: hello, calls, casts; what a client is sent
+ *      feed.c    feeds that somebody watches: events on their way, the latest of each key
+ *      watch.c   a watch, from its wish to its end: permission, history, snapshot, live
+ */
+#ifndef TRANSPORTS_EDGE_EDGE_INSIDE_H
+#define TRANSPORTS_EDGE_EDGE_INSIDE_H
+
+#include "runtime/base/inbox.h"
+#include "runtime/base/table.h"
+#include "transports/edge/binary.h"
+#include "transports/edge/edge.h"
+#include "transports/edge/text.h"
+
+#define WATCHED_SLOTS 16384u       /* a power of two; feeds by hash, so that shards know which are watched */
+#define RING_EVENTS_MOST 1024      /* of a feed, for watchers that lag; who lags more reads the history again */
+#define RING_BYTES_MOST (1u << 20)
+#define LATEST_MOST 4096           /* keys of a feed that conflates */
+#define GATHER_MOST (256u << 10)   /* bytes of events in one send */
+#define OUT_SOFT (256u << 10)      /* bytes of answers from which on a client gets no events */
+#define HISTORY_EVENTS 256         /* of one look into a feed's history */
+
+/*  What comes through the inbox. */
+enum { ITEM_ANSWER, ITEM_EVENT, ITEM_WATCH };
+
+/* ---- events and feeds ---- */
+
+enum { FORM_TEXT, FORM_BINARY, FORMS };
+
+typedef struct {
+    uint8_t *bytes;  /* a whole frame; NULL: not encoded yet */
+    size_t size;
+} encoded_t;
+
+/*  An event on its way to watchers: made by the node's thread, then the gateway's. */
+typedef struct {
+    inbox_item_t item;
+    uint32_t hash;                 /* of address and channel */
+    uint32_t references;           /* the ring's, the latest's */
+    uint64_t offset;               /* of a volatile feed: counted here */
+    uint32_t address_size, channel_size, key_size, body_size;
+    bool has_key;
+    encoded_t forms[FORMS];
+    char bytes[];                  /* address NUL channel NUL key NUL body */
+} event_t;
+
+/*  The newest event of a key. */
+typedef struct latest_s {
+    table_node_t node;
+    struct feed_s *feed;
+    struct latest_s *before, *after;  /* by offset */
+    event_t *event;
+} latest_t;
+
+typedef struct watch_s watch_t;
+
+typedef struct feed_s {
+    table_node_t node;
+    edge_t *edge;
+    const troupe_channel_t *channel;
+    uint32_t number;
+    uint64_t head;                 /* offset of the newest event that was heard; 0: none */
+    event_t **ring;                /* `count` events up to the head; a power of two of places */
+    uint32_t first, count, places;
+    size_t ring_bytes;
+    latest_t *oldest, *newest;     /* of a feed that conflates */
+    uint32_t keys;
+    watch_t *watches;
+    uint32_t watch_count;
+    uint64_t not_before_ms;        /* of a feed with a rate: the next flush */
+    bool is_dirty;
+    struct feed_s *next_dirty;
+    uint32_t address_size;
+    char name[];                   /* address NUL channel NUL */
+} feed_t;
+
+static inline const char *
+feed_channel (const feed_t *self)
+{
+    return self->name + self->address_size + 1;
+}
+
+static inline bool
+feed_conflates (const feed_t *self)
+{
+    return self->channel->is_volatile || self->channel->conflates;
+}
+
+/*  Offset of the oldest event in the ring; head + 1 when it is empty. */
+static inline uint64_t
+feed_first (const feed_t *self)
+{
+    return self->head + 1 - self->count;
+}
+
+/* ---- watches ---- */
+
+typedef enum {
+    WATCH_PERMIT,    /* the actor is asked */
+    WATCH_READING,   /* history is read */
+    WATCH_SNAPSHOT,  /* the snapshot is read */
+    WATCH_BEHIND,    /* there is history to be read, and no room for it */
+    WATCH_LIVE,
+    WATCH_ENDED      /* only what is still told to it keeps it */
+} watch_state_t;
+
+struct watch_s {
+    inbox_item_t item;             /* with what was told */
+    peer_t *peer;
+    feed_t *feed;
+    watch_t *next_of_feed, **place_in_feed;
+    watch_t *next_of_peer, **place_in_peer;
+    uint64_t id, next;             /* the offset that it gets next */
+    watch_state_t state;
+    bool is_told;                  /* "watching" was said */
+    bool has_gap;
+    bool is_asking;                /* something will be told */
+    bool wants_latest;             /* not each event but the latest of each key, this time */
+    /* what was told; of the thread that tells it, then the gateway's */
+    troupe_status_t told_status;
+    uint64_t told_head;
+    buffer_t told;                 /* packed, or the text of an error */
+};
+
+/* ---- clients ---- */
+
+typedef enum { PEER_NEW, PEER_OPEN, PEER_CLOSING, PEER_GONE } peer_state_t;
+
+struct peer_s {
+    edge_t *edge;
+    const codec_t *codec;
+    const peer_port_t *port;
+    void *connection;
+    identity_t *who;               /* NULL: nobody */
+    binary_routes_t *routes;       /* of the binary form */
+    peer_state_t state;
+    session_state_t session_state;
+    uint8_t session[SESSION_SIZE]; /* as shards know it: with subject and epoch */
+    bool is_paused;
+    bool wants_flush;
+    uint32_t in_flight;            /* calls without an outcome */
+    uint32_t told_later;           /* watches that will be told something, of a client that is gone */
+    uint32_t watch_count;
+    buffer_t out;                  /* frames that wait for room */
+    peer_t *next_flush;
+    peer_t *before, *after;      /* of all clients */
+    watch_t *watches;
+};
+
+struct edge_s {
+    edge_options_t options;
+    host_port_t host;
+    inbox_t inbox;
+    /* owner: gateway */
+    peer_t *peers;
+    peer_t *to_flush;
+    table_t feeds;
+    table_t latest;                /* of all feeds that conflate */
+    feed_t *dirty;
+    uint32_t feed_numbers;
+    text_reader_t text;
+    buffer_t gathered;             /* frames of events, for all watchers that are as far */
+    feed_t *gathered_feed;
+    uint64_t gathered_from, gathered_next;
+    int gathered_form;
+    bool gathered_latest;
+    /* shared: atomic; a count is raised before the history of its feed is asked for, read by shards */
+    _Atomic uint32_t watched[WATCHED_SLOTS];
+    /* shared: atomic, counts only */
+    struct {
+        _Atomic uint64_t clients, watches, feeds, messages, calls, events, deliveries, errors, cuts;
+    } counts;
+};
+
+static inline void
+count_up (_Atomic uint64_t *count, uint64_t by)
+{
+    atomic_store_explicit (count, atomic_load_explicit (count, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+static inline int
+peer_form (const peer_t *self)
+{
+    return self->codec->is_binary ? FORM_BINARY : FORM_TEXT;
+}
+
+/* ---- edge.c ---- */
+
+/*  Any thread: leaves it for the next drain. */
+void edge_tell (edge_t *self, inbox_item_t *item);
+
+/* ---- peer.c ---- */
+
+/*  An answer came in. */
+void peer_answered (inbox_item_t *item);
+
+/*  Opens a frame at the end of what the client is to be sent, and closes it; the flush is seen to. */
+size_t peer_open_frame (peer_t *self);
+void peer_close_frame (peer_t *self, size_t place);
+
+void peer_send_out (peer_t *self);
+
+/*  Frames that are not its own: at once when nothing waits, else behind what does. */
+void peer_send_shared (peer_t *self, const void *bytes, size_t size);
+
+/*  No events now; peer_has_room follows. */
+bool peer_is_full (const peer_t *self);
+
+const identity_t *peer_identity (const peer_t *self);
+void peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_error_t *error,
+                       uint32_t retry_after_ms);
+
+/*  Frees it when it is gone and nothing will be told to it. */
+void peer_let_go (peer_t *self);
+
+/* ---- feed.c ---- */
+
+uint32_t feed_hash (const char *address, size_t address_size, const char *channel, size_t channel_size);
+
+/*  The feed, with its count raised; NULL: no memory. */
+feed_t *feed_join (edge_t *edge, const char *address, const char *channel, const troupe_channel_t *table,
+                   watch_t *watch);
+void feed_leave (feed_t *self, watch_t *watch);
+void feed_heard (edge_t *edge, inbox_item_t *item);
+
+/*  Frames of the events from `from` on, in `form`, for as many watchers as are as far. Returns the
+ *  offset that comes after them. With `latest`: of each key the newest alone. */
+uint64_t feed_gather (feed_t *self, int form, uint64_t from, bool latest);
+
+/*  Sends what is new to all who may hear it now; the ms until the next try, or EDGE_NEVER. */
+uint64_t feed_flush_all (edge_t *edge, uint64_t now_ms);
+
+/* ---- watch.c ---- */
+
+void watch_begin (peer_t *peer, const client_message_t *message);
+void watch_told (inbox_item_t *item);
+/*  Goes on with what it lacks. */
+void watch_go_on (watch_t *self);
+/*  Its end: with a word why, or without one when the client wished it. */
+void watch_cut (watch_t *self, const char *why);
+void watch_end (watch_t *self);
+watch_t *watch_find (peer_t *peer, uint64_t feed_number);
+
+#endif

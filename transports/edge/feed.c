@@ -1,0 +1,416 @@
+/*  feed.c - feeds that somebody watches: their events on the way to the watchers.
+ *
+ *  DESIGN
+ *  A shard hands over an event only when somebody watches the feed, which it
+ *  sees in a table of counts by hash. The count is raised before the feed's history
+ *  is asked for, so what the history does not hold yet comes here (rule 24).
+ *
+ *  An event is encoded once for each form in use, as a whole frame. At the flush
+ *  the frames that watchers lack are put one behind the other, once for all who
+ *  are as far, and each gets them in one send. The ring keeps events for those that
+ *  lag, and is empty when nobody does. Who lags more than it holds reads the
+ *  history again, or, if the channel allows it, gets the latest of each key.
+ *
+ *  Offsets of a durable feed are the feed's own. If one is missing the ring begins
+ *  anew with the event that came, and whoever lacks the others reads them. Events of a
+ *  volatile feed are counted here, and clients never see the count.
+ */
+#include "transports/edge/edge_inside.h"
+
+#include "runtime/base/bytes.h"
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+#include "transports/edge/envelope.h"
+
+uint32_t
+feed_hash (const char *address, size_t address_size, const char *channel, size_t channel_size)
+{
+    return (uint32_t) hash_bytes (channel, channel_size, hash_bytes (address, address_size, 0));
+}
+
+bool
+edge_is_watched (void *self_, const char *address, const char *channel)
+{
+    edge_t *self = self_;
+    uint32_t hash = feed_hash (address, strlen (address), channel, strlen (channel));
+    return atomic_load_explicit (&self->watched[hash % WATCHED_SLOTS], memory_order_acquire) > 0;
+}
+
+/* ---- events ---- */
+
+void
+edge_published (void *self_, const char *address, const char *channel, uint64_t offset, const char *key,
+                const void *body, size_t size)
+{
+    edge_t *self = self_;
+    size_t address_size = strlen (address), channel_size = strlen (channel), key_size = key ? strlen (key) : 0;
+    event_t *event = memory_alloc (sizeof *event + address_size + channel_size + key_size + 3 + size);
+    if (!event)
+        return;  /* of a durable feed the next event shows that one is missing, and it is read */
+    *event = (event_t) {
+        .item.type = ITEM_EVENT,
+        .hash = feed_hash (address, address_size, channel, channel_size),
+        .offset = offset,
+        .address_size = (uint32_t) address_size,
+        .channel_size = (uint32_t) channel_size,
+        .key_size = (uint32_t) key_size,
+        .body_size = (uint32_t) size,
+        .has_key = key != NULL
+    };
+    char *place = event->bytes;
+    memcpy (place, address, address_size + 1);
+    memcpy (place + address_size + 1, channel, channel_size + 1);
+    place += address_size + channel_size + 2;
+    memcpy (place, key ? key : "", key_size + 1);
+    if (size)
+        memcpy (place + key_size + 1, body, size);
+    edge_tell (self, &event->item);
+}
+
+static const char *
+event_key (const event_t *event)
+{
+    return event->bytes + event->address_size + event->channel_size + 2;
+}
+
+static void
+event_drop (event_t *event)
+{
+    if (--event->references > 0)
+        return;
+    for (int form = 0; form < FORMS; form++)
+        memory_free (event->forms[form].bytes);
+    memory_free (event);
+}
+
+static const encoded_t *
+event_encoded (const feed_t *feed, event_t *event, int form)
+{
+    encoded_t *encoded = &event->forms[form];
+    if (encoded->bytes)
+        return encoded;
+    const codec_t *codec = form == FORM_BINARY ? &binary_codec : &text_codec;
+    buffer_t frame = { 0 };
+    const char *key = event_key (event);
+    size_t place = envelope_open (&frame);
+    codec->event (&frame, feed->number, feed->channel->is_volatile ? 0 : event->offset, event->has_key ? key : NULL,
+                  key + event->key_size + 1, event->body_size);
+    envelope_close (&frame, place, codec->is_binary ? ENVELOPE_BINARY : ENVELOPE_TEXT);
+    *encoded = (encoded_t) { frame.data, frame.failed ? 0 : frame.size };
+    return encoded;
+}
+
+/* ---- the latest of each key ---- */
+
+static latest_t *
+latest_find (feed_t *self, const event_t *event, uint32_t hash)
+{
+    for (table_node_t *node = table_chain (&self->edge->latest, hash); node; node = node->next) {
+        latest_t *latest = (latest_t *) node;
+        if (node->hash == hash && latest->feed == self && latest->event->key_size == event->key_size
+            && memcmp (event_key (latest->event), event_key (event), event->key_size) == 0)
+            return latest;
+    }
+    return NULL;
+}
+
+static void
+latest_unlink (latest_t *latest)
+{
+    feed_t *feed = latest->feed;
+    *(latest->before ? &latest->before->after : &feed->oldest) = latest->after;
+    *(latest->after ? &latest->after->before : &feed->newest) = latest->before;
+}
+
+static void
+latest_forget (latest_t *latest)
+{
+    latest_unlink (latest);
+    latest->feed->keys -= 1;
+    table_remove (&latest->feed->edge->latest, &latest->node);
+    event_drop (latest->event);
+    memory_free (latest);
+}
+
+/*  The event is now the newest of its key; without a key that of the key "". */
+static void
+latest_note (feed_t *self, event_t *event)
+{
+    uint32_t hash = (uint32_t) hash_bytes (event_key (event), event->key_size, self->number);
+    latest_t *latest = latest_find (self, event, hash);
+    if (latest) {
+        latest_unlink (latest);
+        event_drop (latest->event);
+    } else {
+        if (self->keys >= LATEST_MOST)
+            latest_forget (self->oldest);
+        latest = memory_zalloc (sizeof *latest);
+        if (!latest || !table_insert (&self->edge->latest, &latest->node, hash)) {
+            memory_free (latest);
+            return;
+        }
+        latest->feed = self;
+        self->keys += 1;
+    }
+    event->references += 1;
+    latest->event = event;
+    latest->before = self->newest;
+    latest->after = NULL;
+    *(latest->before ? &latest->before->after : &self->oldest) = latest;
+    self->newest = latest;
+}
+
+/* ---- the ring ---- */
+
+static void
+ring_drop_first (feed_t *self)
+{
+    event_t *event = self->ring[self->first];
+    self->ring_bytes -= event->body_size + sizeof *event;
+    self->first = (self->first + 1) & (self->places - 1);
+    self->count -= 1;
+    event_drop (event);
+}
+
+static void
+ring_clear (feed_t *self)
+{
+    while (self->count > 0)
+        ring_drop_first (self);
+}
+
+static bool
+ring_grow (feed_t *self)
+{
+    uint32_t places = self->places ? self->places * 2 : 8;
+    event_t **ring = memory_alloc (places * sizeof (event_t *));
+    if (!ring)
+        return false;
+    for (uint32_t i = 0; i < self->count; i++)
+        ring[i] = self->ring[(self->first + i) & (self->places - 1)];
+    memory_free (self->ring);
+    self->ring = ring;
+    self->places = places;
+    self->first = 0;
+    return true;
+}
+
+static void
+ring_add (feed_t *self, event_t *event)
+{
+    while (self->count >= RING_EVENTS_MOST || (self->count > 0 && self->ring_bytes >= RING_BYTES_MOST))
+        ring_drop_first (self);
+    self->head = event->offset;
+    if (self->count == self->places && !ring_grow (self)) {
+        ring_clear (self);  /* whoever lacks it reads the history */
+        return;
+    }
+    event->references += 1;
+    self->ring[(self->first + self->count++) & (self->places - 1)] = event;
+    self->ring_bytes += event->body_size + sizeof *event;
+}
+
+/*  What all have, or will not get from here, is not kept. */
+static void
+ring_trim (feed_t *self)
+{
+    uint64_t least = self->head + 1;
+    for (watch_t *watch = self->watches; watch && self->count > 0; watch = watch->next_of_feed)
+        if (watch->next < least && watch->state != WATCH_ENDED)
+            least = watch->next;
+    while (self->count > 0 && feed_first (self) < least)
+        ring_drop_first (self);
+}
+
+/* ---- feeds ---- */
+
+static feed_t *
+feed_find (edge_t *edge, uint32_t hash, const char *address, size_t address_size, const char *channel)
+{
+    for (table_node_t *node = table_chain (&edge->feeds, hash); node; node = node->next) {
+        feed_t *feed = (feed_t *) node;
+        if (node->hash == hash && feed->address_size == address_size
+            && memcmp (feed->name, address, address_size) == 0 && strcmp (feed_channel (feed), channel) == 0)
+            return feed;
+    }
+    return NULL;
+}
+
+static feed_t *
+feed_make (edge_t *edge, uint32_t hash, const char *address, const char *channel, const troupe_channel_t *table)
+{
+    size_t address_size = strlen (address), channel_size = strlen (channel);
+    feed_t *self = memory_zalloc (sizeof *self + address_size + channel_size + 2);
+    if (!self || !table_insert (&edge->feeds, &self->node, hash)) {
+        memory_free (self);
+        return NULL;
+    }
+    self->edge = edge;
+    self->channel = table;
+    self->number = ++edge->feed_numbers;
+    self->address_size = (uint32_t) address_size;
+    memcpy (self->name, address, address_size + 1);
+    memcpy (self->name + address_size + 1, channel, channel_size + 1);
+    atomic_fetch_add_explicit (&edge->watched[hash % WATCHED_SLOTS], 1, memory_order_release);
+    count_up (&edge->counts.feeds, 1);
+    return self;
+}
+
+feed_t *
+feed_join (edge_t *edge, const char *address, const char *channel, const troupe_channel_t *table, watch_t *watch)
+{
+    size_t address_size = strlen (address);
+    uint32_t hash = feed_hash (address, address_size, channel, strlen (channel));
+    feed_t *self = feed_find (edge, hash, address, address_size, channel);
+    if (!self)
+        self = feed_make (edge, hash, address, channel, table);
+    if (!self)
+        return NULL;
+    watch->feed = self;
+    watch->next_of_feed = self->watches;
+    watch->place_in_feed = &self->watches;
+    if (self->watches)
+        self->watches->place_in_feed = &watch->next_of_feed;
+    self->watches = watch;
+    self->watch_count += 1;
+    return self;
+}
+
+static void
+feed_free (feed_t *self)
+{
+    edge_t *edge = self->edge;
+    CHECK (!self->is_dirty);
+    ring_clear (self);
+    while (self->oldest)
+        latest_forget (self->oldest);
+    if (edge->gathered_feed == self)
+        edge->gathered_feed = NULL;
+    atomic_fetch_sub_explicit (&edge->watched[self->node.hash % WATCHED_SLOTS], 1, memory_order_release);
+    table_remove (&edge->feeds, &self->node);
+    count_up (&edge->counts.feeds, (uint64_t) -1);
+    memory_free (self->ring);
+    memory_free (self);
+}
+
+/*  A dirty one is freed by the flush. */
+void
+feed_leave (feed_t *self, watch_t *watch)
+{
+    *watch->place_in_feed = watch->next_of_feed;
+    if (watch->next_of_feed)
+        watch->next_of_feed->place_in_feed = watch->place_in_feed;
+    watch->feed = NULL;
+    self->watch_count -= 1;
+    if (self->watch_count == 0 && !self->is_dirty)
+        feed_free (self);
+}
+
+void
+feed_heard (edge_t *edge, inbox_item_t *item)
+{
+    event_t *event = (event_t *) item;
+    feed_t *self = feed_find (edge, event->hash, event->bytes, event->address_size,
+                              event->bytes + event->address_size + 1);
+    event->references = 1;
+    bool is_old = self && !self->channel->is_volatile && event->offset <= self->head;
+    if (self && !is_old) {
+        count_up (&edge->counts.events, 1);
+        if (self->channel->is_volatile)
+            event->offset = self->head + 1;
+        else if (event->offset != self->head + 1)
+            ring_clear (self);
+        ring_add (self, event);
+        if (feed_conflates (self))
+            latest_note (self, event);
+        if (!self->is_dirty) {
+            self->is_dirty = true;
+            self->next_dirty = edge->dirty;
+            edge->dirty = self;
+        }
+    }
+    event_drop (event);
+}
+
+/* ---- the flush ---- */
+
+static void
+gather_one (feed_t *self, event_t *event, int form)
+{
+    const encoded_t *encoded = event_encoded (self, event, form);
+    buffer_append (&self->edge->gathered, encoded->bytes, encoded->size);
+}
+
+static uint64_t
+gather_latest (feed_t *self, int form, uint64_t from)
+{
+    latest_t *latest = self->newest;
+    while (latest && latest->before && latest->before->event->offset >= from)
+        latest = latest->before;
+    for (; latest; latest = latest->after)
+        if (latest->event->offset >= from)
+            gather_one (self, latest->event, form);
+    return self->head + 1;
+}
+
+static uint64_t
+gather_ring (feed_t *self, int form, uint64_t from)
+{
+    uint64_t first = feed_first (self), offset = from;
+    for (; offset <= self->head && self->edge->gathered.size < GATHER_MOST; offset++)
+        gather_one (self, self->ring[(self->first + (uint32_t) (offset - first)) & (self->places - 1)], form);
+    return offset;
+}
+
+uint64_t
+feed_gather (feed_t *self, int form, uint64_t from, bool latest)
+{
+    edge_t *edge = self->edge;
+    if (edge->gathered_feed == self && edge->gathered_form == form && edge->gathered_from == from
+        && edge->gathered_latest == latest)
+        return edge->gathered_next;
+    buffer_reset (&edge->gathered);
+    edge->gathered_next = latest ? gather_latest (self, form, from) : gather_ring (self, form, from);
+    edge->gathered_feed = edge->gathered.failed ? NULL : self;
+    edge->gathered_form = form;
+    edge->gathered_from = from;
+    edge->gathered_latest = latest;
+    return edge->gathered.failed ? from : edge->gathered_next;
+}
+
+static void
+flush (feed_t *self)
+{
+    self->edge->gathered_feed = NULL;
+    for (watch_t *watch = self->watches, *next; watch; watch = next) {
+        next = watch->next_of_feed;
+        if (watch->state == WATCH_LIVE)
+            watch_go_on (watch);
+    }
+    self->edge->gathered_feed = NULL;
+    ring_trim (self);
+}
+
+uint64_t
+feed_flush_all (edge_t *edge, uint64_t now_ms)
+{
+    uint64_t next_ms = EDGE_NEVER;
+    feed_t *row = edge->dirty;
+    edge->dirty = NULL;
+    for (feed_t *feed = row, *next; feed; feed = next) {
+        next = feed->next_dirty;
+        if (feed->watch_count > 0 && feed->not_before_ms > now_ms) {
+            feed->next_dirty = edge->dirty;
+            edge->dirty = feed;
+            next_ms = feed->not_before_ms < next_ms ? feed->not_before_ms : next_ms;
+            continue;
+        }
+        flush (feed);
+        feed->is_dirty = false;
+        if (feed->channel->rate)
+            feed->not_before_ms = now_ms + (1000 + feed->channel->rate - 1) / feed->channel->rate;
+        if (feed->watch_count == 0)
+            feed_free (feed);
+    }
+    return next_ms == EDGE_NEVER ? EDGE_NEVER : next_ms - now_ms;
+}

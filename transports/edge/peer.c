@@ -1,0 +1,481 @@
+/*  peer.c - a conversation with one client.
+ *
+ *  DESIGN
+ *  The gateway keeps nothing of a client that outlives its connection. What makes a call run
+ *  once is in its actor's shard, under (session, seq); a client that comes back sends its
+ *  unanswered calls again, and each finds its record. The session that a shard sees is a hash of
+ *  the epoch, the subject and the client's own bytes: nobody can ask for another subject's
+ *  answers, and what was sent to a store that has been restored since is not known again.
+ *
+ *  An answer is encoded by the thread of the node that gives it, into a buffer that travels
+ *  to the gateway and becomes what is sent.
+ */
+#include "transports/edge/edge_inside.h"
+
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+#include "transports/edge/envelope.h"
+#include "transports/edge/permit.h"
+
+#include <sodium.h>
+
+enum { CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_SERVER = 1011, CLOSE_TOKEN = 4401 };
+
+static const identity_t nobody;
+
+const identity_t *
+peer_identity (const peer_t *self)
+{
+    return self->who ? self->who : &nobody;
+}
+
+/* ---- what it is sent ---- */
+
+static uint8_t
+envelope_of (const codec_t *codec)
+{
+    return codec->is_binary ? ENVELOPE_BINARY : ENVELOPE_TEXT;
+}
+
+static void
+want_flush (peer_t *self)
+{
+    if (self->wants_flush)
+        return;
+    self->wants_flush = true;
+    self->next_flush = self->edge->to_flush;
+    self->edge->to_flush = self;
+}
+
+static void
+close_peer (peer_t *self, uint16_t code, const char *text)
+{
+    if (self->state != PEER_NEW && self->state != PEER_OPEN)
+        return;
+    peer_send_out (self);
+    self->state = PEER_CLOSING;
+    self->port->close (self->connection, code, text);
+}
+
+size_t
+peer_open_frame (peer_t *self)
+{
+    return envelope_open (&self->out);
+}
+
+void
+peer_close_frame (peer_t *self, size_t place)
+{
+    envelope_close (&self->out, place, envelope_of (self->codec));
+    if (self->out.failed)
+        close_peer (self, CLOSE_SERVER, "no memory");
+    want_flush (self);
+}
+
+void
+peer_send_out (peer_t *self)
+{
+    bool is_open = self->state == PEER_NEW || self->state == PEER_OPEN;
+    if (!is_open)
+        buffer_clear (&self->out);
+    if (self->out.size == 0 || self->port->is_choked (self->connection))
+        return;
+    self->port->send (self->connection, self->out.data, self->out.size);
+    buffer_clear (&self->out);
+}
+
+void
+peer_send_shared (peer_t *self, const void *bytes, size_t size)
+{
+    peer_send_out (self);
+    if (self->out.size == 0 && !self->port->is_choked (self->connection))
+        self->port->send (self->connection, bytes, size);
+    else
+        buffer_append (&self->out, bytes, size);
+}
+
+bool
+peer_is_full (const peer_t *self)
+{
+    return self->state != PEER_OPEN || self->out.size > OUT_SOFT || self->port->is_choked (self->connection);
+}
+
+void
+peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_error_t *error, uint32_t retry_after_ms)
+{
+    size_t place = peer_open_frame (self);
+    self->codec->error (&self->out, of, number, error->status, error->text, retry_after_ms);
+    peer_close_frame (self, place);
+    count_up (&self->edge->counts.errors, 1);
+}
+
+/* ---- its life ---- */
+
+peer_t *
+peer_new (edge_t *edge, const codec_t *codec, const peer_port_t *port, void *connection)
+{
+    peer_t *self = memory_zalloc (sizeof *self);
+    if (!self)
+        return NULL;
+    self->edge = edge;
+    self->codec = codec;
+    self->port = port;
+    self->connection = connection;
+    self->after = edge->peers;
+    if (self->after)
+        self->after->before = self;
+    edge->peers = self;
+    count_up (&edge->counts.clients, 1);
+    return self;
+}
+
+bool
+peer_is_new (const peer_t *self)
+{
+    return self->state == PEER_NEW;
+}
+
+void
+peer_let_go (peer_t *self)
+{
+    if (self->state != PEER_GONE || self->in_flight > 0 || self->told_later > 0 || self->wants_flush)
+        return;
+    if (self->routes)
+        binary_routes_clear (self->routes);
+    memory_free (self->routes);
+    memory_free (self->who);
+    buffer_clear (&self->out);
+    memory_free (self);
+}
+
+void
+peer_gone (peer_t **self_p)
+{
+    peer_t *self = *self_p;
+    edge_t *edge = self->edge;
+    *self_p = NULL;
+    self->state = PEER_GONE;
+    while (self->watches)
+        watch_end (self->watches);
+    *(self->before ? &self->before->after : &edge->peers) = self->after;
+    if (self->after)
+        self->after->before = self->before;
+    count_up (&edge->counts.clients, (uint64_t) -1);
+    peer_let_go (self);
+}
+
+static void
+see_to_pause (peer_t *self)
+{
+    bool is_paused = self->in_flight >= self->edge->options.limits.in_flight || self->out.size > OUT_SOFT;
+    if (self->out.size > EDGE_OUT_MOST)
+        close_peer (self, CLOSE_POLICY, "too much that is not read");
+    if (is_paused == self->is_paused || self->state == PEER_GONE)
+        return;
+    self->is_paused = is_paused;
+    self->port->pause (self->connection, is_paused);
+}
+
+void
+peer_has_room (peer_t *self)
+{
+    peer_send_out (self);
+    for (watch_t *watch = self->watches, *next; watch && !peer_is_full (self); watch = next) {
+        next = watch->next_of_peer;
+        watch_go_on (watch);
+    }
+    see_to_pause (self);
+}
+
+/* ---- calls ---- */
+
+/*  A call on its way. */
+typedef struct {
+    inbox_item_t item;
+    peer_t *peer;
+    uint64_t seq;
+    buffer_t out;  /* the frame of the answer */
+} pending_t;
+
+/*  On a thread of the node. */
+static void
+answer (void *arg, const troupe_answer_t *answer)
+{
+    pending_t *self = arg;
+    const codec_t *codec = self->peer->codec;
+    size_t place = envelope_open (&self->out);
+    if (answer->status == TROUPE_OK)
+        codec->reply (&self->out, self->seq, answer->body, answer->size);
+    else
+        codec->error (&self->out, ERROR_CALL, self->seq, answer->status, answer->text, answer->retry_after_ms);
+    envelope_close (&self->out, place, envelope_of (codec));
+    edge_tell (self->peer->edge, &self->item);
+}
+
+void
+peer_answered (inbox_item_t *item)
+{
+    pending_t *pending = (pending_t *) item;
+    peer_t *self = pending->peer;
+    self->in_flight -= 1;
+    if (pending->out.failed)
+        close_peer (self, CLOSE_SERVER, "no memory");
+    else if (self->state == PEER_OPEN && self->out.size == 0) {
+        buffer_clear (&self->out);
+        self->out = pending->out;
+        pending->out = (buffer_t) { 0 };
+    } else if (self->state == PEER_OPEN)
+        buffer_append (&self->out, pending->out.data, pending->out.size);
+    buffer_clear (&pending->out);
+    memory_free (pending);
+    want_flush (self);
+    see_to_pause (self);
+}
+
+/*  What may be called, and by whom. */
+static troupe_status_t
+check_call (peer_t *self, const client_message_t *message, troupe_error_t *error)
+{
+    const host_port_t *host = &self->edge->host;
+    const troupe_verb_t *verb = host->verb (host->self, message->to, message->verb, error);
+    if (!verb)
+        return error->status;
+    return permit_check (verb->allow, peer_identity (self), message->to, message->verb, error);
+}
+
+static void
+take_call (peer_t *self, const client_message_t *message)
+{
+    troupe_error_t error;
+    const host_port_t *host = &self->edge->host;
+    pending_t *pending = NULL;
+    troupe_status_t status = TROUPE_OK;
+    if (message->until_ms && self->session_state == SESSION_NEW)
+        status = error_set (&error, TROUPE_UNKNOWN, "the session is of another epoch");
+    if (status == TROUPE_OK)
+        status = check_call (self, message, &error);
+    if (status == TROUPE_OK && !(pending = memory_zalloc (sizeof *pending)))
+        status = error_set (&error, TROUPE_OVERLOADED, "no memory for one more call");
+    if (status == TROUPE_OK) {
+        *pending = (pending_t) { .item.type = ITEM_ANSWER, .peer = self, .seq = message->number };
+        troupe_call_t call = {
+            .to = message->to,
+            .verb = message->verb,
+            .body = message->body,
+            .size = message->size,
+            .subject = peer_identity (self)->subject,
+            .done = answer,
+            .arg = pending
+        };
+        if (message->until_ms && self->session_state == SESSION_OK) {
+            memcpy (call.session, self->session, sizeof call.session);
+            call.seq = message->number;
+            call.not_after_ms = message->until_ms;
+            call.ordered = true;
+        }
+        status = host->submit (host->self, &call, &error);
+    }
+    if (status != TROUPE_OK) {
+        memory_free (pending);
+        peer_say_error (self, ERROR_CALL, message->number, &error, 0);
+        return;
+    }
+    self->in_flight += 1;
+    count_up (&self->edge->counts.calls, 1);
+}
+
+/*  Nobody is told what came of it. */
+static void
+take_cast (peer_t *self, const client_message_t *message)
+{
+    troupe_error_t error;
+    const host_port_t *host = &self->edge->host;
+    troupe_call_t call = {
+        .to = message->to,
+        .verb = message->verb,
+        .body = message->body,
+        .size = message->size,
+        .subject = peer_identity (self)->subject
+    };
+    if (check_call (self, message, &error) != TROUPE_OK || host->submit (host->self, &call, &error) != TROUPE_OK)
+        count_up (&self->edge->counts.errors, 1);
+}
+
+/* ---- hello ---- */
+
+/*  False: the token is no good, and the client is told. */
+static bool
+identify (peer_t *self, const char *token)
+{
+    edge_t *edge = self->edge;
+    troupe_error_t error;
+    identity_t who = { .subject = "" };
+    troupe_status_t status = edge->options.identify
+                                 ? edge->options.identify (edge->options.identify_arg, token, &who, &error)
+                                 : error_set (&error, TROUPE_FORBIDDEN, "this server knows no tokens");
+    if (status == TROUPE_OK && self->who && strcmp (self->who->subject, who.subject) != 0)
+        status = error_set (&error, TROUPE_FORBIDDEN, "the token is another subject's");
+    if (status == TROUPE_OK && !self->who && !(self->who = memory_alloc (sizeof *self->who)))
+        status = error_set (&error, TROUPE_OVERLOADED, "no memory");
+    if (status == TROUPE_OK) {
+        *self->who = who;
+        return true;
+    }
+    peer_say_error (self, ERROR_PROTOCOL, 0, &error, 0);
+    close_peer (self, CLOSE_TOKEN, "token");
+    return false;
+}
+
+static void
+name_session (peer_t *self, const client_message_t *message)
+{
+    const char *epoch = self->edge->host.epoch, *subject = peer_identity (self)->subject;
+    self->session_state = !message->has_session                                          ? SESSION_NONE
+                          : *message->epoch == '\0' || strcmp (message->epoch, epoch) == 0 ? SESSION_OK
+                                                                                           : SESSION_NEW;
+    crypto_generichash_state state;
+    crypto_generichash_init (&state, NULL, 0, sizeof self->session);
+    crypto_generichash_update (&state, (const uint8_t *) epoch, strlen (epoch) + 1);
+    crypto_generichash_update (&state, (const uint8_t *) subject, strlen (subject) + 1);
+    crypto_generichash_update (&state, message->session, sizeof message->session);
+    crypto_generichash_final (&state, self->session, sizeof self->session);
+}
+
+static void
+take_hello (peer_t *self, const client_message_t *message)
+{
+    const edge_options_t *options = &self->edge->options;
+    troupe_error_t error;
+    if (message->number != 1) {
+        error_set (&error, TROUPE_INVALID, "hello: this server speaks version 1");
+        peer_say_error (self, ERROR_PROTOCOL, 0, &error, 0);
+        close_peer (self, CLOSE_PROTOCOL, "version");
+        return;
+    }
+    if (*message->token && !identify (self, message->token))
+        return;
+    name_session (self, message);
+    self->state = PEER_OPEN;
+    welcome_t welcome = {
+        .epoch = self->edge->host.epoch,
+        .subject = peer_identity (self)->subject,
+        .now_ms = self->edge->host.now_ms (self->edge->host.self),
+        .session = self->session_state,
+        .limits = options->limits
+    };
+    size_t place = peer_open_frame (self);
+    self->codec->welcome (&self->out, &welcome);
+    peer_close_frame (self, place);
+}
+
+/* ---- messages ---- */
+
+static void
+take_unwatch (peer_t *self, const client_message_t *message)
+{
+    watch_t *watch = watch_find (self, message->number);
+    if (watch)
+        watch_end (watch);
+    size_t place = peer_open_frame (self);
+    self->codec->unwatched (&self->out, (uint32_t) message->number);
+    peer_close_frame (self, place);
+}
+
+static void
+take_ping (peer_t *self, const client_message_t *message)
+{
+    const host_port_t *host = &self->edge->host;
+    size_t place = peer_open_frame (self);
+    self->codec->pong (&self->out, message->number, host->now_ms (host->self));
+    peer_close_frame (self, place);
+}
+
+static void
+fail_protocol (peer_t *self, const troupe_error_t *error)
+{
+    peer_say_error (self, ERROR_PROTOCOL, 0, error, 0);
+    close_peer (self, CLOSE_PROTOCOL, "message");
+}
+
+static void
+take (peer_t *self, const client_message_t *message)
+{
+    troupe_error_t error;
+    count_up (&self->edge->counts.messages, 1);
+    if ((message->type == CLIENT_HELLO) != (self->state == PEER_NEW)) {
+        error_set (&error, TROUPE_INVALID, "hello comes first, and once");
+        fail_protocol (self, &error);
+        return;
+    }
+    switch (message->type) {
+    case CLIENT_HELLO:
+        take_hello (self, message);
+        break;
+    case CLIENT_TOKEN:
+        (void) identify (self, message->token);
+        break;
+    case CLIENT_CALL:
+        take_call (self, message);
+        break;
+    case CLIENT_CAST:
+        take_cast (self, message);
+        break;
+    case CLIENT_WATCH:
+        watch_begin (self, message);
+        break;
+    case CLIENT_UNWATCH:
+        take_unwatch (self, message);
+        break;
+    case CLIENT_PING:
+        take_ping (self, message);
+        break;
+    case CLIENT_TYPES:
+        CHECK (false);
+    }
+}
+
+static bool
+is_talking (const peer_t *self)
+{
+    return self->state == PEER_NEW || self->state == PEER_OPEN;
+}
+
+static troupe_status_t
+take_text (peer_t *self, const void *bytes, size_t size, troupe_error_t *error)
+{
+    client_message_t message;
+    troupe_status_t status = TROUPE_OK;
+    text_reader_t *reader = &self->edge->text;
+    text_open (reader, bytes, size);
+    while (is_talking (self) && (status = text_next (reader, &message, error)) == TROUPE_OK)
+        take (self, &message);
+    return status;
+}
+
+static troupe_status_t
+take_binary (peer_t *self, const void *bytes, size_t size, troupe_error_t *error)
+{
+    client_message_t message;
+    binary_reader_t reader;
+    troupe_status_t status = TROUPE_OK;
+    if (!self->routes && !(self->routes = memory_zalloc (sizeof *self->routes)))
+        return error_set (error, TROUPE_NO_MEMORY, "no memory");
+    binary_open (&reader, self->routes, bytes, size);
+    while (is_talking (self) && (status = binary_next (&reader, &message, error)) == TROUPE_OK)
+        take (self, &message);
+    binary_close (&reader);
+    return status;
+}
+
+void
+peer_received (peer_t *self, const void *bytes, size_t size)
+{
+    troupe_error_t error;
+    if (!is_talking (self))
+        return;
+    troupe_status_t status = self->codec->is_binary ? take_binary (self, bytes, size, &error)
+                                                    : take_text (self, bytes, size, &error);
+    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
+        fail_protocol (self, &error);
+    see_to_pause (self);
+}

@@ -1,0 +1,271 @@
+/*  web.c - the thread of the gateway: libwebsockets on a loop of our own.
+ *
+ *  DESIGN
+ *  The loop is libuv's: libwebsockets' own poll() walks all connections for each event. It is
+ *  ours (a "foreign" one), so that three things can be hung on it: an eventfd by which the
+ *  node's threads wake it, a timer, and a check after each round of reading, in which all
+ *  that came in since the last one is answered in as few writes as can be.
+ *
+ *  The eventfd outlives loop and thread: a node that stops still tells its last answers.
+ *
+ *  The end: clients are told to go, and the loop runs until they have or the time is
+ *  over; then the context closes what is left, and the loop runs until nothing is open.
+ */
+#include "transports/web/web_inside.h"
+
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+#include "runtime/base/thread.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define RECEIVE_BYTES 1024        /* of one read; each connection has such a buffer while it reads */
+#define SEND_BYTES (1u << 20)     /* of one write at most; the edge bounds them */
+#define COME_BACK_MS 1000         /* a client that was told to go */
+
+/* ---- the loop ---- */
+
+static void
+wake (void *arg)
+{
+    web_t *self = arg;
+    uint64_t one = 1;
+    while (write (self->wake, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static void
+on_due (uv_timer_t *timer)
+{
+    (void) timer;  /* the check does the rest */
+}
+
+static void
+drain (web_t *self)
+{
+    uint64_t wait_ms = edge_drain (self->edge);
+    if (wait_ms != EDGE_NEVER)
+        uv_timer_start (&self->due, on_due, wait_ms, 0);
+}
+
+static void
+end_all (web_t *self)
+{
+    if (self->is_ending)
+        return;
+    self->is_ending = true;
+    lws_context_destroy (self->context);
+    uv_close ((uv_handle_t *) &self->woken, NULL);
+    uv_close ((uv_handle_t *) &self->check, NULL);
+    uv_close ((uv_handle_t *) &self->due, NULL);
+    uv_close ((uv_handle_t *) &self->end, NULL);
+}
+
+static void
+on_end (uv_timer_t *timer)
+{
+    end_all (timer->data);
+}
+
+static void
+on_check (uv_check_t *check)
+{
+    web_t *self = check->data;
+    drain (self);
+    if (self->is_stopping && self->connections == 0)
+        end_all (self);
+}
+
+static void
+on_wake (uv_poll_t *poll, int status, int events)
+{
+    (void) status;
+    (void) events;
+    web_t *self = poll->data;
+    uint64_t count;
+    while (read (self->wake, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+    uint64_t quiet_ms = atomic_load_explicit (&self->quiet_ms, memory_order_acquire);
+    if (!quiet_ms || self->is_stopping)
+        return;
+    self->is_stopping = true;
+    edge_say_drain (self->edge, COME_BACK_MS);
+    uv_timer_start (&self->end, on_end, quiet_ms, 0);
+}
+
+static void *
+run (void *arg)
+{
+    web_t *self = arg;
+    uv_run (&self->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* ---- new ---- */
+
+static void (*log_line) (bool is_error, const char *line);
+
+static void
+emit (int level, const char *line)
+{
+    char text[256];
+    snprintf (text, sizeof text, "web: %.*s", (int) strcspn (line, "\n"), line);
+    if (log_line)
+        log_line (level == LLL_ERR, text);
+}
+
+static const struct lws_protocols protocols[] = {
+    { "http", web_http_callback, 0, RECEIVE_BYTES, 0, NULL, SEND_BYTES },
+    { "troupe.v1", web_socket_callback, sizeof (web_socket_t), RECEIVE_BYTES, 0, NULL, SEND_BYTES },
+    { "troupe.v1.bin", web_socket_callback, sizeof (web_socket_t), RECEIVE_BYTES, 0, NULL, SEND_BYTES },
+    { NULL, NULL, 0, 0, 0, NULL, 0 }
+};
+
+static troupe_status_t
+open_loop (web_t *self, troupe_error_t *error)
+{
+    self->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->wake < 0 || uv_loop_init (&self->loop) != 0)
+        return error_set (error, TROUPE_NO_MEMORY, "no descriptors for the gateway: %s", strerror (errno));
+    self->has_loop = true;
+    self->woken.data = self->check.data = self->due.data = self->end.data = self;
+    uv_poll_init (&self->loop, &self->woken, self->wake);
+    uv_poll_start (&self->woken, UV_READABLE, on_wake);
+    uv_check_init (&self->loop, &self->check);
+    uv_check_start (&self->check, on_check);
+    uv_timer_init (&self->loop, &self->due);
+    uv_timer_init (&self->loop, &self->end);
+    return TROUPE_OK;
+}
+
+/*  Whoever is silent for a while is pinged, and closed when that does not help. */
+static void
+set_idle (const web_options_t *options, lws_retry_bo_t *idle)
+{
+    uint32_t seconds = options->limits.idle_ms / 1000;
+    idle->secs_since_valid_ping = (uint16_t) (seconds ? seconds : 1);
+    idle->secs_since_valid_hangup = (uint16_t) (2 * idle->secs_since_valid_ping);
+}
+
+static troupe_status_t
+open_context (web_t *self, troupe_error_t *error)
+{
+    void *loops[] = { &self->loop };
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6,
+        .foreign_loops = loops,
+        .user = self,
+        .gid = (gid_t) -1,
+        .uid = (uid_t) -1,
+        .pt_serv_buf_size = 32768
+    };
+    log_line = self->options.log;
+    lws_set_log_level (LLL_ERR | LLL_WARN, emit);
+    self->context = lws_create_context (&info);
+    if (!self->context)
+        return error_set (error, TROUPE_INVALID, "libwebsockets does not start; is its libuv plugin installed "
+                                                 "(libwebsockets-evlib-uv)?");
+    struct lws_context_creation_info vhost = {
+        .vhost_name = "troupe",
+        .iface = self->host,
+        .port = self->options.port,
+        .protocols = protocols,
+        .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_DISABLE_IPV6,
+        .timeout_secs = 10,
+        .retry_and_idle_policy = &self->idle,
+        .keepalive_timeout = 60
+    };
+    self->vhost = lws_create_vhost (self->context, &vhost);
+    if (!self->vhost)
+        return error_set (error, TROUPE_INVALID, "cannot listen on %s:%u: is the port in use? (listen)", self->host,
+                          self->options.port);
+    return TROUPE_OK;
+}
+
+web_t *
+web_new (const web_options_t *options, troupe_error_t *error)
+{
+    web_t *self = memory_zalloc (sizeof *self);
+    if (!self) {
+        error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
+        return NULL;
+    }
+    self->options = *options;
+    snprintf (self->host, sizeof self->host, "%s", options->host);
+    set_idle (options, &self->idle);
+    self->wake = -1;
+    edge_options_t edge = options->edge;
+    edge.wake = wake;
+    edge.wake_arg = self;
+    self->edge = edge_new (&edge);
+    troupe_status_t status = self->edge ? open_loop (self, error)
+                                        : error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
+    if (status == TROUPE_OK)
+        status = open_context (self, error);
+    if (status != TROUPE_OK)
+        web_destroy (&self);
+    return self;
+}
+
+uint16_t
+web_port (const web_t *self)
+{
+    return (uint16_t) lws_get_vhost_listen_port (self->vhost);
+}
+
+edge_t *
+web_edge (web_t *self)
+{
+    return self->edge;
+}
+
+troupe_status_t
+web_start (web_t *self, const host_port_t *host, troupe_error_t *error)
+{
+    edge_attach (self->edge, host);
+    troupe_status_t status = thread_start (&self->thread, "troupe-web", run, self, error);
+    self->has_thread = status == TROUPE_OK;
+    return status;
+}
+
+/* ---- end ---- */
+
+void
+web_quiet (web_t *self, uint64_t most_ms)
+{
+    if (!self->has_thread)
+        return;
+    atomic_store_explicit (&self->quiet_ms, most_ms ? most_ms : 1, memory_order_release);
+    wake (self);
+    pthread_join (self->thread, NULL);
+    self->has_thread = false;
+}
+
+void
+web_destroy (web_t **self_p)
+{
+    web_t *self = *self_p;
+    if (!self)
+        return;
+    web_quiet (self, 0);
+    if (self->has_loop && !self->is_ending) {
+        if (!self->context)
+            self->is_ending = true;
+        end_all (self);
+        uv_run (&self->loop, UV_RUN_DEFAULT);
+    }
+    if (self->context)
+        lws_context_destroy (self->context);
+    if (self->has_loop)
+        (void) uv_loop_close (&self->loop);
+    if (self->wake >= 0)
+        close (self->wake);
+    edge_destroy (&self->edge);
+    memory_free (self);
+    *self_p = NULL;
+}

@@ -1,0 +1,46 @@
+/*  web.h - the gateway for browsers, phones and devices: WebSocket and HTTP on libwebsockets.
+ *
+ *  One thread of its own, which owns an edge_t and all that is libwebsockets'. Listens on one
+ *  address; every size and number that a stranger can choose has a bound in web_limits_t.
+ */
+#ifndef TRANSPORTS_WEB_WEB_H
+#define TRANSPORTS_WEB_WEB_H
+
+#include "transports/edge/edge.h"
+
+typedef struct {
+    uint32_t connections;
+    uint32_t hello_ms;   /* from the handshake to the first message */
+    uint32_t idle_ms;    /* of silence, after which a connection is asked whether it lives, and closed if not */
+} web_limits_t;
+
+typedef struct {
+    const char *host;    /* the address to listen on, "127.0.0.1" */
+    uint16_t port;       /* 0: any that is free */
+    web_limits_t limits;
+    edge_options_t edge; /* without wake */
+    void (*log) (bool is_error, const char *line);  /* any thread */
+} web_options_t;
+
+typedef struct web_s web_t;
+
+/*  Listens, but answers nobody before web_start; so a port in use is known before the node starts.
+ *  NULL and an error. */
+web_t *web_new (const web_options_t *options, troupe_error_t *error);
+
+/*  The port that it listens on. */
+uint16_t web_port (const web_t *self);
+
+/*  For node_listen. */
+edge_t *web_edge (web_t *self);
+
+/*  The node runs now, and the host is this. Starts the thread. */
+troupe_status_t web_start (web_t *self, const host_port_t *host, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  Tells clients to go and takes no more; waits for the thread, at most so long. While the node still runs. */
+void web_quiet (web_t *self, uint64_t most_ms);
+
+/*  After the node stopped. */
+void web_destroy (web_t **self_p);
+
+#endif

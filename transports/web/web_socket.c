@@ -1,0 +1,163 @@
+/*  web_socket.c - WebSocket connections: bytes between libwebsockets and clients.
+ *
+ *  DESIGN
+ *  Frames are made by the edge, so what is written here is raw bytes for libwebsockets
+ *  (LWS_WRITE_HTTP passes them on as they are; no extension is offered that could change
+ *  them). A write that the socket does not take whole is kept by libwebsockets, without
+ *  bound: so nothing more is written while it keeps something, and the edge knows it.
+ *  The close frame is written so, too; libwebsockets sees the client's answer to it.
+ *  A message comes in pieces; one that is whole is handed on where it lies.
+ */
+#include "transports/web/web_inside.h"
+
+#include <string.h>
+
+#define CLOSE_TEXT_MOST 32
+#define CLOSE_SECONDS 2  /* for the client's own close frame */
+
+enum { CLOSE_POLICY = 1008, CLOSE_TOO_LARGE = 1009, CLOSE_WRONG_TYPE = 1003, CLOSE_SERVER = 1011 };
+
+/* ---- the port ---- */
+
+static void
+send_bytes (void *connection, const void *bytes, size_t size)
+{
+    web_socket_t *self = connection;
+    if (lws_write (self->wsi, (unsigned char *) bytes, size, LWS_WRITE_HTTP) < 0)
+        lws_set_timeout (self->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+static bool
+is_choked (void *connection)
+{
+    return lws_partial_buffered (((web_socket_t *) connection)->wsi);
+}
+
+static void
+pause_reading (void *connection, bool is_paused)
+{
+    lws_rx_flow_control (((web_socket_t *) connection)->wsi, !is_paused);
+}
+
+static void
+close_socket (void *connection, uint16_t code, const char *text)
+{
+    web_socket_t *self = connection;
+    size_t size = strlen (text);
+    uint8_t frame[4 + CLOSE_TEXT_MOST] = { 0x88 };
+    size = size < CLOSE_TEXT_MOST ? size : CLOSE_TEXT_MOST;
+    frame[1] = (uint8_t) (2 + size);
+    frame[2] = (uint8_t) (code >> 8);
+    frame[3] = (uint8_t) code;
+    memcpy (frame + 4, text, size);
+    self->is_closing = true;
+    send_bytes (self, frame, 4 + size);
+    lws_set_timeout (self->wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_SECONDS);
+}
+
+static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_socket };
+
+/* ---- callbacks ---- */
+
+static int
+refuse (struct lws *wsi, unsigned status)
+{
+    lws_return_http_status (wsi, status, NULL);
+    return 1;
+}
+
+int
+web_socket_filter (struct lws *wsi, web_t *web)
+{
+    char path[32] = "";
+    if (lws_hdr_copy (wsi, path, sizeof path, WSI_TOKEN_GET_URI) < 0 || strcmp (path, WEB_SOCKET_PATH) != 0)
+        return refuse (wsi, HTTP_STATUS_NOT_FOUND);
+    if (web->is_stopping || web->connections >= web->options.limits.connections)
+        return refuse (wsi, HTTP_STATUS_SERVICE_UNAVAILABLE);
+    return 0;
+}
+
+static int
+established (web_socket_t *self, struct lws *wsi)
+{
+    web_t *web = lws_context_user (lws_get_context (wsi));
+    bool is_binary = strcmp (lws_get_protocol (wsi)->name, binary_codec.subprotocol) == 0;
+    memset (self, 0, sizeof *self);
+    self->wsi = wsi;
+    self->web = web;
+    self->message.limit = web->options.edge.limits.message_bytes;
+    self->peer = peer_new (web->edge, is_binary ? &binary_codec : &text_codec, &port, self);
+    web->connections += 1;
+    lws_set_timer_usecs (wsi, (lws_usec_t) web->options.limits.hello_ms * 1000);
+    return self->peer ? 0 : -1;
+}
+
+static void
+closed (web_socket_t *self)
+{
+    if (!self->wsi)
+        return;
+    if (self->peer)
+        peer_gone (&self->peer);
+    self->web->connections -= 1;
+    buffer_clear (&self->message);
+    self->wsi = NULL;
+}
+
+static int
+received (web_socket_t *self, const void *bytes, size_t size)
+{
+    struct lws *wsi = self->wsi;
+    bool is_last = lws_is_final_fragment (wsi) && lws_remaining_packet_payload (wsi) == 0;
+    bool is_binary = lws_frame_is_binary (wsi);
+    if (self->is_closing)
+        return 0;
+    if (is_binary != (strcmp (lws_get_protocol (wsi)->name, binary_codec.subprotocol) == 0)) {
+        close_socket (self, CLOSE_WRONG_TYPE, "frame type");
+        return 0;
+    }
+    if (is_last && self->message.size == 0 && size <= self->message.limit) {
+        peer_received (self->peer, bytes, size);
+        return 0;
+    }
+    buffer_append (&self->message, bytes, size);
+    if (self->message.failed)
+        close_socket (self, self->message.over_limit ? CLOSE_TOO_LARGE : CLOSE_SERVER, "message size");
+    else if (is_last)
+        peer_received (self->peer, self->message.data, self->message.size);
+    if (is_last || self->message.failed)
+        buffer_clear (&self->message);
+    return 0;
+}
+
+static int
+hello_is_due (web_socket_t *self)
+{
+    if (peer_is_new (self->peer))
+        close_socket (self, CLOSE_POLICY, "no hello in time");
+    return 0;
+}
+
+int
+web_socket_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
+{
+    switch (reason) {
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        return web_socket_filter (wsi, lws_context_user (lws_get_context (wsi)));
+    case LWS_CALLBACK_ESTABLISHED:
+        return established (user, wsi);
+    case LWS_CALLBACK_RECEIVE:
+        return received (user, in, size);
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        if (!((web_socket_t *) user)->is_closing)
+            peer_has_room (((web_socket_t *) user)->peer);
+        return 0;
+    case LWS_CALLBACK_TIMER:
+        return hello_is_due (user);
+    case LWS_CALLBACK_CLOSED:
+        closed (user);
+        return 0;
+    default:
+        return 0;
+    }
+}
