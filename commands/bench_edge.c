@@ -26,8 +26,8 @@
 #define SECONDS 4.0
 #define WATCHERS 1000.0
 #define IDLE_CLIENTS 18000.0
-#define BURST 16            /* events of one turn that publishes */
-#define AHEAD 64            /* events on their way to all watchers */
+#define BURST 32            /* events of one turn that publishes */
+#define AHEAD 256           /* events on their way to all watchers */
 #define QUIET_A_SECOND 100
 #define LATENCIES (1u << 20)
 #define STATE_BYTES 200
@@ -457,7 +457,7 @@ run_edge (bench_t *bench)
         bench_fail (bench, "no memory for latencies");
     uint32_t watchers = (uint32_t) bench_count (bench, WATCHERS, 10);
     start_server (&self);
-    measure_fanout (&self, NULL, watchers, "live");
+    measure_fanout (&self, "fanout", watchers, "live");
     measure_fanout (&self, "volatile", watchers, "gauge");
     measure_fanout (&self, "fanout10", 10 * watchers, "live");
     measure_quiet (&self, "quiet", watchers, "live");

@@ -89,6 +89,7 @@ established (web_socket_t *self, struct lws *wsi)
     self->peer = peer_new (web->edge, is_binary ? &binary_codec : &text_codec, &port, self);
     web->connections += 1;
     lws_set_timer_usecs (wsi, (lws_usec_t) web->options.limits.hello_ms * 1000);
+    lws_callback_on_writable (wsi);  /* what came right behind the handshake would not be looked at for long */
     return self->peer ? 0 : -1;
 }
 
