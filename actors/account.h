@@ -1,0 +1,27 @@
+/*  account.h - the built-in kind `account`: who may sign in, and what with.
+ *
+ *  The id is the login name in lower case (a-z 0-9 . _ @ + -, at most 64). Passwords, refresh tokens and API keys come
+ *  here as hashes, made and compared by the gateway; the actor decides what follows from them. `subject` is
+ *  whom tokens name: the login name, or what `create` said.
+ *
+ *  A FAMILY is one sign-in on one client: a row of refresh tokens, each good for one `rotate`. A token that was
+ *  rotated before and comes again was copied by somebody: then the whole family ends, and `rotate` replies with
+ *  `reused`. Sent again with the same `new_hash`, because an answer was lost, it is the same rotation. The id of a
+ *  family is known from its tokens alone, so a hash that does not fit is taken for an old one.
+ *
+ *  At most 32 families (the one that was used longest ago makes room) and 64 keys (the next is refused). What happened
+ *  stands in the channel `audit`: {"event", "what", "by", "at"}, with no secrets and no hashes in it.
+ *
+ *  Verbs that DECIDE are for the owner: calls whose subject is the account's, and other actors.
+ */
+#ifndef ACTORS_ACCOUNT_H
+#define ACTORS_ACCOUNT_H
+
+#include <troupe.h>
+
+#define ACCOUNT_FAMILIES_MAX 32
+#define ACCOUNT_KEYS_MAX 64
+
+extern const troupe_kind_t account_kind;
+
+#endif
