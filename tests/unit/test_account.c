@@ -108,8 +108,8 @@ static void
 account_names_are_lower_case (void **state)
 {
     (void) state;
-    static const char *const bad[] = { "account/Anna", "account/{anna}", "account/an!na", "account/"
-        "01234567890123456789012345678901234567890123456789012345678901234" };
+    static const char *const bad[] = { "account/Anna", "account/{anna}", "account/an!na",
+        "account/01234567890123456789012345678901234567890123456789012345678901234" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal (troupe_test_call (node, bad[i], "create", NULL, "{s:s}", "secret_hash", "h"), TROUPE_REFUSED);
     assert_int_equal (troupe_test_call (node, "account/a.b+c@d-e_f", "create", NULL, "{s:s, s:s}", "secret_hash", "h",

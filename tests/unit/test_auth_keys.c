@@ -121,7 +121,7 @@ keys_of_rfc_8037_have_its_names_and_signature (void **state)
     size_t signed_size = strrchr (RFC8037_TOKEN, '.') - RFC8037_TOKEN;
     keys_sign (keys, RFC8037_TOKEN, signed_size, signature);
     base64url_write (signature, sizeof signature, text);
-    assert_string_equal (text, RFC8037_TOKEN + signed_size + 1);
+    assert_string_equal (text, strrchr (RFC8037_TOKEN, '.') + 1);
     keys_destroy (&keys);
 }
 
