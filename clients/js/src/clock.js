@@ -18,7 +18,7 @@ export class Backoff {
 
     next() {
         const limit = Math.min(this.maxMs, this.firstMs * 2 ** Math.min(this.#attempts++, 30));
-        return this.clock.random() * limit;
+        return Math.round(this.clock.random() * limit);
     }
 
     reset() {

@@ -112,7 +112,7 @@ export class Link {
 
     #delay({ code, drainMs, stoodMs }) {
         if (drainMs !== undefined)
-            return drainMs + this.#clock.random() * this.#options.firstDelayMs;
+            return drainMs + Math.round(this.#clock.random() * this.#options.firstDelayMs);
         //  A token that was good until now has ended: another one is all that it takes.
         if (code === 4401 && stoodMs >= goodMs)
             return 0;

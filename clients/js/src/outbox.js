@@ -111,7 +111,8 @@ export class Outbox {
             entry.written = true;
             this.#pump();
         } catch (cause) {
-            this.#end(entry, new TroupeError("unsaved", `not sent, for it could not be kept: ${cause.message}`, { cause }));
+            const text = `not sent, for it could not be kept: ${cause.message}`;
+            this.#end(entry, new TroupeError("unsaved", text, { cause }));
         }
     }
 
@@ -194,8 +195,8 @@ export class Outbox {
     //  The server could not read something. Those that may have been it are sent one at a time; who then is alone
     //  with such an end is to blame, or the client would do this for ever.
     #blame(back, code) {
-        if (this.#careful > 0 && back.length === 1)
-            this.#end(back[0], new TroupeError("invalid", `the server closed the connection at this call with ${code}`));
+        if (this.#careful-- > 0 && back.length === 1)
+            this.#end(back[0], new TroupeError("invalid", `the server closed the connection at it with ${code}`));
         else
             this.#careful = back.length;
     }

@@ -219,8 +219,8 @@ export class Troupe {
     }
 
     #welcomed(welcome, connection) {
-        const { epoch, subject } = this.#outbox.session.record;
-        if (welcome.session === "new" || (epoch !== undefined && epoch !== welcome.epoch)) {
+        const { subject } = this.#outbox.session.record;
+        if (welcome.session === "new") {
             this.#renewSession("the store of the server is another one", { born: { epoch: welcome.epoch } });
             return false;
         }

@@ -162,7 +162,8 @@ export class Watches {
         } else if (watch.again) {
             this.#askAgain(watch);
         } else {
-            [...watch.feeds].forEach((feed) => feed._stands({ epoch: this.#epoch, next, gap }));
+            for (const feed of [...watch.feeds])
+                feed._stands({ epoch: this.#epoch, next, gap: gap && earliest([feed._from]) === watch.from });
         }
     }
 
@@ -222,5 +223,6 @@ function earliest(places, epoch) {
     const foreign = tokens.find((place) => place.epoch !== epoch);
     if (foreign)
         return writeToken(foreign);
-    return tokens.length === 0 ? undefined : writeToken(tokens.reduce((one, other) => (other.at < one.at ? other : one)));
+    const [first] = tokens.sort((one, other) => one.at - other.at);
+    return first && writeToken(first);
 }

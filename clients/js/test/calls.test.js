@@ -79,7 +79,8 @@ test("replies_in_another_order_find_their_calls", async () => {
     world.server.answers = false;
     const calls = [1, 2].map((n) => look(troupe.call("runner/anna", "lap", n)));
     await world.clock.settle();
-    world.server.socket.say({ reply: 2, body: "b" }, { reply: 1, body: "a" }, { reply: 1, body: "again" }, { reply: 9 });
+    const again = { reply: 1, body: "again" };
+    world.server.socket.say({ reply: 2, body: "b" }, { reply: 1, body: "a" }, again, { reply: 9 });
     await world.clock.settle();
     assert.deepEqual(calls.map(({ value }) => value), ["a", "b"]);
 });

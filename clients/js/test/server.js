@@ -71,9 +71,9 @@ export class MockServer {
 
     take(socket, message) {
         const type = Object.keys(message)[0];
-        if (this.deaf || !this[`on_${type}`])
-            return;
-        this[`on_${type}`](socket, message);
+        socket.deaf ||= this.deaf;      // what a road has lost it does not bring later
+        if (!socket.deaf && this[`on_${type}`])
+            this[`on_${type}`](socket, message);
     }
 
     on_hello(socket, { token, session, epoch }) {
@@ -88,7 +88,7 @@ export class MockServer {
     }
 
     on_call(socket, call) {
-        const error = this.handle?.(call);
+        const error = this.handle?.(call, socket);
         if (error)
             return socket.say({ error: "call", seq: call.seq, ...error });
         const name = `${this.epoch} ${this.subject} ${socket.session} ${call.seq}`;
@@ -143,9 +143,11 @@ class MockSocket {
         this.triedAt = server.clock.now();
         server.sockets.push(this);
         queueMicrotask(() => {
+            if (this.#ended)
+                return;
             if (!server.reachable)
                 return this.drop(1006);
-            this.#open = !this.#ended;
+            this.#open = true;
             this.onopen?.();
         });
     }
@@ -153,6 +155,8 @@ class MockSocket {
     //  The client's side.
 
     send(frame) {
+        if (this.#ended)
+            return;
         if (!this.#open)
             throw new Error("this socket is not open");
         const parsed = JSON.parse(frame);

@@ -53,6 +53,8 @@ class Page {
             constructor(...values) {
                 super(...values);
                 page.#sockets.push(this);
+                if (page.#dead)
+                    page.crash();
             }
         };
         this.clock = {
