@@ -24,6 +24,7 @@ export class Outbox {
     #events;
     #session = null;
     #connection = null;
+    #opening = false;
     #offsetMs = 0;
     #made = 0;
     #bytes = 0;
@@ -81,7 +82,7 @@ export class Outbox {
 
     /** Returns whether it is on its way: a cast is not kept for later. */
     cast(address, verb, body, { trace } = {}) {
-        if (!this.#connection || this.#isFull())
+        if (!(this.#connection || this.#opening) || this.#isFull())
             return false;
         this.#admit({ address, verb, body: encode(body), trace, until: Infinity, cast: true, written: true });
         this.#pump();
@@ -154,6 +155,7 @@ export class Outbox {
     /** Sends what waits, once the session knows what the welcome said. */
     async connected(connection, { epoch, now, subject, session: kept }) {
         const session = this.#session;
+        this.#opening = true;
         const keepMs = connection.limits.keep_ms;
         const offsetMs = now - this.#clock.now();
         if (session.record.offsetMs === undefined)
@@ -163,6 +165,7 @@ export class Outbox {
         await saved.catch((error) => this.#events.emit("error", error));
         if (connection.ended || this.#session !== session)
             return;
+        this.#opening = false;
         this.#connection = connection;
         this.#atMostOnce = kept === "none";
         this.#pump();
@@ -180,6 +183,7 @@ export class Outbox {
     disconnected(code) {
         const back = [...this.#flying.values()];
         this.#connection = null;
+        this.#opening = false;
         this.#flying.clear();
         this.#waiting.filter((entry) => entry.cast).forEach((entry) => this.#drop(entry));
         this.#requeue(back);
@@ -332,6 +336,7 @@ export class Outbox {
     close() {
         const session = this.#session;
         this.#session = this.#connection = null;
+        this.#opening = false;
         this.#heldUntil.clear();
         this.#clock.clearTimeout(this.#timer);
         [...this.#waiting, ...this.#flying.values()].forEach((entry) =>

@@ -103,7 +103,8 @@ export class Troupe {
 
     async renew() {
         const token = await this.#link.token();
-        this.#link.connection?.send(JSON.stringify({ token }));
+        if (token !== undefined)
+            this.#link.connection?.send(JSON.stringify({ token }));
     }
 
     async close() {

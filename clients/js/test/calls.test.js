@@ -268,6 +268,29 @@ test("cast_offline_is_dropped_and_says_so", async () => {
     assert.deepEqual(world.server.runs, ["runner/anna cheer 1"]);
 });
 
+test("cast_as_soon_as_the_state_is_open_is_sent", async () => {
+    const world = new World();
+    const troupe = world.client();
+    troupe.on("state", (state) => state === "open" && assert.ok(troupe.cast("runner/anna", "cheer", 1)));
+    await world.clock.settle();
+    assert.deepEqual(world.server.runs, ["runner/anna cheer 1"]);
+});
+
+test("cast_that_is_held_up_is_dropped_with_the_connection", async () => {
+    const world = new World();
+    const troupe = await world.open();
+    world.server.handle = () => ({ status: "overloaded", text: "", retry_after_ms: 60_000 });
+    const call = look(troupe.call("runner/anna", "lap", 1, { timeoutMs: 1000 }));
+    await world.clock.settle();
+    assert.equal(troupe.cast("runner/anna", "cheer", 1), true);
+    await world.clock.settle();
+    world.server.handle = null;
+    world.server.socket.drop();
+    await world.clock.advance(100_000);
+    assert.equal(call.status, "unknown");
+    assert.deepEqual(world.server.runs, []);
+});
+
 test("aborted_call_rejects_and_is_not_sent_again", async () => {
     const world = new World();
     const troupe = await world.open();

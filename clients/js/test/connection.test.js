@@ -190,6 +190,11 @@ test("renew_sends_a_new_token", async () => {
     await troupe.renew();
     await world.clock.settle();
     assert.deepEqual(world.server.received("token"), [{ token: "t2" }]);
+    const nobody = await world.open();
+    const { length } = world.server.frames;
+    await nobody.renew();
+    await world.clock.settle();
+    assert.equal(world.server.frames.length, length);
 });
 
 for (const [what, frame] of Object.entries({
