@@ -276,6 +276,7 @@ export class Outbox {
         this.#landed(seq, (entry) => {
             if (!retried.has(status) || entry.settled)
                 return this.#end(entry, new TroupeError(status, text, { retryAfterMs }));
+            this.#flying.delete(seq);
             this.#heldUntil.set(entry.address, this.#clock.now() + (retryAfterMs ?? retryMs));
             this.#requeue([entry]);
         });
@@ -286,7 +287,6 @@ export class Outbox {
         const entry = this.#flying.get(seq);
         if (!entry)
             return;
-        this.#flying.delete(seq);
         this.#careful = Math.max(0, this.#careful - 1);
         take(entry);
         this.#pump();
@@ -326,8 +326,8 @@ export class Outbox {
             return;
         entry.dropped = true;
         this.#bytes -= entry.bytes;
-        this.#waiting = this.#waiting.filter((other) => other !== entry);
-        this.#flying.delete(entry.seq);
+        if (!this.#flying.delete(entry.seq))
+            this.#waiting = this.#waiting.filter((other) => other !== entry);
         if (this.size === 0)
             this.#events.emit("idle");
     }
