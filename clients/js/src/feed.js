@@ -77,12 +77,12 @@ export class Feed {
         }
     }
 
-    _snapshot(epoch, { at, body }) {
+    _snapshot(epoch, { at, body = null }) {
         if (this.#renewing || !this.#place || at > this.#place.at)
             this.#advance({ epoch, at }, { type: "snapshot", at, body });
     }
 
-    _event(epoch, { at, key, body }) {
+    _event(epoch, { at, key, body = null }) {
         if (at === 0)
             this.#deliver({ type: "event", at, key, body });
         else if (this.#renewing || !this.#place || at > this.#place.at)

@@ -90,8 +90,10 @@ export class Outbox {
     }
 
     #admit(entry) {
-        checkName("the address", entry.address);
-        checkName("the verb", entry.verb);
+        checkName("address", entry.address);
+        checkName("verb", entry.verb);
+        if (entry.trace !== undefined)
+            checkName("trace", entry.trace);
         if (this.#isFull())
             throw new TroupeError("overloaded", `${this.size} calls of ${this.#bytes} bytes wait for an outcome`);
         entry.order = ++this.#made;
@@ -268,7 +270,7 @@ export class Outbox {
         return true;
     }
 
-    replied({ reply, body }) {
+    replied({ reply, body = null }) {
         this.#landed(reply, (entry) => this.#end(entry, null, body));
     }
 

@@ -8,6 +8,7 @@ import { Outbox } from "./outbox.js";
 import { newSession, orphans } from "./session.js";
 import { IndexedDbStore, MemoryStore } from "./store.js";
 import { Watches } from "./watches.js";
+import { checkName } from "./wire.js";
 
 export { IndexedDbStore, MemoryStore, TroupeError };
 
@@ -48,6 +49,7 @@ export class Troupe {
         const { clock, maxCalls, maxBytes, timeoutMs, firstDelayMs, maxDelayMs } = this.#options;
         if (typeof this.#options.WebSocket !== "function")
             throw new TypeError("there is no WebSocket here: pass the option WebSocket, for example of the package ws");
+        checkName("clientName", this.#options.clientName);
         this.#store = this.#options.store ?? defaultStore(this.#url);
         this.#outbox = new Outbox({
             clock, events: this.#events, limits: { calls: maxCalls, bytes: maxBytes, timeoutMs },

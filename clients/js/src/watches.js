@@ -28,7 +28,9 @@ export class Watches {
     }
 
     watch(address, { signal, bufferItems = defaultBufferItems, ...options } = {}) {
-        checkName("the feed", address);
+        checkName("feed", address);
+        if (options.from !== undefined)
+            checkName("from", options.from);
         if (options.from !== undefined && options.from !== "start" && !readToken(options.from))
             throw new TroupeError("invalid", "'from' must be \"start\" or a token of the feed");
         if (!(bufferItems >= 1))

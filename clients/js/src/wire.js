@@ -6,7 +6,7 @@ import { TroupeError } from "./error.js";
 const integer = (value) => Number.isSafeInteger(value) && value >= 0;
 const string = (value) => typeof value === "string";
 const object = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-const optional = (fits) => (value) => value === undefined || fits(value);
+const optional = (fits) => (value) => value === undefined || value === null || fits(value);
 
 const members = {
     welcome: {
@@ -78,19 +78,31 @@ export function* frames(messages, limit) {
 
 const frame = (batch) => (batch.length === 1 ? batch[0] : `[${batch.join(",")}]`);
 
+//  Text that the server cannot read ends the connection, and would again after each attempt, so it is stopped at the
+//  door: halves of surrogate pairs, and U+0000. JSON.stringify writes both as escapes, and no other character so.
+const unreadable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
 /** A value as JSON; undefined stays undefined, and becomes an absent member. */
 export function encode(value) {
+    let text;
     try {
-        return JSON.stringify(value);
+        text = JSON.stringify(value);
     } catch (cause) {
         throw new TroupeError("invalid", `the body is no JSON: ${cause.message}`, { cause });
     }
+    if (text !== undefined && unreadable.test(text))
+        throw new TroupeError("invalid", "the body has a string with U+0000 or half of a surrogate pair");
+    return text;
 }
 
-/** Names are checked at the door: half of a surrogate pair would end the connection, again and again. */
+//  In bytes, from the protocol.
+const longest = { address: 223, feed: 287, verb: 63, trace: 64, from: 48, clientName: 127 };
+
+/** Names are checked at the door as well. */
 export function checkName(what, name) {
-    if (!string(name) || name === "" || /\p{Surrogate}/u.test(name))
-        throw new TroupeError("invalid", `${what} must be a string that is not empty, and well-formed`);
+    const limit = longest[what];
+    if (!string(name) || name === "" || unreadable.test(JSON.stringify(name)) || bytesOf(name) > limit)
+        throw new TroupeError("invalid", `${what} must be a well-formed string of 1 to ${limit} bytes`);
 }
 
 /** What a token says, or null: the epoch and the offset of the last event that was seen. */

@@ -221,6 +221,8 @@ test("messages_and_members_that_only_newer_clients_know_are_ignored", async () =
     const troupe = await world.open();
     world.server.socket.say({ hint: 1, text: "x" });
     world.server.socket.say({ drainage: 3 }, { pong: 1, now: world.server.now(), load: 3 });
+    world.server.socket.sayRaw("[]");
+    world.server.socket.say({ error: "call", seq: 9, id: null, status: "refused", text: "", retry_after_ms: null });
     assert.equal(troupe.state, "open");
 });
 
@@ -301,8 +303,33 @@ test("values_and_names_that_are_no_json_are_refused_at_the_door", async () => {
     await assert.rejects(troupe.call("runner/anna", "lap", circle), { status: "invalid" });
     await assert.rejects(troupe.call("runner/\ud800", "lap"), { status: "invalid" });
     await assert.rejects(troupe.call("runner/anna", ""), { status: "invalid" });
+    await assert.rejects(troupe.call("runner/anna", "ü".repeat(32)), { status: "invalid" });
+    await assert.rejects(troupe.call(`runner/${"a".repeat(217)}`, "lap"), { status: "invalid" });
+    await assert.rejects(troupe.call("runner/anna", "lap", 1, { trace: "t".repeat(65) }), { status: "invalid" });
+    for (const text of ["\0", "\ud800", "\udc00x", "\\\0", { "\ud800": 1 }])
+        await assert.rejects(troupe.call("runner/anna", "lap", [text]), { status: "invalid" });
     await assert.rejects(troupe.call("runner/anna", "lap", 1, { timeoutMs: Infinity }), { status: "invalid" });
     assert.equal(troupe.pending, 0);
+});
+
+test("text_that_only_looks_unreadable_is_sent", async () => {
+    const world = new World();
+    const troupe = await world.open();
+    const texts = ["\\u0000", "\\\\ud800", "\u{1f600}", "\u0001\u2028", "\\"];
+    const calls = texts.map((text) => look(troupe.call("runner/anna", "lap", text)));
+    await world.clock.settle();
+    assert.deepEqual(calls.map(({ value }) => value.body), texts);
+});
+
+test("body_that_is_absent_is_null", async () => {
+    const world = new World();
+    const troupe = await world.open();
+    world.server.answers = false;
+    const call = look(troupe.call("runner/anna", "lap"));
+    await world.clock.settle();
+    world.server.socket.say({ reply: 1 });
+    await world.clock.settle();
+    assert.equal(call.value, null);
 });
 
 test("congested_socket_gets_no_more_until_it_is_empty", async () => {
@@ -335,4 +362,5 @@ test("closed_client_is_silent_and_leaves_no_timer", async () => {
 test("wrong_options_throw_at_once", () => {
     const world = new World();
     assert.throws(() => world.client({ WebSocket: "ws" }), /pass the option WebSocket/);
+    assert.throws(() => world.client({ clientName: "x".repeat(128) }), { status: "invalid" });
 });
