@@ -1,5 +1,5 @@
-//  Pages, a network and a server that fail by dice, held against what was promised. A seed is a run: a failure names it,
-//  and  SEED=n node --test test/chaos.test.js  runs it alone. SEEDS=n runs more.
+//  Pages, a network and a server that fail by dice, held against what was promised. A seed is a run: a failure names
+//  it, and  SEED=n node --test test/chaos.test.js  runs it alone. SEEDS=n runs more.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -152,7 +152,8 @@ class Chaos {
         assert.deepEqual(accepted, [], "calls were left");
         assert.equal(this.page.pending, 0);
         for (const actor of actors) {
-            const own = server.runs.filter((run) => run.startsWith(`${actor} `)).map((run) => Number(run.split(" ")[2]));
+            const runs = server.runs.filter((run) => run.startsWith(`${actor} `));
+            const own = runs.map((run) => Number(run.split(" ")[2]));
             assert.deepEqual(own, [...own].sort((one, other) => one - other), `the order of calls to ${actor}`);
         }
         if (!this.restores)

@@ -148,8 +148,8 @@ test("sessions_of_another_subject_get_no_connection", async () => {
     }
     const [[id, saved]] = world.saved;
     world.saved.clear();
-    world.saved.set("0".repeat(22), { session: { id: "0".repeat(22), next: 1, subject: "ben" }, calls: new Map() });
-    world.saved.get("0".repeat(22)).calls.set(1, { seq: 1, address: "a/1", verb: "v", until: world.clock.now() + 1000 });
+    const call = { seq: 1, address: "a/1", verb: "v", until: world.clock.now() + 1000 };
+    world.saved.set("bens", { session: { id: "bens", next: 2, subject: "ben" }, calls: new Map([[1, call]]) });
     world.saved.set(id, saved);
     world.server.answers = true;
     const made = world.server.sockets.length;
