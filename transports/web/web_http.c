@@ -22,9 +22,8 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
 {
     web_t *web = lws_context_user (lws_get_context (wsi));
     switch (reason) {
-    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        lws_return_http_status (wsi, HTTP_STATUS_BAD_REQUEST, "offer the subprotocol troupe.v1 or troupe.v1.bin");
-        return 1;
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return web_socket_filter (wsi, web);
     case LWS_CALLBACK_HTTP:
         if (strcmp (in, "/healthz") == 0)
             return answer (wsi, HTTP_STATUS_OK, "text/plain", "ok\n");

@@ -53,7 +53,7 @@ typedef struct {
 
 int web_socket_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
 
-/*  Before the handshake is answered: whether it may come in. Non-zero: no. */
+/*  Before the handshake is answered: whether it may come in. -1: no, and it was told why. */
 int web_socket_filter (struct lws *wsi, web_t *web);
 
 /* ---- web_http.c ---- */

@@ -10,6 +10,7 @@
  */
 #include "transports/web/web_inside.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CLOSE_TEXT_MOST 32
@@ -59,11 +60,29 @@ static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_so
 
 /* ---- callbacks ---- */
 
+/*  In words of our own: libwebsockets does not know yet that this is HTTP/1.1. Then the connection ends. */
 static int
-refuse (struct lws *wsi, unsigned status)
+refuse (struct lws *wsi, const char *status, const char *text)
 {
-    lws_return_http_status (wsi, status, NULL);
-    return 1;
+    char bytes[LWS_PRE + 512];
+    int size = snprintf (bytes + LWS_PRE, sizeof bytes - LWS_PRE,
+                         "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n"
+                         "%s\n", status, strlen (text) + 1, text);
+    (void) lws_write (wsi, (unsigned char *) bytes + LWS_PRE, (size_t) size, LWS_WRITE_HTTP_FINAL);
+    return -1;
+}
+
+/*  One of ours must be among the subprotocols that are offered. */
+static bool
+offers_ours (struct lws *wsi)
+{
+    char offered[128] = "";
+    if (lws_hdr_copy (wsi, offered, sizeof offered, WSI_TOKEN_PROTOCOL) <= 0)
+        return false;
+    for (char *rest, *name = strtok_r (offered, ", ", &rest); name; name = strtok_r (NULL, ", ", &rest))
+        if (strcmp (name, text_codec.subprotocol) == 0 || strcmp (name, binary_codec.subprotocol) == 0)
+            return true;
+    return false;
 }
 
 int
@@ -71,9 +90,11 @@ web_socket_filter (struct lws *wsi, web_t *web)
 {
     char path[32] = "";
     if (lws_hdr_copy (wsi, path, sizeof path, WSI_TOKEN_GET_URI) < 0 || strcmp (path, WEB_SOCKET_PATH) != 0)
-        return refuse (wsi, HTTP_STATUS_NOT_FOUND);
+        return refuse (wsi, "404 Not Found", "WebSocket is at " WEB_SOCKET_PATH);
+    if (!offers_ours (wsi))
+        return refuse (wsi, "400 Bad Request", "offer the subprotocol troupe.v1 or troupe.v1.bin");
     if (web->is_stopping || web->connections >= web->options.limits.connections)
-        return refuse (wsi, HTTP_STATUS_SERVICE_UNAVAILABLE);
+        return refuse (wsi, "503 Service Unavailable", "no room for one more client");
     return 0;
 }
 
@@ -117,13 +138,17 @@ received (web_socket_t *self, const void *bytes, size_t size)
         close_socket (self, CLOSE_WRONG_TYPE, "frame type");
         return 0;
     }
-    if (is_last && self->message.size == 0 && size <= self->message.limit) {
+    if (self->message.size + size + lws_remaining_packet_payload (wsi) > self->message.limit) {
+        close_socket (self, CLOSE_TOO_LARGE, "message size");
+        return 0;
+    }
+    if (is_last && self->message.size == 0) {
         peer_received (self->peer, bytes, size);
         return 0;
     }
     buffer_append (&self->message, bytes, size);
     if (self->message.failed)
-        close_socket (self, self->message.over_limit ? CLOSE_TOO_LARGE : CLOSE_SERVER, "message size");
+        close_socket (self, CLOSE_SERVER, "no memory");
     else if (is_last)
         peer_received (self->peer, self->message.data, self->message.size);
     if (is_last || self->message.failed)
@@ -143,8 +168,6 @@ int
 web_socket_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
 {
     switch (reason) {
-    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-        return web_socket_filter (wsi, lws_context_user (lws_get_context (wsi)));
     case LWS_CALLBACK_ESTABLISHED:
         return established (user, wsi);
     case LWS_CALLBACK_RECEIVE:
