@@ -173,8 +173,8 @@ on_runaway (void *self_, uint16_t kind)
 {
     world_t *self = self_;
     self->counts.runaways += 1;
-    for (uint16_t i = 0; i < self->shard_count; i++)
-        world_errand (self, i, park_kind, (void *) (uintptr_t) kind);
+    for (uint32_t i = 0; i < self->shard_count; i++)
+        world_errand (self, (uint16_t) i, park_kind, (void *) (uintptr_t) kind);
 }
 
 static void
