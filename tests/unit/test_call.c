@@ -81,7 +81,17 @@ static const troupe_verb_t verbs[] = {
     { "deny", deny },   { "falter", falter },            { "forward", forward }, { NULL }
 };
 static const troupe_kind_t thing = { "thing", .version = 1, .verbs = verbs };
-static const troupe_kind_t *const kinds[] = { &thing, NULL };
+
+static bool is_sick;
+
+static troupe_status_t
+wake (troupe_turn_t *turn)
+{
+    return is_sick ? troupe_fail (turn, "not today") : TROUPE_OK;
+}
+
+static const troupe_kind_t patient = { "patient", .version = 1, .verbs = verbs, .wake = wake };
+static const troupe_kind_t *const kinds[] = { &thing, &patient, NULL };
 
 /* ---- fixtures ---- */
 
@@ -194,6 +204,46 @@ call_too_late_or_too_far_ahead_is_not_accepted (void **state)
     assert_int_equal (runs, 0);
 }
 
+/* ---- ordered sessions ---- */
+
+static int
+setup_sick (void **state)
+{
+    (void) state;
+    is_sick = true;
+    return setup_with (&(shard_limits_t) { .wake_attempts = 1 });
+}
+
+static troupe_status_t
+in_lane (uint64_t seq, const char *to)
+{
+    hand_answer_t answer;
+    troupe_call_t call = session_call (5, seq, "count", START_MS + 1000);
+    call.to = to;
+    call.ordered = true;
+    submit (&answer, &call);
+    hand_commit (&hand);
+    return answer.status;
+}
+
+/*  Both live in one shard, as their ids are the same. */
+static void
+call_of_ordered_session_waits_for_one_that_was_told_parked (void **state)
+{
+    (void) state;
+    hand_answer_t answer;
+    troupe_error_t error;
+    hand_call (&hand, &answer, "patient/1", "count", NULL);
+    assert_int_equal (answer.status, TROUPE_PARKED);
+    assert_int_equal (in_lane (1, "patient/1"), TROUPE_PARKED);
+    assert_int_equal (in_lane (2, "thing/1"), TROUPE_OVERLOADED);
+    is_sick = false;
+    assert_int_equal (shard_revive (hand_shard_of (&hand, "patient/1"), "patient/1", &error), TROUPE_OK);
+    assert_int_equal (in_lane (2, "thing/1"), TROUPE_OVERLOADED);
+    assert_int_equal (in_lane (1, "patient/1"), TROUPE_OK);
+    assert_int_equal (in_lane (2, "thing/1"), TROUPE_OK);
+}
+
 int
 main (void)
 {
@@ -203,6 +253,7 @@ main (void)
         TEST (call_without_session_is_unknown_after_its_end),
         TEST_WITH (call_that_is_never_answered_leaves_its_place, setup_few),
         TEST (call_too_late_or_too_far_ahead_is_not_accepted),
+        TEST_WITH (call_of_ordered_session_waits_for_one_that_was_told_parked, setup_sick),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /*  test_shard.c - turns, frames, mail, links, timers and feeds of shards run by hand. */
 
+#include "runtime/base/memory.h"
 #include "tests/unit/hand.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,12 +120,12 @@ mute (troupe_turn_t *turn)
 static troupe_status_t
 alarm_in (troupe_turn_t *turn)
 {
-    int ms, every;
-    troupe_status_t status = troupe_unpack (turn, "{s:i, s:i}", "ms", &ms, "every", &every);
+    int ms, every, missed = TROUPE_TICK_ONCE;
+    troupe_status_t status = troupe_unpack (turn, "{s:i, s:i, s?:i}", "ms", &ms, "every", &every, "missed", &missed);
     if (status != TROUPE_OK)
         return status;
     if (every)
-        return troupe_timer_every (turn, "alarm", "count", (uint64_t) every, TROUPE_TICK_ONCE, NULL);
+        return troupe_timer_every (turn, "alarm", "count", (uint64_t) every, (troupe_tick_t) missed, NULL);
     return troupe_timer_at (turn, "alarm", "count", troupe_now (turn) + (uint64_t) ms, "{s:i}", "by", 10);
 }
 
@@ -412,6 +413,56 @@ shard_message_across_a_crash_arrives_once (void **state)
     }
 }
 
+static int
+setup_narrow (void **state)
+{
+    (void) state;
+    memset (&hand, 0, sizeof hand);
+    hand.limits.link_window_bytes = 1;
+    hand_start (&hand, kinds);
+    return 0;
+}
+
+static void
+step (shard_t *shard)
+{
+    while (shard_step (shard, hand.now_ms, NULL))
+        continue;
+}
+
+static void
+cut (shard_t *shard, const shard_t *peer)
+{
+    link_note_t *note = memory_alloc (sizeof *note);
+    CHECK (note);
+    *note = (link_note_t) { .letter.type = LETTER_CUT, .from = shard_number (peer) };
+    shard_post (shard, &note->letter);
+}
+
+/*  Two frames carried a message each. Asked anew before these are durable with the taker, the sender sends on from the
+ *  first, and the window lets no more than that go before both are acknowledged. */
+static void
+shard_acknowledgement_from_before_the_road_broke_counts (void **state)
+{
+    (void) state;
+    hand_answer_t answer;
+    shard_t *sender = hand_shard_of (&hand, "thing/sender"), *taker = hand_shard_of (&hand, "thing/taker");
+    assert_ptr_not_equal (sender, taker);
+    for (int i = 0; i < 2; i++)
+        hand_call (&hand, &answer, "thing/sender", "forward", "{s:s}", "to", "thing/taker");
+    assert_int_equal (hand.frame_count, 2);
+    hand_sync (&hand);
+    step (sender);
+    step (taker);
+    cut (sender, taker);
+    step (sender);
+    hand_commit (&hand);
+    assert_int_equal (total_of ("thing/taker"), 2);
+    hand_call (&hand, &answer, "thing/sender", "forward", "{s:s}", "to", "thing/taker");
+    hand_commit (&hand);
+    assert_int_equal (total_of ("thing/taker"), 3);
+}
+
 static void
 shard_spilled_mail_comes_in_order_and_once (void **state)
 {
@@ -525,6 +576,23 @@ shard_repeating_timer_counts_missed_ticks_once (void **state)
 }
 
 static void
+shard_repeating_timer_makes_up_for_each_missed_tick (void **state)
+{
+    (void) state;
+    hand_answer_t answer;
+    hand_call (&hand, &answer, "thing/1", "alarm", "{s:i, s:i, s:i}", "ms", 0, "every", 100, "missed",
+               (int) TROUPE_TICK_EACH);
+    hand_commit (&hand);
+    hand_advance (&hand, 1050);
+    hand_commit (&hand);
+    assert_int_equal (total_of ("thing/1"), 10);
+    hand_crash (&hand);
+    hand_advance (&hand, 300);
+    hand_commit (&hand);
+    assert_int_equal (total_of ("thing/1"), 13);
+}
+
+static void
 shard_time_too_far_ahead_is_refused (void **state)
 {
     (void) state;
@@ -603,12 +671,15 @@ main (void)
         TEST (shard_poisoned_turn_leaves_nothing),
         TEST (shard_tell_reaches_every_shard_once),
         TEST (shard_message_across_a_crash_arrives_once),
+        cmocka_unit_test_setup_teardown (shard_acknowledgement_from_before_the_road_broke_counts, setup_narrow,
+                                         teardown),
         cmocka_unit_test_setup_teardown (shard_spilled_mail_comes_in_order_and_once, setup_tiny, teardown),
         TEST (shard_session_call_runs_once),
         TEST (shard_ask_is_answered_across_shards),
         TEST (shard_ask_without_answer_times_out_once),
         TEST (shard_timer_fires_once_over_a_crash),
         TEST (shard_repeating_timer_counts_missed_ticks_once),
+        TEST (shard_repeating_timer_makes_up_for_each_missed_tick),
         TEST (shard_time_too_far_ahead_is_refused),
         TEST (shard_feed_keeps_its_newest_events),
         TEST (shard_walk_sees_stored_cached_and_erased),
