@@ -529,10 +529,10 @@ troupe_test_events (troupe_test_t *self, const char *address, const char *channe
     troupe_error_t error;
     shard_t *shard = shard_of (self, address);
     must_be_ok (shard_read_feed (shard, address, channel, from, UINT32_MAX, &packed, &error), &error);
-    json_t *feed = tree_of (&packed), *bodies = must_have (json_array ()), *event;
-    size_t i;
-    json_array_foreach (json_object_get (feed, "events"), i, event)
-        json_array_append (bodies, json_object_get (event, "body"));
+    json_t *feed = tree_of (&packed), *bodies = must_have (json_array ());
+    const json_t *events = json_object_get (feed, "events");
+    for (size_t i = 0; i < json_array_size (events); i++)
+        json_array_append (bodies, json_object_get (json_array_get (events, i), "body"));
     json_decref (feed);
     return show (self, bodies, 0);
 }

@@ -41,7 +41,7 @@ take_fields (const literals_t *literals, shape_t *shape, bool reads, va_list arg
         if (!add_field (literals, shape, name, next[2]))
             return false;
         if (reads || next[2] == 's')
-            (void) va_arg (arguments, void *);
+            (void) va_arg (arguments, void *);  /* NOLINT(bugprone-branch-clone): the types differ */
         else if (next[2] == 'f')
             (void) va_arg (arguments, double);
         else if (next[2] == 'I')
@@ -201,7 +201,7 @@ read_integer (const uint8_t *at, json_int_t *integer)
     case 0xd2: *integer = (json_int_t) bytes >> 32; return at + 5;
     case 0xcf:
     case 0xd3: *integer = (json_int_t) bytes; return *at == 0xd3 || *integer >= 0 ? at + 9 : NULL;
-    default: *integer = (int8_t) *at; return *at < 0x80 || *at >= 0xe0 ? at + 1 : NULL;
+    default: *integer = *at < 0x80 ? *at : *at - 0x100; return *at < 0x80 || *at >= 0xe0 ? at + 1 : NULL;
     }
 }
 
