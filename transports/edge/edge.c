@@ -39,6 +39,7 @@ edge_destroy (edge_t **self_p)
     table_clear (&self->feeds);
     table_clear (&self->latest);
     text_close (&self->text);
+    binary_close (&self->binary);
     buffer_clear (&self->gathered);
     memory_free (self);
     *self_p = NULL;

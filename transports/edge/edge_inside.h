@@ -161,6 +161,7 @@ struct edge_s {
     feed_t *dirty;
     uint32_t feed_numbers;
     text_reader_t text;
+    binary_reader_t binary;
     buffer_t gathered;             /* frames of events, for all watchers that are as far */
     feed_t *gathered_feed;
     uint64_t gathered_from, gathered_next;

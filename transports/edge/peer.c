@@ -456,14 +456,13 @@ static troupe_status_t
 take_binary (peer_t *self, const void *bytes, size_t size, troupe_error_t *error)
 {
     client_message_t message;
-    binary_reader_t reader;
+    binary_reader_t *reader = &self->edge->binary;
     troupe_status_t status = TROUPE_OK;
     if (!self->routes && !(self->routes = memory_zalloc (sizeof *self->routes)))
         return error_set (error, TROUPE_NO_MEMORY, "no memory");
-    binary_open (&reader, self->routes, bytes, size);
-    while (is_talking (self) && (status = binary_next (&reader, &message, error)) == TROUPE_OK)
+    binary_open (reader, self->routes, bytes, size);
+    while (is_talking (self) && (status = binary_next (reader, &message, error)) == TROUPE_OK)
         take (self, &message);
-    binary_close (&reader);
     return status;
 }
 
