@@ -17,19 +17,21 @@ class Node:
     """`troupe serve` with its parent; `kill` ends the node itself, which then starts again. With --once it is
     started again by `again`, at the same port, and nobody has to wait for a parent that hesitates."""
 
-    def __init__(self, *options, store="store"):
-        self.options, self.store, self.port = options, store, 0
+    def __init__(self, *options, store="store", port=0, program=None):
+        self.options, self.store, self.port, self.program = options, store, port, program
         self.start()
 
     def start(self):
         build = os.environ["TROUPE_BUILD"]
+        serve = ([self.program, "serve"] if self.program
+                 else [os.environ["TROUPE"], "serve", build + "/tests/edge/edge_kinds.so"])
         environment = dict(os.environ, TROUPE_SOFT_ROOM_BYTES="0", TROUPE_BALLAST_BYTES="0", TROUPE_SEGMENT_BYTES="1M",
                            TROUPE_MAP_BYTES="4G", TROUPE_SHARDS="4")
         for name in ("TROUPE_CONFIG", "TROUPE_STORE", "TROUPE_CONTROL", "TROUPE_LISTEN"):
             environment.pop(name, None)
         self.process = subprocess.Popen(
-            [os.environ["TROUPE"], "serve", build + "/tests/edge/edge_kinds.so", "--store", self.store, "--listen",
-             f"127.0.0.1:{self.port}", *self.options], stdout=subprocess.PIPE, env=environment, text=True)
+            [*serve, "--store", self.store, "--listen", f"127.0.0.1:{self.port}", *self.options],
+            stdout=subprocess.PIPE, env=environment, text=True)
         self.wait_ready()
 
     def wait_ready(self):
