@@ -37,13 +37,12 @@ typedef struct {
     uint64_t lost;               /* samples for which there was no room */
 } athlete_t;
 
-static volatile sig_atomic_t is_stopped;
+static volatile sig_atomic_t stopped_by;
 
 static void
 stop (int signal_number)
 {
-    (void) signal_number;
-    is_stopped = 1;
+    stopped_by = signal_number;
 }
 
 static uint64_t
@@ -193,12 +192,12 @@ turn (athlete_t *athletes, uint32_t count, const options_t *options, bool rides)
     return is_idle;
 }
 
-/*  Until it is stopped; then only until what was sent is answered. */
+/*  Until it is stopped; then only until what was sent is answered, for which SIGINT does not wait. */
 static bool
 run (athlete_t *athletes, const options_t *options)
 {
     uint64_t shown_ms = now_ms ();
-    while (!is_stopped) {
+    while (!stopped_by) {
         turn (athletes, options->athletes, options, true);
         if (now_ms () < shown_ms + STATS_MS)
             continue;
@@ -207,7 +206,7 @@ run (athlete_t *athletes, const options_t *options)
     }
     for (uint32_t i = 0; i < options->athletes; i++)
         send_batch (&athletes[i]);
-    uint64_t last_ms = now_ms () + LAST_MS;
+    uint64_t last_ms = now_ms () + (stopped_by == SIGINT ? 0 : LAST_MS);
     bool is_idle = false;
     while (!is_idle && now_ms () < last_ms)
         is_idle = turn (athletes, options->athletes, options, false);

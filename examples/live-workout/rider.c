@@ -75,7 +75,7 @@ rider_init (rider_t *rider, uint64_t seed)
         lay_course ();
     *rider = (rider_t) { .dice = seed * 0x2545f4914f6cdd1du, .effort = 1, .speed_m_s = 0.5 };
     rider->mass_kg = 65 + 25 * dice (rider);
-    rider->threshold_w = rider->mass_kg * (2.9 + 0.7 * dice (rider));
+    rider->threshold_w = rider->mass_kg * (2.5 + 1.7 * dice (rider));
     rider->rest_bpm = 52 + 16 * dice (rider);
     rider->threshold_bpm = 160 + 18 * dice (rider);
     rider->heart_bpm = rider->rest_bpm + 30;

@@ -219,14 +219,15 @@ static const troupe_verb_t verbs[] = {
     { "start", start, .allow = TROUPE_ANYONE, .args = "session:string name?:string",
       .doc = "Take part in a session, \"session/{1}\", under this name (else the id). Totals go on." },
     { "samples", samples, .allow = TROUPE_ANYONE, .args = "samples:array", .gives = "samples:int",
-      .doc = "A batch of {t, heart_bpm, power_w, cadence, lat, lon}, at most 1000, oldest first. t is in ms since 1970, "
-             "all others may be absent. The reply counts the samples of all batches." },
+      .doc = "A batch of {t, heart_bpm, power_w, cadence, lat, lon}, at most 1000, oldest first. t is in ms since "
+             "1970, all others may be absent. The reply counts the samples of all batches." },
     { "totals", totals, .reads = true, .allow = TROUPE_ANYONE, .args = "",
       .gives = "samples:int laps:int distance_m:number work_kj:number", .doc = "All that was sent, added up." },
     { NULL }
 };
 static const troupe_channel_t channels[] = {
-    { "samples", .is_volatile = true, .allow = TROUPE_ANYONE, .doc = "Every sample as it comes, and at first the newest." },
+    { "samples", .is_volatile = true, .allow = TROUPE_ANYONE,
+      .doc = "Every sample as it comes, and at first the newest." },
     { NULL }
 };
 const troupe_kind_t sensor = { "sensor", .version = 1, .verbs = verbs, .channels = channels,

@@ -152,7 +152,8 @@ wake (troupe_turn_t *turn)
 }
 
 static const troupe_verb_t verbs[] = {
-    { "progress", progress, .args = "name:string samples:int laps:int distance_m:number power_w?:number heart_bpm?:number",
+    { "progress", progress,
+      .args = "name:string samples:int laps:int distance_m:number power_w?:number heart_bpm?:number",
       .doc = "A sensor tells how far its athlete is." },
     { "board", board, .reads = true, .allow = TROUPE_ANYONE, .args = "", .gives = "athletes:array",
       .doc = "All rows of the board in the order of their ranks, as its events have them." },

@@ -53,9 +53,10 @@ row_of (troupe_test_t *node, const char *athlete)
     assert_int_equal (troupe_test_call (node, BOARD, "board", &answer, NULL), TROUPE_OK);
     assert_int_equal (troupe_answer_unpack (&answer, NULL, "{s:o}", "athletes", &rows), TROUPE_OK);
     troupe_answer_clear (&answer);
-    json_array_foreach (rows, index, row)
+    json_array_foreach (rows, index, row) {
         if (strcmp (json_string_value (json_object_get (row, "athlete")), athlete) == 0)
             found = json_incref (row);
+    }
     json_decref (rows);
     return found;
 }
@@ -76,8 +77,9 @@ folded_events (troupe_test_t *node)
 {
     json_t *events = parse (troupe_test_events (node, BOARD, "board", 1)), *rows = json_object (), *event;
     size_t index;
-    json_array_foreach (events, index, event)
+    json_array_foreach (events, index, event) {
         json_object_set (rows, json_string_value (json_object_get (event, "athlete")), event);
+    }
     json_decref (events);
     return rows;
 }
@@ -192,8 +194,8 @@ a_batch_that_is_sent_again_counts_once (void **state)
     troupe_test_t *node = troupe_test_new (kinds, 1, NULL);
     assert_int_equal (start (node, "sensor/anna"), TROUPE_OK);
     void *body = troupe_pack_json (text, strlen (text), &size, NULL);
-    troupe_call_t call = { .to = "sensor/anna", .verb = "samples", .body = body, .size = size, .session = { 1 }, .seq = 1,
-                           .not_after_ms = troupe_test_now (node) + 50000, .done = nothing, .arg = &answers };
+    troupe_call_t call = { .to = "sensor/anna", .verb = "samples", .body = body, .size = size,
+                           .session = { 1 }, .seq = 1, .not_after_ms = troupe_test_now (node) + 50000, .done = nothing, .arg = &answers };
     for (int i = 0; i < 3; i++) {
         assert_int_equal (troupe_test_submit (node, &call, NULL), TROUPE_OK);
         troupe_test_settle (node);

@@ -72,8 +72,7 @@ troupe.watch(feeds.board, {
         update(body);
     },
     onSnapshot: ({ body, at }) => {
-        count(at + 1);              // the events up to `at` are in it, and were not seen one by one
-        proof.offset = at;
+        proof.offset = at;          // what the events up to it had told is in it
         rowsOf(body).forEach(update);
     },
 });
