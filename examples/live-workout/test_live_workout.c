@@ -195,7 +195,8 @@ a_batch_that_is_sent_again_counts_once (void **state)
     assert_int_equal (start (node, "sensor/anna"), TROUPE_OK);
     void *body = troupe_pack_json (text, strlen (text), &size, NULL);
     troupe_call_t call = { .to = "sensor/anna", .verb = "samples", .body = body, .size = size,
-                           .session = { 1 }, .seq = 1, .not_after_ms = troupe_test_now (node) + 50000, .done = nothing, .arg = &answers };
+                           .session = { 1 }, .seq = 1, .not_after_ms = troupe_test_now (node) + 50000,
+                           .done = nothing, .arg = &answers };
     for (int i = 0; i < 3; i++) {
         assert_int_equal (troupe_test_submit (node, &call, NULL), TROUPE_OK);
         troupe_test_settle (node);
