@@ -65,8 +65,8 @@ value_of (const metrics_t *metrics, const figure_t *figure)
     return counter_get ((const counter_t *) ((const char *) metrics + figure->offset));
 }
 
-static uint64_t
-sum_of (troupe_t *node, const figure_t *figure)
+uint64_t
+figures_sum (troupe_t *node, const figure_t *figure)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < node_shard_count (node); i++)
@@ -123,7 +123,7 @@ put_figures (troupe_t *node, buffer_t *to, const char *name, bool levels)
     packed_put_object (to, count);
     for (const figure_t *figure = figures; figure->name; figure++)
         if (figure->is_level == levels)
-            wire_put_number (to, figure->name, sum_of (node, figure));
+            wire_put_number (to, figure->name, figures_sum (node, figure));
 }
 
 static void

@@ -18,6 +18,9 @@ typedef struct {
 /*  Ends with a NULL name. */
 extern const figure_t figures[];
 
+/*  Of all shards. Any thread. */
+uint64_t figures_sum (troupe_t *node, const figure_t *figure);
+
 /*  {time_ms, steady_ns, boot, started_ms, shards, workers, door,
  *   counters: {name: sum}, levels: {name: sum},
  *   histograms: {turn_ns, call_ns, durable_ns: histogram},

@@ -1,10 +1,13 @@
 /*  gateway.c - the doors of a served node for clients, put together from settings. */
 #include "commands/gateway.h"
 
+#include "commands/exposition.h"
 #include "commands/log.h"
 #include "commands/node_host.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
+#include "transports/edge/asyncapi.h"
+#include "transports/edge/openapi.h"
 #include "transports/web/web.h"
 
 #include <stdio.h>
@@ -25,6 +28,44 @@ write_log (bool is_error, const char *line)
         log_error ("%s", line);
     else
         log_warning ("%s", line);
+}
+
+/* ---- what the node says of itself ---- */
+
+static void
+write_document (const registry_t *registry, web_page_t page, buffer_t *to)
+{
+    char version[32];
+    snprintf (version, sizeof version, "%d.%d.%d", TROUPE_VERSION_MAJOR, TROUPE_VERSION_MINOR, TROUPE_VERSION_PATCH);
+    document_info_t info = { "Troupe", version, NULL, false };
+    uint32_t count = registry_count (registry);
+    const troupe_kind_t **kinds = memory_zalloc ((count + 1) * sizeof *kinds);
+    for (uint32_t i = 0; kinds && i < count; i++)
+        kinds[i] = registry_at (registry, i)->table;
+    if (!kinds)
+        to->failed = true;
+    else if (page == WEB_OPENAPI)
+        openapi_write (to, &info, kinds);
+    else
+        asyncapi_write (to, &info, kinds);
+    memory_free (kinds);
+}
+
+static void
+write_page (void *arg, web_page_t page, buffer_t *to)
+{
+    gateway_t *self = arg;
+    if (page == WEB_METRICS)
+        exposition_write (self->node, web_edge (self->web), to);
+    else
+        write_document (node_registry (self->node), page, to);
+}
+
+static bool
+is_ready (void *arg)
+{
+    gateway_t *self = arg;
+    return node_is_running (self->node) && node_door (self->node) == TROUPE_OK;
 }
 
 /*  "HOST:PORT". */
@@ -52,6 +93,9 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .host = self->host,
         .port = port,
         .log = write_log,
+        .write_page = write_page,
+        .is_ready = is_ready,
+        .arg = self,
         .limits = {
             .connections = (uint32_t) settings->web_connections,
             .hello_ms = (uint32_t) settings->web_hello_ms,

@@ -19,8 +19,8 @@ bucket_of (uint64_t value)
     return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
 }
 
-static uint64_t
-upper_edge (unsigned bucket)
+uint64_t
+histogram_edge (unsigned bucket)
 {
     if (bucket < 4)
         return bucket;
@@ -54,9 +54,9 @@ histogram_quantile (const histogram_t *self, double quantile)
     for (unsigned at = 0; at < HISTOGRAM_BUCKETS; at++) {
         seen += counter_get (&self->buckets[at]);
         if (seen >= rank)
-            return upper_edge (at);
+            return histogram_edge (at);
     }
-    return upper_edge (HISTOGRAM_BUCKETS - 1);
+    return histogram_edge (HISTOGRAM_BUCKETS - 1);
 }
 
 void

@@ -41,6 +41,7 @@ typedef struct {
 
 void histogram_add (histogram_t *self, uint64_t value_ns);
 uint64_t histogram_quantile (const histogram_t *self, double quantile);  /* upper edge of the bucket; 0 when empty */
+uint64_t histogram_edge (unsigned bucket);  /* the largest value of it */
 void histogram_merge (histogram_t *into, const histogram_t *from);
 
 typedef struct {

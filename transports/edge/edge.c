@@ -61,6 +61,8 @@ edge_drain (edge_t *self)
             peer_answered (item);
         else if (item->type == ITEM_EVENT)
             feed_heard (self, item);
+        else if (item->type == ITEM_EXCHANGE)
+            exchange_answered (item);
         else
             watch_told (item);
     }

@@ -4,6 +4,7 @@
  *      peer.c  a conversation: hello, calls, casts; what a client is sent
  *      feed.c    feeds that somebody watches: events on their way, the latest of each key
  *      watch.c   a watch, from its wish to its end: permission, history, snapshot, live
+ *      exchange.c  one call and its answer
  */
 #ifndef TRANSPORTS_EDGE_EDGE_INSIDE_H
 #define TRANSPORTS_EDGE_EDGE_INSIDE_H
@@ -23,7 +24,7 @@
 #define HISTORY_EVENTS 256         /* of one look into a feed's history */
 
 /*  What comes through the inbox. */
-enum { ITEM_ANSWER, ITEM_EVENT, ITEM_WATCH };
+enum { ITEM_ANSWER, ITEM_EVENT, ITEM_WATCH, ITEM_EXCHANGE };
 
 /* ---- events and feeds ---- */
 
@@ -215,6 +216,11 @@ void peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_
 
 /*  Frees it when it is gone and nothing will be told to it. */
 void peer_let_go (peer_t *self);
+
+/* ---- exchange.c ---- */
+
+/*  Its answer came in. */
+void exchange_answered (inbox_item_t *item);
 
 /* ---- feed.c ---- */
 

@@ -25,6 +25,7 @@
 
 #define RECEIVE_BYTES 1024        /* of one read; each connection has such a buffer while it reads */
 #define SEND_BYTES (1u << 20)     /* of one write at most; the edge bounds them */
+#define HEAD_BYTES 8192            /* of a request's head: a token is half of it */
 #define COME_BACK_MS 1000         /* a client that was told to go */
 
 /* ---- the loop ---- */
@@ -76,7 +77,7 @@ on_check (uv_check_t *check)
 {
     web_t *self = check->data;
     drain (self);
-    if (self->is_stopping && self->connections == 0)
+    if (self->is_stopping && self->connections == 0 && self->requests == 0)
         end_all (self);
 }
 
@@ -162,6 +163,7 @@ open_context (web_t *self, troupe_error_t *error)
         .user = self,
         .gid = (gid_t) -1,
         .uid = (uid_t) -1,
+        .max_http_header_data = HEAD_BYTES,
         .pt_serv_buf_size = 32768
     };
     log_line = self->options.log;

@@ -14,12 +14,19 @@ typedef struct {
     uint32_t idle_ms;    /* of silence, after which a connection is asked whether it lives, and closed if not */
 } web_limits_t;
 
+/*  What the node says of itself. */
+typedef enum { WEB_METRICS, WEB_OPENAPI, WEB_ASYNCAPI } web_page_t;
+
 typedef struct {
     const char *host;    /* the address to listen on, "127.0.0.1" */
     uint16_t port;       /* 0: any that is free */
     web_limits_t limits;
     edge_options_t edge; /* without wake */
     void (*log) (bool is_error, const char *line);  /* any thread */
+    /* On the gateway's thread; `failed` when there is no memory for it. */
+    void (*write_page) (void *arg, web_page_t page, buffer_t *to);
+    bool (*is_ready) (void *arg);
+    void *arg;
 } web_options_t;
 
 typedef struct web_s web_t;

@@ -1,36 +1,298 @@
-/*  web_http.c - HTTP requests. */
+/*  web_http.c - HTTP requests: whom they are for, and what is answered.
+ *
+ *  DESIGN
+ *  A request lives from its head until its answer is handed to libwebsockets. Its answer is made
+ *  whole, and written when the connection has room: at once, or after a call. While it waits for a call
+ *  nothing more is read of the connection, so requests that follow stay where they are.
+ */
 #include "transports/web/web_inside.h"
 
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+#include "transports/edge/problem.h"
+
+#include <stdio.h>
 #include <string.h>
 
-static int
-answer (struct lws *wsi, unsigned status, const char *type, const char *body)
+#define ANSWER_HEAD_BYTES 2048
+#define CONTENT_MOST (1u << 30)  /* lengths are int in libwebsockets */
+
+/* ---- answers ---- */
+
+void
+web_answer (web_request_t *self, unsigned code, const char *type)
 {
-    uint8_t bytes[LWS_PRE + 1024], *start = bytes + LWS_PRE, *at = start, *end = bytes + sizeof bytes - 1;
-    size_t size = strlen (body);
-    if (lws_add_http_common_headers (wsi, status, type, size, &at, end)
-        || lws_finalize_write_http_header (wsi, start, &at, end))
-        return 1;
-    memcpy (start, body, size);
-    if (lws_write (wsi, start, size, LWS_WRITE_HTTP_FINAL) != (int) size)
-        return 1;
-    return lws_http_transaction_completed (wsi) ? -1 : 0;
+    if (self->content.failed || self->content.size > CONTENT_MOST) {
+        buffer_clear (&self->content);
+        code = HTTP_STATUS_SERVICE_UNAVAILABLE;
+    }
+    self->code = code;
+    self->type = type;
+    self->is_answered = true;
+    self->wants_body = false;
+    lws_callback_on_writable (self->wsi);
+}
+
+void
+web_answer_text (web_request_t *self, unsigned code, const char *text)
+{
+    buffer_append (&self->content, text, strlen (text));
+    web_answer (self, code, "text/plain; charset=utf-8");
+}
+
+void
+web_answer_error (web_request_t *self, const troupe_error_t *error, uint32_t retry_after_ms)
+{
+    const problem_t *problem = problem_of (error->status, *self->who.subject != '\0');
+    buffer_clear (&self->content);
+    problem_write (&self->content, problem, error->text, retry_after_ms);
+    self->retry_after_ms = problem->code == HTTP_STATUS_SERVICE_UNAVAILABLE && !retry_after_ms ? 1000 : retry_after_ms;
+    web_answer (self, problem->code, PROBLEM_TYPE);
+}
+
+void
+web_answer_method (web_request_t *self, const char *allow)
+{
+    self->allow = allow;
+    web_answer_text (self, HTTP_STATUS_METHOD_NOT_ALLOWED, "this method is not for it\n");
+}
+
+/*  A header, and room for it. */
+typedef struct {
+    struct lws *wsi;
+    uint8_t *at, *end;
+    bool failed;
+} head_t;
+
+static void
+put_header (head_t *head, const char *name, const char *value)
+{
+    if (lws_add_http_header_by_name (head->wsi, (const unsigned char *) name, (const unsigned char *) value,
+                                     (int) strlen (value), &head->at, head->end))
+        head->failed = true;
+}
+
+static void
+put_headers (web_request_t *self, head_t *head)
+{
+    char number[24];
+    bool has_content = self->code != HTTP_STATUS_NOT_MODIFIED && self->code != HTTP_STATUS_NO_CONTENT;
+    head->failed = lws_add_http_header_status (self->wsi, self->code, &head->at, head->end) != 0;
+    if (has_content && self->type)
+        put_header (head, "content-type:", self->type);
+    if (*self->etag)
+        put_header (head, "etag:", self->etag);
+    put_header (head, "x-content-type-options:", "nosniff");
+    if (self->allow)
+        put_header (head, "allow:", self->allow);
+    if (self->code == HTTP_STATUS_UNAUTHORIZED)
+        put_header (head, "www-authenticate:", "Bearer");
+    if (self->retry_after_ms) {
+        snprintf (number, sizeof number, "%u", (self->retry_after_ms + 999) / 1000);
+        put_header (head, "retry-after:", number);
+    }
+    if (self->is_closing)
+        put_header (head, "connection:", "close");
+    if (has_content && lws_add_http_header_content_length (self->wsi, self->content.size, &head->at, head->end))
+        head->failed = true;
+}
+
+/*  Non-zero: the connection ends. */
+static int
+write_answer (web_request_t *self)
+{
+    bool has_body = self->method != WEB_HEAD && self->code != HTTP_STATUS_NOT_MODIFIED
+                    && self->code != HTTP_STATUS_NO_CONTENT;
+    size_t size = has_body ? self->content.size : 0;
+    uint8_t *bytes = memory_alloc (LWS_PRE + ANSWER_HEAD_BYTES + size);
+    if (!bytes)
+        return -1;
+    uint8_t *start = bytes + LWS_PRE;
+    head_t head = { self->wsi, start, start + ANSWER_HEAD_BYTES, false };
+    put_headers (self, &head);
+    bool failed = head.failed || lws_finalize_http_header (self->wsi, &head.at, head.end);
+    if (!failed && size)
+        memcpy (head.at, self->content.data, size);
+    size_t all = (size_t) (head.at - start) + size;
+    failed = failed || lws_write (self->wsi, start, all, LWS_WRITE_HTTP_HEADERS) < 0;
+    memory_free (bytes);
+    return failed || self->is_closing ? -1 : 0;
+}
+
+/* ---- its life ---- */
+
+static void
+request_free (web_request_t *self)
+{
+    lws_set_opaque_user_data (self->wsi, NULL);
+    self->web->requests -= 1;
+    exchange_leave (&self->exchange);
+    buffer_clear (&self->content);
+    buffer_clear (&self->body);
+    memory_free (self);
+}
+
+static int
+writable (web_request_t *self)
+{
+    if (!self || !self->is_answered || lws_partial_buffered (self->wsi))
+        return 0;
+    struct lws *wsi = self->wsi;
+    lws_set_timer_usecs (wsi, LWS_SET_TIMER_USEC_CANCEL);
+    int result = write_answer (self);
+    request_free (self);
+    return result == 0 && lws_http_transaction_completed (wsi) ? -1 : result;
+}
+
+bool
+web_header (struct lws *wsi, enum lws_token_indexes token, char *to, size_t size)
+{
+    *to = '\0';
+    int length = lws_hdr_total_length (wsi, token);
+    return length <= 0 || lws_hdr_copy (wsi, to, (int) size, token) >= 0;
+}
+
+bool
+web_header_named (struct lws *wsi, const char *name, char *to, size_t size)
+{
+    *to = '\0';
+    int length = lws_hdr_custom_length (wsi, name, (int) strlen (name));
+    return length <= 0 || lws_hdr_custom_copy (wsi, to, (int) size, name, (int) strlen (name)) >= 0;
+}
+
+static web_method_t
+method_of (struct lws *wsi)
+{
+    char *path;
+    int size;
+    switch (lws_http_get_uri_and_method (wsi, &path, &size)) {
+    case LWSHUMETH_GET:
+        return WEB_GET;
+    case LWSHUMETH_HEAD:
+        return WEB_HEAD;
+    case LWSHUMETH_POST:
+        return WEB_POST;
+    case LWSHUMETH_OPTIONS:
+        return WEB_OPTIONS;
+    default:
+        return WEB_OTHER;
+    }
+}
+
+static web_request_t *
+request_new (web_t *web, struct lws *wsi)
+{
+    web_request_t *self = memory_zalloc (sizeof *self);
+    if (!self)
+        return NULL;
+    self->wsi = wsi;
+    self->web = web;
+    self->method = method_of (wsi);
+    self->content.limit = CONTENT_MOST;
+    self->body.limit = web->options.edge.limits.message_bytes;
+    lws_set_opaque_user_data (wsi, self);
+    web->requests += 1;
+    return self;
+}
+
+/* ---- pages ---- */
+
+static void
+answer_page (web_request_t *self, web_page_t page, const char *type)
+{
+    const web_options_t *options = &self->web->options;
+    if (options->write_page)
+        options->write_page (options->arg, page, &self->content);
+    web_answer (self, HTTP_STATUS_OK, type);
+}
+
+static void
+answer_ready (web_request_t *self)
+{
+    const web_options_t *options = &self->web->options;
+    bool is_ready = !options->is_ready || options->is_ready (options->arg);
+    if (self->web->is_stopping)
+        web_answer_text (self, HTTP_STATUS_SERVICE_UNAVAILABLE, "stopping\n");
+    else if (!is_ready)
+        web_answer_text (self, HTTP_STATUS_SERVICE_UNAVAILABLE, "takes nothing\n");
+    else
+        web_answer_text (self, HTTP_STATUS_OK, "ready\n");
+}
+
+/*  What every server has under one name. False: it is none of those. */
+static bool
+answer_named (web_request_t *self, const char *path)
+{
+    static const char *const names[] = { "/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json" };
+    size_t at = 0, count = sizeof names / sizeof *names;
+    while (at < count && strcmp (path, names[at]) != 0)
+        at++;
+    if (at == count)
+        return false;
+    if (self->method != WEB_GET && self->method != WEB_HEAD)
+        web_answer_method (self, "GET, HEAD");
+    else if (at == 0)
+        web_answer_text (self, HTTP_STATUS_OK, "ok\n");
+    else if (at == 1)
+        answer_ready (self);
+    else if (at == 2)
+        answer_page (self, WEB_METRICS, "text/plain; version=0.0.4; charset=utf-8");
+    else
+        answer_page (self, at == 3 ? WEB_OPENAPI : WEB_ASYNCAPI, WEB_TYPE_JSON);
+    return true;
+}
+
+static int
+begin (web_t *web, struct lws *wsi, const char *path)
+{
+    troupe_error_t error;
+    web_request_t *self = request_new (web, wsi);
+    if (!self)
+        return -1;
+    bool is_chunked = lws_hdr_total_length (wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    if (is_chunked) {
+        self->is_closing = true;
+        web_answer_text (self, HTTP_STATUS_LENGTH_REQUIRED, "a body must tell its length\n");
+    } else if (answer_named (self, path)) {
+        return 0;
+    } else if (strncmp (path, "/a/", 3) == 0) {
+        web_call_begin (self, path + 3);
+    } else {
+        error_set (&error, TROUPE_NOT_FOUND, "nothing is here");
+        web_answer_error (self, &error, 0);
+    }
+    return 0;
 }
 
 int
 web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
 {
-    web_t *web = lws_context_user (lws_get_context (wsi));
+    web_request_t *request = NULL;
+    if (reason == LWS_CALLBACK_HTTP_BODY || reason == LWS_CALLBACK_HTTP_BODY_COMPLETION
+        || reason == LWS_CALLBACK_HTTP_WRITEABLE || reason == LWS_CALLBACK_CLOSED_HTTP
+        || reason == LWS_CALLBACK_TIMER)
+        request = lws_get_opaque_user_data (wsi);
     switch (reason) {
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return web_socket_filter (wsi, web);
     case LWS_CALLBACK_HTTP:
-        if (strcmp (in, "/healthz") == 0)
-            return answer (wsi, HTTP_STATUS_OK, "text/plain", "ok\n");
-        if (strcmp (in, "/readyz") == 0)
-            return web->is_stopping ? answer (wsi, HTTP_STATUS_SERVICE_UNAVAILABLE, "text/plain", "stopping\n")
-                                    : answer (wsi, HTTP_STATUS_OK, "text/plain", "ready\n");
-        return lws_return_http_status (wsi, HTTP_STATUS_NOT_FOUND, NULL) ? -1 : 0;
+        return begin (lws_context_user (lws_get_context (wsi)), wsi, in);
+    case LWS_CALLBACK_HTTP_BODY:
+        if (request && request->wants_body)
+            web_call_received (request, in, size);
+        return 0;
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        if (request && request->wants_body)
+            web_call_complete (request);
+        return 0;
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return writable (request);
+    case LWS_CALLBACK_TIMER:
+        return request && request->wants_body ? -1 : 0;
+    case LWS_CALLBACK_CLOSED_HTTP:
+        if (request)
+            request_free (request);
+        return 0;
     default:
         return lws_callback_http_dummy (wsi, reason, user, in, size);
     }

@@ -2,11 +2,13 @@
  *
  *      web.c         its life: context, loop, thread
  *      web_socket.c  WebSocket connections
- *      web_http.c    HTTP requests
+ *      web_http.c    HTTP requests: which of the following it is for, and what is answered
+ *      web_call.c    calls of verbs
  */
 #ifndef TRANSPORTS_WEB_WEB_INSIDE_H
 #define TRANSPORTS_WEB_WEB_INSIDE_H
 
+#include "transports/edge/exchange.h"
 #include "transports/web/web.h"
 
 #include <libwebsockets.h>
@@ -30,7 +32,7 @@ struct web_s {
     uv_poll_t woken;
     uv_check_t check;            /* after each round of reading */
     uv_timer_t due, end;
-    uint32_t connections;
+    uint32_t connections, requests;
     bool is_stopping, is_ending;
     lws_retry_bo_t idle;
 
@@ -58,8 +60,49 @@ int web_socket_filter (struct lws *wsi, web_t *web);
 
 /* ---- web_http.c ---- */
 
-typedef struct web_request_s web_request_t;
+typedef enum { WEB_GET, WEB_HEAD, WEB_POST, WEB_OPTIONS, WEB_OTHER } web_method_t;
+
+#define WEB_ETAG_SIZE 48
+#define WEB_TYPE_JSON "application/json"
+
+/*  A request, from its head until its answer is on its way. */
+typedef struct {
+    struct lws *wsi;
+    web_t *web;
+    web_method_t method;
+    bool is_closing;             /* the connection ends behind the answer */
+    bool wants_body;             /* it is still to come */
+    bool is_answered;            /* what follows is the answer; it goes out when there is room */
+    unsigned code;
+    const char *type;            /* of the content; static */
+    uint32_t retry_after_ms;
+    char etag[WEB_ETAG_SIZE];
+    const char *allow;           /* methods, with 405; static */
+    buffer_t content;            /* of the answer */
+    /* web_call.c */
+    exchange_t *exchange;
+    identity_t who;
+    char to[TROUPE_ADDRESS_MAX + 1], verb[TROUPE_NAME_MAX + 1], key[256];
+    buffer_t body;               /* of the request */
+} web_request_t;
 
 int web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
+
+/*  The answer is what stands in `content`. */
+void web_answer (web_request_t *self, unsigned code, const char *type);
+void web_answer_text (web_request_t *self, unsigned code, const char *text);
+void web_answer_error (web_request_t *self, const troupe_error_t *error, uint32_t retry_after_ms);
+void web_answer_method (web_request_t *self, const char *allow);
+
+/*  A header of the request; false: it does not fit. One that is absent is empty. */
+bool web_header (struct lws *wsi, enum lws_token_indexes token, char *to, size_t size);
+bool web_header_named (struct lws *wsi, const char *name, char *to, size_t size);
+
+/* ---- web_call.c ---- */
+
+/*  The path is behind "/a/". */
+void web_call_begin (web_request_t *self, const char *path);
+void web_call_received (web_request_t *self, const void *bytes, size_t size);
+void web_call_complete (web_request_t *self);
 
 #endif

@@ -1,0 +1,11 @@
+/*  exposition.h - the figures of a node as Prometheus reads them: text format 0.0.4. */
+#ifndef COMMANDS_EXPOSITION_H
+#define COMMANDS_EXPOSITION_H
+
+#include "commands/node.h"
+#include "transports/edge/edge.h"
+
+/*  Appends the page; times in seconds, sizes in bytes. Any thread. */
+void exposition_write (troupe_t *node, const edge_t *edge, buffer_t *to);
+
+#endif

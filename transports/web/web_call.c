@@ -1,0 +1,274 @@
+/*  web_call.c - calls of verbs over HTTP.
+ *
+ *  DESIGN
+ *  POST takes the body as JSON, GET makes one of the query, by the fields that the verb's table
+ *  names. Then both are one call. A read's answer has a strong ETag: a hash of its text and the
+ *  store's epoch.
+ */
+#include "transports/web/web_inside.h"
+
+#include "runtime/base/error.h"
+#include "runtime/base/utf8.h"
+#include "runtime/body/json.h"
+#include "runtime/body/packed.h"
+#include "runtime/body/schema.h"
+#include "transports/edge/message.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ETAG_BYTES 16
+#define QUERY_MOST 4096
+
+static troupe_status_t
+identify (web_request_t *self, troupe_error_t *error)
+{
+    char text[TOKEN_MAX + 16];
+    if (!web_header (self->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof text))
+        return error_set (error, TROUPE_INVALID, "Authorization: it is too long");
+    if (!*text)
+        return TROUPE_OK;
+    if (strncasecmp (text, "Bearer ", 7) != 0)
+        return error_set (error, TROUPE_FORBIDDEN, "Authorization: Bearer is wanted");
+    troupe_status_t status = edge_identify (self->web->edge, text + 7 + strspn (text + 7, " "), &self->who, error);
+    if (status != TROUPE_OK)
+        self->who = (identity_t) { .subject = "" };
+    return status;
+}
+
+/* ---- the query ---- */
+
+typedef struct {
+    const char *name;
+    size_t size;
+    const char *type;  /* NULL: it has none of this name */
+} wanted_t;
+
+static void
+see_field (void *arg, const char *name, const char *type, bool optional)
+{
+    (void) optional;
+    wanted_t *wanted = arg;
+    if (strlen (name) == wanted->size && memcmp (name, wanted->name, wanted->size) == 0)
+        wanted->type = type;
+}
+
+static troupe_status_t
+put_value (const char *type, const char *name, size_t name_size, const char *value, buffer_t *to,
+           troupe_error_t *error)
+{
+    size_t size = strlen (value);
+    bool is_text = !type || strcmp (type, "string") == 0 || strcmp (type, "bytes") == 0;
+    if (!utf8_is_valid (name, name_size) || !utf8_is_valid (value, size))
+        return error_set (error, TROUPE_INVALID, "the query is no UTF-8");
+    packed_put_string (to, name, name_size);
+    if (is_text) {
+        packed_put_string (to, value, size);
+        return TROUPE_OK;
+    }
+    if (json_to_packed (value, size, to, error) == TROUPE_OK)
+        return TROUPE_OK;
+    return error_set (error, TROUPE_INVALID, "%.*s: %s is wanted", (int) name_size, name, type);
+}
+
+/*  The fields of the query as an object; null when there are none. */
+static troupe_status_t
+read_query (web_request_t *self, const schema_t *schema, troupe_error_t *error)
+{
+    char text[QUERY_MOST];
+    buffer_t fields = { .limit = self->body.limit };
+    uint32_t count = 0;
+    troupe_status_t status = TROUPE_OK;
+    for (int size; status == TROUPE_OK; count++) {
+        size = lws_hdr_copy_fragment (self->wsi, text, sizeof text, WSI_TOKEN_HTTP_URI_ARGS, (int) count);
+        if (size < 0)
+            break;
+        text[size] = '\0';
+        size_t name_size = strcspn (text, "=");
+        wanted_t wanted = { text, name_size, NULL };
+        if (schema)
+            schema_each (schema, see_field, &wanted);
+        status = put_value (wanted.type, text, name_size, text[name_size] ? text + name_size + 1 : "", &fields, error);
+    }
+    if (status == TROUPE_OK && count > 0) {
+        packed_put_object (&self->body, count);
+        buffer_append (&self->body, fields.data, fields.size);
+        self->body.failed |= fields.failed;
+        if (self->body.failed)
+            status = error_set (error, TROUPE_TOO_LARGE, "the query is too large");
+        else if (!packed_is_valid (self->body.data, self->body.size))
+            status = error_set (error, TROUPE_INVALID, "the query has a field twice");
+    }
+    buffer_clear (&fields);
+    return status;
+}
+
+/* ---- the answer ---- */
+
+static void
+put_etag (web_request_t *self)
+{
+    uint8_t hash[ETAG_BYTES];
+    char text[2 * ETAG_BYTES + 1];
+    const char *epoch = edge_epoch (self->web->edge);
+    crypto_generichash_state state;
+    crypto_generichash_init (&state, NULL, 0, sizeof hash);
+    crypto_generichash_update (&state, (const uint8_t *) epoch, strlen (epoch) + 1);
+    crypto_generichash_update (&state, self->content.data, self->content.size);
+    crypto_generichash_final (&state, hash, sizeof hash);
+    sodium_bin2hex (text, sizeof text, hash, sizeof hash);
+    snprintf (self->etag, sizeof self->etag, "\"%s\"", text);
+}
+
+static void
+answered (void *arg, exchange_answer_t *answer)
+{
+    web_request_t *self = arg;
+    self->exchange = NULL;
+    if (answer->status != TROUPE_OK) {
+        troupe_error_t error;
+        error_set (&error, answer->status, "%s", answer->text.size ? (const char *) answer->text.data : "");
+        web_answer_error (self, &error, answer->retry_after_ms);
+        return;
+    }
+    self->content = answer->text;
+    answer->text = (buffer_t) { 0 };
+    if (self->method != WEB_POST)
+        put_etag (self);
+    /* web_call_begin left what the client has in `key` */
+    bool is_same = *self->etag && (strstr (self->key, self->etag) || strcmp (self->key, "*") == 0);
+    web_answer (self, is_same ? HTTP_STATUS_NOT_MODIFIED : HTTP_STATUS_OK, WEB_TYPE_JSON);
+}
+
+/* ---- the call ---- */
+
+static void
+submit (web_request_t *self, const void *body, size_t size)
+{
+    troupe_error_t error;
+    exchange_call_t call = {
+        .who = &self->who,
+        .to = self->to,
+        .verb = self->verb,
+        .body = body,
+        .size = size,
+        .key = self->method == WEB_POST ? self->key : ""
+    };
+    self->wants_body = false;
+    if (exchange_begin (self->web->edge, &call, answered, self, &self->exchange, &error) != TROUPE_OK) {
+        web_answer_error (self, &error, 0);
+        return;
+    }
+    lws_set_timeout (self->wsi, NO_PENDING_TIMEOUT, 0);
+}
+
+void
+web_call_received (web_request_t *self, const void *bytes, size_t size)
+{
+    troupe_error_t error;
+    buffer_append (&self->body, bytes, size);
+    if (!self->body.failed)
+        return;
+    self->is_closing = true;
+    error_set (&error, self->body.over_limit ? TROUPE_TOO_LARGE : TROUPE_OVERLOADED, "the body is too large");
+    web_answer_error (self, &error, 0);
+}
+
+void
+web_call_complete (web_request_t *self)
+{
+    troupe_error_t error;
+    buffer_t packed = { 0 };
+    troupe_status_t status = self->body.size == 0 ? TROUPE_OK
+                                                  : json_to_packed ((const char *) self->body.data, self->body.size,
+                                                                    &packed, &error);
+    if (status == TROUPE_OK)
+        submit (self, packed.data, packed.size);
+    else
+        web_answer_error (self, &error, 0);
+    buffer_clear (&packed);
+}
+
+/*  "kind/id/verb". */
+static troupe_status_t
+split (web_request_t *self, const char *path, troupe_error_t *error)
+{
+    if (!message_split_feed (path, self->to, self->verb))
+        return error_set (error, TROUPE_NOT_FOUND, "/a/KIND/ID/VERB is wanted");
+    return TROUPE_OK;
+}
+
+static void
+begin_get (web_request_t *self, const troupe_verb_t *verb)
+{
+    troupe_error_t error;
+    if (!verb->reads) {
+        web_answer_method (self, "POST");
+        return;
+    }
+    (void) web_header (self->wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, self->key, sizeof self->key);
+    schema_t *schema = verb->args ? schema_new (verb->args, NULL) : NULL;
+    troupe_status_t status = read_query (self, schema, &error);
+    schema_destroy (&schema);
+    if (status == TROUPE_OK)
+        submit (self, self->body.data, self->body.size);
+    else
+        web_answer_error (self, &error, 0);
+}
+
+static void
+begin_post (web_request_t *self)
+{
+    troupe_error_t error;
+    char type[128], length[32];
+    troupe_status_t status = TROUPE_OK;
+    (void) web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length, sizeof length);
+    bool has_body = *length && strspn (length, "0") != strlen (length);
+    if (!web_header_named (self->wsi, "idempotency-key:", self->key, sizeof self->key))
+        status = error_set (&error, TROUPE_INVALID, "Idempotency-Key: at most %zu bytes", sizeof self->key - 1);
+    else if (!web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, type, sizeof type)
+             || (has_body && strncasecmp (type, WEB_TYPE_JSON, strlen (WEB_TYPE_JSON)) != 0)) {
+        web_answer_text (self, HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE, "a body must be " WEB_TYPE_JSON "\n");
+        return;
+    } else if (has_body && (strlen (length) > 15 || strtoull (length, NULL, 10) > self->body.limit)) {
+        self->is_closing = true;
+        status = error_set (&error, TROUPE_TOO_LARGE, "the body has more than %zu bytes", self->body.limit);
+    }
+    if (status != TROUPE_OK) {
+        web_answer_error (self, &error, 0);
+        return;
+    }
+    self->wants_body = true;
+    if (has_body)
+        lws_set_timer_usecs (self->wsi, (lws_usec_t) self->web->options.limits.hello_ms * 1000);
+    else if (!*length)
+        web_call_complete (self);  /* with a length of zero libwebsockets tells the end */
+}
+
+void
+web_call_begin (web_request_t *self, const char *path)
+{
+    troupe_error_t error;
+    web_t *web = self->web;
+    const troupe_verb_t *verb = NULL;
+    troupe_status_t status = TROUPE_OK;
+    if (web->is_stopping)
+        status = error_set (&error, TROUPE_STOPPING, "the node goes down");
+    else if (web->connections + web->requests > web->options.limits.connections)
+        status = error_set (&error, TROUPE_OVERLOADED, "too many clients");
+    if (status == TROUPE_OK)
+        status = split (self, path, &error);
+    if (status == TROUPE_OK)
+        status = identify (self, &error);
+    if (status == TROUPE_OK && !(verb = edge_verb (web->edge, self->to, self->verb, &error)))
+        status = error.status;
+    if (status != TROUPE_OK)
+        web_answer_error (self, &error, 0);
+    else if (self->method == WEB_POST)
+        begin_post (self);
+    else if (self->method == WEB_GET || self->method == WEB_HEAD)
+        begin_get (self, verb);
+    else
+        web_answer_method (self, verb->reads ? "GET, HEAD, POST" : "POST");
+}
