@@ -199,6 +199,7 @@ web_new (const web_options_t *options, troupe_error_t *error)
     }
     self->options = *options;
     snprintf (self->host, sizeof self->host, "%s", options->host);
+    snprintf (self->origins, sizeof self->origins, "%s", options->origins ? options->origins : "");
     set_idle (options, &self->idle);
     self->wake = -1;
     edge_options_t edge = options->edge;

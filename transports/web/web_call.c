@@ -130,6 +130,7 @@ answered (void *arg, exchange_answer_t *answer)
         troupe_error_t error;
         error_set (&error, answer->status, "%s", answer->text.size ? (const char *) answer->text.data : "");
         web_answer_error (self, &error, answer->retry_after_ms);
+        web_send_answer (self);
         return;
     }
     self->content = answer->text;
@@ -139,6 +140,7 @@ answered (void *arg, exchange_answer_t *answer)
     /* web_call_begin left what the client has in `key` */
     bool is_same = *self->etag && (strstr (self->key, self->etag) || strcmp (self->key, "*") == 0);
     web_answer (self, is_same ? HTTP_STATUS_NOT_MODIFIED : HTTP_STATUS_OK, WEB_TYPE_JSON);
+    web_send_answer (self);
 }
 
 /* ---- the call ---- */
@@ -161,6 +163,7 @@ submit (web_request_t *self, const void *body, size_t size)
         return;
     }
     lws_set_timeout (self->wsi, NO_PENDING_TIMEOUT, 0);
+    lws_rx_flow_control (self->wsi, 0);
 }
 
 void

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define ANSWER_HEAD_BYTES 2048
+#define METHODS "GET, HEAD, POST"
 #define CONTENT_MOST (1u << 30)  /* lengths are int in libwebsockets */
 
 /* ---- answers ---- */
@@ -72,6 +73,22 @@ put_header (head_t *head, const char *name, const char *value)
         head->failed = true;
 }
 
+/*  The browser may show it to a page of another host. */
+static void
+put_origin (web_request_t *self, head_t *head)
+{
+    put_header (head, "access-control-allow-origin:", self->origin);
+    put_header (head, "vary:", "origin");
+    if (self->method != WEB_OPTIONS) {
+        put_header (head, "access-control-expose-headers:", "etag, retry-after");
+        return;
+    }
+    put_header (head, "access-control-allow-methods:", METHODS);
+    put_header (head, "access-control-allow-headers:",
+                "authorization, content-type, idempotency-key, if-none-match, last-event-id");
+    put_header (head, "access-control-max-age:", "600");
+}
+
 static void
 put_headers (web_request_t *self, head_t *head)
 {
@@ -93,6 +110,8 @@ put_headers (web_request_t *self, head_t *head)
     }
     if (self->is_closing)
         put_header (head, "connection:", "close");
+    if (*self->origin)
+        put_origin (self, head);
     if (has_content && lws_add_http_header_content_length (self->wsi, self->content.size, &head->at, head->end))
         head->failed = true;
 }
@@ -142,6 +161,15 @@ writable (web_request_t *self)
     int result = write_answer (self);
     request_free (self);
     return result == 0 && lws_http_transaction_completed (wsi) ? -1 : result;
+}
+
+void
+web_send_answer (web_request_t *self)
+{
+    struct lws *wsi = self->wsi;
+    lws_rx_flow_control (wsi, 1);
+    if (writable (self) != 0)
+        lws_set_timeout (wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
 bool
@@ -249,10 +277,16 @@ begin (web_t *web, struct lws *wsi, const char *path)
     web_request_t *self = request_new (web, wsi);
     if (!self)
         return -1;
+    web_origin_t origin = web_origin (web, wsi, self->origin);
     bool is_chunked = lws_hdr_total_length (wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
     if (is_chunked) {
         self->is_closing = true;
         web_answer_text (self, HTTP_STATUS_LENGTH_REQUIRED, "a body must tell its length\n");
+    } else if (origin == ORIGIN_FOREIGN) {
+        web_answer_text (self, HTTP_STATUS_FORBIDDEN, "pages of this origin may not (web_origins)\n");
+    } else if (self->method == WEB_OPTIONS) {
+        self->allow = METHODS;
+        web_answer (self, HTTP_STATUS_NO_CONTENT, NULL);
     } else if (answer_named (self, path)) {
         return 0;
     } else if (strncmp (path, "/a/", 3) == 0) {

@@ -3,6 +3,7 @@
  *      web.c         its life: context, loop, thread
  *      web_socket.c  WebSocket connections
  *      web_http.c    HTTP requests: which of the following it is for, and what is answered
+ *      web_origin.c  pages of other hosts
  *      web_call.c    calls of verbs
  */
 #ifndef TRANSPORTS_WEB_WEB_INSIDE_H
@@ -23,6 +24,7 @@ struct web_s {
     struct lws_context *context;
     struct lws_vhost *vhost;
     char host[64];
+    char origins[1024];
     pthread_t thread;
     bool has_thread, has_loop;
     int wake;                    /* an eventfd; any thread writes, the loop polls it */
@@ -63,6 +65,7 @@ int web_socket_filter (struct lws *wsi, web_t *web);
 typedef enum { WEB_GET, WEB_HEAD, WEB_POST, WEB_OPTIONS, WEB_OTHER } web_method_t;
 
 #define WEB_ETAG_SIZE 48
+#define WEB_ORIGIN_SIZE 256
 #define WEB_TYPE_JSON "application/json"
 
 /*  A request, from its head until its answer is on its way. */
@@ -78,6 +81,7 @@ typedef struct {
     uint32_t retry_after_ms;
     char etag[WEB_ETAG_SIZE];
     const char *allow;           /* methods, with 405; static */
+    char origin[WEB_ORIGIN_SIZE];  /* of another host, that may see the answer; else empty */
     buffer_t content;            /* of the answer */
     /* web_call.c */
     exchange_t *exchange;
@@ -94,9 +98,19 @@ void web_answer_text (web_request_t *self, unsigned code, const char *text);
 void web_answer_error (web_request_t *self, const troupe_error_t *error, uint32_t retry_after_ms);
 void web_answer_method (web_request_t *self, const char *allow);
 
+/*  Outside of libwebsockets' callbacks, after web_answer: sends it, reads on, and frees the request. */
+void web_send_answer (web_request_t *self);
+
 /*  A header of the request; false: it does not fit. One that is absent is empty. */
 bool web_header (struct lws *wsi, enum lws_token_indexes token, char *to, size_t size);
 bool web_header_named (struct lws *wsi, const char *name, char *to, size_t size);
+
+/* ---- web_origin.c ---- */
+
+typedef enum { ORIGIN_OWN, ORIGIN_ALLOWED, ORIGIN_FOREIGN } web_origin_t;
+
+/*  Where the page is from whose browser asks; ORIGIN_OWN also when it is no browser. `origin` is then empty. */
+web_origin_t web_origin (const web_t *web, struct lws *wsi, char origin[WEB_ORIGIN_SIZE]);
 
 /* ---- web_call.c ---- */
 

@@ -93,6 +93,9 @@ web_socket_filter (struct lws *wsi, web_t *web)
         return refuse (wsi, "404 Not Found", "WebSocket is at " WEB_SOCKET_PATH);
     if (!offers_ours (wsi))
         return refuse (wsi, "400 Bad Request", "offer the subprotocol troupe.v1 or troupe.v1.bin");
+    char origin[WEB_ORIGIN_SIZE];
+    if (web_origin (web, wsi, origin) == ORIGIN_FOREIGN)
+        return refuse (wsi, "403 Forbidden", "pages of this origin may not (web_origins)");
     if (web->is_stopping || web->connections >= web->options.limits.connections)
         return refuse (wsi, "503 Service Unavailable", "no room for one more client");
     return 0;

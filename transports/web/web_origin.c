@@ -1,0 +1,46 @@
+/*  web_origin.c - pages of other hosts, and what their browsers may.
+ *
+ *  DESIGN
+ *  A browser sends a stranger's page's requests with the user's own network behind them, and tells in
+ *  Origin whose page it is. What is not our own or in the list is refused before it does anything, a
+ *  WebSocket as a call: the browser alone would hide the answer, not prevent the deed.
+ */
+#include "transports/web/web_inside.h"
+
+#include <string.h>
+
+/*  "http://HOST" or "https://HOST" of the request itself: a proxy in front may speak TLS. */
+static bool
+is_own (struct lws *wsi, const char *origin)
+{
+    char host[WEB_ORIGIN_SIZE];
+    const char *behind = strstr (origin, "://");
+    return behind && web_header (wsi, WSI_TOKEN_HOST, host, sizeof host) && *host && strcasecmp (behind + 3, host) == 0;
+}
+
+static bool
+is_listed (const char *list, const char *origin)
+{
+    size_t size = strlen (origin);
+    while (*(list += strspn (list, " "))) {
+        size_t word = strcspn (list, " ");
+        if ((word == 1 && *list == '*') || (word == size && strncasecmp (list, origin, size) == 0))
+            return true;
+        list += word;
+    }
+    return false;
+}
+
+web_origin_t
+web_origin (const web_t *web, struct lws *wsi, char origin[WEB_ORIGIN_SIZE])
+{
+    web_origin_t found = ORIGIN_FOREIGN;
+    bool fits = web_header (wsi, WSI_TOKEN_ORIGIN, origin, WEB_ORIGIN_SIZE);
+    if (fits && (!*origin || is_own (wsi, origin)))
+        found = ORIGIN_OWN;
+    else if (fits && is_listed (web->origins, origin))
+        found = ORIGIN_ALLOWED;
+    if (found != ORIGIN_ALLOWED)
+        *origin = '\0';
+    return found;
+}
