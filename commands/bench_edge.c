@@ -261,7 +261,8 @@ heard (bench_clients_t *clients, bench_client_t *client, const uint8_t *bytes, s
         self->replies += 1;
         if (self->depth == 0)
             return;
-        note_latency (self, (uint64_t) (uintptr_t) client->arg);
+        if (self->depth == 1)
+            note_latency (self, (uint64_t) (uintptr_t) client->arg);
         client->arg = (void *) (uintptr_t) clock_monotonic_ns ();
         if (clock_monotonic_ns () < self->ends_ns)
             say (self, client, "{\"call\":\"stadium/%u\",\"verb\":\"%s\",\"seq\":%llu}", client->number, self->verb,
@@ -292,34 +293,36 @@ begin (edge_bench_t *self)
     getrusage (RUSAGE_SELF, &self->before);
 }
 
+/*  "name.detail"; of the first measure, which has no name, "detail". */
 static void
-latency_figure (edge_bench_t *self, const char *name, double quantile)
+detail_figure (edge_bench_t *self, const char *name, const char *detail, double value, const char *unit)
 {
-    char detail[64];
-    snprintf (detail, sizeof detail, "%s.p%.0f", name, quantile * 100);
-    bench_figure (self->bench, detail, (double) bench_quantile (self->latencies, self->latency_count, quantile) / 1e6,
-                  "ms");
+    char text[64];
+    snprintf (text, sizeof text, "%s%s%s", name ? name : "", name ? "." : "", detail);
+    bench_figure (self->bench, text, value, unit);
+}
+
+static double
+seconds_between (const struct timeval *from, const struct timeval *to)
+{
+    return (double) (to->tv_sec - from->tv_sec) + (double) (to->tv_usec - from->tv_usec) / 1e6;
 }
 
 static void
 report (edge_bench_t *self, const char *name, uint64_t count, const char *unit, double server_before)
 {
-    char detail[64];
     struct rusage after;
     double took = (double) (clock_monotonic_ns () - self->began_ns) / 1e9;
     getrusage (RUSAGE_SELF, &after);
-    double own = (double) (after.ru_utime.tv_sec + after.ru_stime.tv_sec - self->before.ru_utime.tv_sec
-                           - self->before.ru_stime.tv_sec)
-                 + (double) (after.ru_utime.tv_usec + after.ru_stime.tv_usec - self->before.ru_utime.tv_usec
-                             - self->before.ru_stime.tv_usec) / 1e6;
-    bench_figure (self->bench, name, (double) count / took / 1e3, unit);
+    double own = seconds_between (&self->before.ru_utime, &after.ru_utime)
+                 + seconds_between (&self->before.ru_stime, &after.ru_stime);
     bench_sort (self->latencies, self->latency_count);
-    latency_figure (self, name, 0.5);
-    latency_figure (self, name, 0.99);
-    snprintf (detail, sizeof detail, "%s.server", name);
-    bench_figure (self->bench, detail, 100 * (server_seconds (self) - server_before) / took, "%");
-    snprintf (detail, sizeof detail, "%s.clients", name);
-    bench_figure (self->bench, detail, 100 * own / took, "%");
+    bench_figure (self->bench, name, (double) count / took / 1e3, unit);
+    for (int i = 0; i < 2 && self->latency_count > 0; i++)
+        detail_figure (self, name, i ? "p99" : "p50",
+                       (double) bench_quantile (self->latencies, self->latency_count, i ? 0.99 : 0.5) / 1e6, "ms");
+    detail_figure (self, name, "server", 100 * (server_seconds (self) - server_before) / took, "%");
+    detail_figure (self, name, "clients", 100 * own / took, "%");
 }
 
 static void
@@ -457,7 +460,7 @@ run_edge (bench_t *bench)
         bench_fail (bench, "no memory for latencies");
     uint32_t watchers = (uint32_t) bench_count (bench, WATCHERS, 10);
     start_server (&self);
-    measure_fanout (&self, "fanout", watchers, "live");
+    measure_fanout (&self, NULL, watchers, "live");
     measure_fanout (&self, "volatile", watchers, "gauge");
     measure_fanout (&self, "fanout10", 10 * watchers, "live");
     measure_quiet (&self, "quiet", watchers, "live");

@@ -93,6 +93,7 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .host = self->host,
         .port = port,
         .log = write_log,
+        .files = settings->web_files,
         .origins = settings->web_origins,
         .write_page = write_page,
         .is_ready = is_ready,

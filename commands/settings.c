@@ -118,6 +118,9 @@ static const setting_t table[] = {
     ROW (web_hello_ms, DURATION, "10s", 100, DAY_MS, "How long a new client may take to say hello."),
     ROW (web_idle_ms, DURATION, "60s", 1000, DAY_MS,
          "A client that was silent for so long is pinged, and closed when it stays so for as long again."),
+    ROW (web_files, TEXT, "", 0, SETTINGS_TEXT_MAX,
+         "Files of an application that are served as pages: PREFIX=DIRECTORY, several of them parted by spaces, "
+         "\"/=public /lib=vendor/lib\". The longest prefix counts."),
     ROW (web_origins, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Origins of pages, besides the gateway's own, that may call and watch from a browser, parted by spaces: "
          "\"https://example.org\". *: all."),

@@ -40,7 +40,8 @@ typedef enum {
 typedef enum { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR } log_level_t;
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
-/*  Texts are never empty but `control`, `listen` and `web_origins`; numbers are within the bounds of the table. */
+/*  Texts are never empty but `control`, `listen`, `web_files` and `web_origins`; numbers are within the bounds of the
+ *  table. */
 typedef struct {
     /* where the node lives */
     char store[SETTINGS_TEXT_MAX + 1];
@@ -89,6 +90,7 @@ typedef struct {
     uint64_t web_watches;
     uint64_t web_hello_ms;
     uint64_t web_idle_ms;
+    char web_files[SETTINGS_TEXT_MAX + 1];
     char web_origins[SETTINGS_TEXT_MAX + 1];
 
     /* log */

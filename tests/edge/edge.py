@@ -88,7 +88,10 @@ class Client:
         return await self.receive()
 
     async def close(self):
-        await self.socket.close()
+        try:
+            await self.socket.close()
+        except websockets.WebSocketException:
+            pass  # it was lost in between
 
 
 def session():

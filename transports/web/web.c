@@ -106,6 +106,15 @@ run (void *arg)
     return NULL;
 }
 
+/*  What libwebsockets has read already is handled by an idle handler that only an event of a
+ *  socket starts: without this one it would wait for somebody else's. */
+void
+web_read_on (struct lws *wsi)
+{
+    lws_rx_flow_control (wsi, 1);
+    lws_cancel_service (lws_get_context (wsi));
+}
+
 /* ---- new ---- */
 
 static void (*log_line) (bool is_error, const char *line);
@@ -199,6 +208,7 @@ web_new (const web_options_t *options, troupe_error_t *error)
     }
     self->options = *options;
     snprintf (self->host, sizeof self->host, "%s", options->host);
+    snprintf (self->files, sizeof self->files, "%s", options->files ? options->files : "");
     snprintf (self->origins, sizeof self->origins, "%s", options->origins ? options->origins : "");
     set_idle (options, &self->idle);
     self->wake = -1;

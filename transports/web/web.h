@@ -21,6 +21,7 @@ typedef struct {
     const char *host;    /* the address to listen on, "127.0.0.1" */
     uint16_t port;       /* 0: any that is free */
     web_limits_t limits;
+    const char *files;   /* PREFIX=DIRECTORY, parted by spaces; copied */
     const char *origins; /* foreign ones whose pages may come, parted by spaces; "*": all; copied */
     edge_options_t edge; /* without wake */
     void (*log) (bool is_error, const char *line);  /* any thread */

@@ -100,6 +100,11 @@ put_headers (web_request_t *self, head_t *head)
     if (*self->etag)
         put_header (head, "etag:", self->etag);
     put_header (head, "x-content-type-options:", "nosniff");
+    if (self->is_page) {
+        put_header (head, "content-security-policy:",
+                    "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'");
+        put_header (head, "cache-control:", "no-cache");
+    }
     if (self->allow)
         put_header (head, "allow:", self->allow);
     if (self->code == HTTP_STATUS_UNAUTHORIZED)
@@ -167,7 +172,7 @@ void
 web_send_answer (web_request_t *self)
 {
     struct lws *wsi = self->wsi;
-    lws_rx_flow_control (wsi, 1);
+    web_read_on (wsi);
     if (writable (self) != 0)
         lws_set_timeout (wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
@@ -291,7 +296,7 @@ begin (web_t *web, struct lws *wsi, const char *path)
         return 0;
     } else if (strncmp (path, "/a/", 3) == 0) {
         web_call_begin (self, path + 3);
-    } else {
+    } else if (!web_file_begin (self, path)) {
         error_set (&error, TROUPE_NOT_FOUND, "nothing is here");
         web_answer_error (self, &error, 0);
     }
@@ -308,7 +313,7 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
         request = lws_get_opaque_user_data (wsi);
     switch (reason) {
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-        return web_socket_filter (wsi, web);
+        return web_socket_filter (wsi, lws_context_user (lws_get_context (wsi)));
     case LWS_CALLBACK_HTTP:
         return begin (lws_context_user (lws_get_context (wsi)), wsi, in);
     case LWS_CALLBACK_HTTP_BODY:

@@ -24,6 +24,7 @@ struct web_s {
     struct lws_context *context;
     struct lws_vhost *vhost;
     char host[64];
+    char files[1024];
     char origins[1024];
     pthread_t thread;
     bool has_thread, has_loop;
@@ -41,6 +42,11 @@ struct web_s {
     /* shared: atomic; set before the wake, read after it */
     _Atomic uint64_t quiet_ms;   /* 0: no */
 };
+
+/* ---- web.c ---- */
+
+/*  Reading was paused and goes on, from outside of libwebsockets' callbacks. */
+void web_read_on (struct lws *wsi);
 
 /* ---- web_socket.c ---- */
 
@@ -80,6 +86,7 @@ typedef struct {
     const char *type;            /* of the content; static */
     uint32_t retry_after_ms;
     char etag[WEB_ETAG_SIZE];
+    bool is_page;                /* a file for a browser to show */
     const char *allow;           /* methods, with 405; static */
     char origin[WEB_ORIGIN_SIZE];  /* of another host, that may see the answer; else empty */
     buffer_t content;            /* of the answer */
@@ -111,6 +118,11 @@ typedef enum { ORIGIN_OWN, ORIGIN_ALLOWED, ORIGIN_FOREIGN } web_origin_t;
 
 /*  Where the page is from whose browser asks; ORIGIN_OWN also when it is no browser. `origin` is then empty. */
 web_origin_t web_origin (const web_t *web, struct lws *wsi, char origin[WEB_ORIGIN_SIZE]);
+
+/* ---- web_files.c ---- */
+
+/*  False: there is no such file. */
+bool web_file_begin (web_request_t *self, const char *path);
 
 /* ---- web_call.c ---- */
 

@@ -37,7 +37,11 @@ is_choked (void *connection)
 static void
 pause_reading (void *connection, bool is_paused)
 {
-    lws_rx_flow_control (((web_socket_t *) connection)->wsi, !is_paused);
+    struct lws *wsi = ((web_socket_t *) connection)->wsi;
+    if (is_paused)
+        lws_rx_flow_control (wsi, 0);
+    else
+        web_read_on (wsi);
 }
 
 static void
