@@ -96,7 +96,9 @@ event_encoded (const feed_t *feed, event_t *event, int form)
     codec->event (&frame, feed->number, feed->channel->is_volatile ? 0 : event->offset, event->has_key ? key : NULL,
                   key + event->key_size + 1, event->body_size);
     envelope_close (&frame, place, codec->is_binary ? ENVELOPE_BINARY : ENVELOPE_TEXT);
-    *encoded = (encoded_t) { frame.data, frame.failed ? 0 : frame.size };
+    if (frame.failed)
+        buffer_clear (&frame);
+    *encoded = (encoded_t) { frame.data, frame.size };
     return encoded;
 }
 
@@ -338,6 +340,8 @@ static void
 gather_one (feed_t *self, event_t *event, int form)
 {
     const encoded_t *encoded = event_encoded (self, event, form);
+    if (!encoded->bytes)
+        self->edge->gathered.failed = true;  /* no memory: none of them leaves, and all are tried again */
     buffer_append (&self->edge->gathered, encoded->bytes, encoded->size);
 }
 

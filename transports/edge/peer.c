@@ -15,6 +15,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 #include "transports/edge/envelope.h"
+#include "transports/edge/exchange.h"
 #include "transports/edge/permit.h"
 
 #include <sodium.h>
@@ -84,6 +85,15 @@ peer_send_out (peer_t *self)
     buffer_clear (&self->out);
 }
 
+/*  What does not fit is not left out: the client comes back and asks for it. */
+static void
+append_out (peer_t *self, const void *bytes, size_t size)
+{
+    buffer_append (&self->out, bytes, size);
+    if (self->out.failed)
+        close_peer (self, CLOSE_SERVER, "no memory");
+}
+
 void
 peer_send_shared (peer_t *self, const void *bytes, size_t size)
 {
@@ -91,7 +101,7 @@ peer_send_shared (peer_t *self, const void *bytes, size_t size)
     if (self->out.size == 0 && !self->port->is_choked (self->connection))
         self->port->send (self->connection, bytes, size);
     else
-        buffer_append (&self->out, bytes, size);
+        append_out (self, bytes, size);
 }
 
 bool
@@ -212,6 +222,15 @@ answer (void *arg, const troupe_answer_t *answer)
     edge_tell (self->peer->edge, &self->item);
 }
 
+/*  On a thread of the node. */
+static void
+end_cast (void *arg, const troupe_answer_t *answer)
+{
+    (void) answer;
+    pending_t *self = arg;
+    edge_tell (self->peer->edge, &self->item);
+}
+
 void
 peer_answered (inbox_item_t *item)
 {
@@ -220,12 +239,12 @@ peer_answered (inbox_item_t *item)
     self->in_flight -= 1;
     if (pending->out.failed)
         close_peer (self, CLOSE_SERVER, "no memory");
-    else if (self->state == PEER_OPEN && self->out.size == 0) {
+    else if (self->state == PEER_OPEN && self->out.size == 0 && pending->out.size > 0) {
         buffer_clear (&self->out);
         self->out = pending->out;
         pending->out = (buffer_t) { 0 };
     } else if (self->state == PEER_OPEN)
-        buffer_append (&self->out, pending->out.data, pending->out.size);
+        append_out (self, pending->out.data, pending->out.size);
     buffer_clear (&pending->out);
     memory_free (pending);
     want_flush (self);
@@ -243,45 +262,52 @@ check_call (peer_t *self, const client_message_t *message, troupe_error_t *error
     return permit_check (verb->allow, peer_identity (self), message->to, message->verb, error);
 }
 
+/*  It comes back as an answer, a cast as an empty one: both count against what a client has in flight. */
+static troupe_status_t
+submit (peer_t *self, const client_message_t *message, troupe_error_t *error)
+{
+    const host_port_t *host = &self->edge->host;
+    bool is_cast = message->type == CLIENT_CAST;
+    pending_t *pending = memory_zalloc (sizeof *pending);
+    if (!pending)
+        return error_set (error, TROUPE_OVERLOADED, "no memory for one more call");
+    *pending = (pending_t) { .item.type = ITEM_ANSWER, .peer = self, .seq = message->number };
+    troupe_call_t call = {
+        .to = message->to,
+        .verb = message->verb,
+        .body = message->body,
+        .size = message->size,
+        .subject = peer_identity (self)->subject,
+        .done = is_cast ? end_cast : answer,
+        .arg = pending
+    };
+    if (!is_cast && message->until_ms && self->session_state == SESSION_OK) {
+        memcpy (call.session, self->session, sizeof call.session);
+        call.seq = message->number;
+        call.not_after_ms = message->until_ms;
+        call.ordered = true;
+    }
+    troupe_status_t status = host->submit (host->self, &call, error);
+    if (status != TROUPE_OK) {
+        memory_free (pending);
+        return status;
+    }
+    self->in_flight += 1;
+    count_up (&self->edge->counts.calls, 1);
+    return TROUPE_OK;
+}
+
 static void
 take_call (peer_t *self, const client_message_t *message)
 {
     troupe_error_t error;
-    const host_port_t *host = &self->edge->host;
-    pending_t *pending = NULL;
-    troupe_status_t status = TROUPE_OK;
-    if (message->until_ms && self->session_state == SESSION_NEW)
-        status = error_set (&error, TROUPE_UNKNOWN, "the session is of another epoch");
+    troupe_status_t status = message->until_ms && self->session_state == SESSION_NEW
+                                 ? error_set (&error, TROUPE_UNKNOWN, "the session is of another epoch")
+                                 : check_call (self, message, &error);
     if (status == TROUPE_OK)
-        status = check_call (self, message, &error);
-    if (status == TROUPE_OK && !(pending = memory_zalloc (sizeof *pending)))
-        status = error_set (&error, TROUPE_OVERLOADED, "no memory for one more call");
-    if (status == TROUPE_OK) {
-        *pending = (pending_t) { .item.type = ITEM_ANSWER, .peer = self, .seq = message->number };
-        troupe_call_t call = {
-            .to = message->to,
-            .verb = message->verb,
-            .body = message->body,
-            .size = message->size,
-            .subject = peer_identity (self)->subject,
-            .done = answer,
-            .arg = pending
-        };
-        if (message->until_ms && self->session_state == SESSION_OK) {
-            memcpy (call.session, self->session, sizeof call.session);
-            call.seq = message->number;
-            call.not_after_ms = message->until_ms;
-            call.ordered = true;
-        }
-        status = host->submit (host->self, &call, &error);
-    }
-    if (status != TROUPE_OK) {
-        memory_free (pending);
+        status = submit (self, message, &error);
+    if (status != TROUPE_OK)
         peer_say_error (self, ERROR_CALL, message->number, &error, 0);
-        return;
-    }
-    self->in_flight += 1;
-    count_up (&self->edge->counts.calls, 1);
 }
 
 /*  Nobody is told what came of it. */
@@ -289,15 +315,7 @@ static void
 take_cast (peer_t *self, const client_message_t *message)
 {
     troupe_error_t error;
-    const host_port_t *host = &self->edge->host;
-    troupe_call_t call = {
-        .to = message->to,
-        .verb = message->verb,
-        .body = message->body,
-        .size = message->size,
-        .subject = peer_identity (self)->subject
-    };
-    if (check_call (self, message, &error) != TROUPE_OK || host->submit (host->self, &call, &error) != TROUPE_OK)
+    if (check_call (self, message, &error) != TROUPE_OK || submit (self, message, &error) != TROUPE_OK)
         count_up (&self->edge->counts.errors, 1);
 }
 
@@ -307,12 +325,9 @@ take_cast (peer_t *self, const client_message_t *message)
 static bool
 identify (peer_t *self, const char *token)
 {
-    edge_t *edge = self->edge;
     troupe_error_t error;
     identity_t who = { .subject = "" };
-    troupe_status_t status = edge->options.identify
-                                 ? edge->options.identify (edge->options.identify_arg, token, &who, &error)
-                                 : error_set (&error, TROUPE_FORBIDDEN, "this server knows no tokens");
+    troupe_status_t status = edge_identify (self->edge, token, &who, &error);
     if (status == TROUPE_OK && self->who && strcmp (self->who->subject, who.subject) != 0)
         status = error_set (&error, TROUPE_FORBIDDEN, "the token is another subject's");
     if (status == TROUPE_OK && !self->who && !(self->who = memory_alloc (sizeof *self->who)))
