@@ -61,13 +61,15 @@ static void
 athlete_init (athlete_t *athlete, uint32_t index, const options_t *options)
 {
     uint32_t known = sizeof names / sizeof names[0];
+    char name[sizeof athlete->name];
     *athlete = (athlete_t) { .phase_ms = index * BATCH_MS / options->athletes };
     rider_init (&athlete->rider, options->seed + index);
     if (index < known)
-        snprintf (athlete->name, sizeof athlete->name, "%s", names[index]);
+        snprintf (name, sizeof name, "%s", names[index]);
     else
-        snprintf (athlete->name, sizeof athlete->name, "Rider-%u", index + 1);
-    snprintf (athlete->address, sizeof athlete->address, "sensor/%s", athlete->name);
+        snprintf (name, sizeof name, "Rider-%u", index + 1);
+    memcpy (athlete->name, name, sizeof name);
+    snprintf (athlete->address, sizeof athlete->address, "sensor/%s", name);
     char *initial = athlete->address + strlen ("sensor/");
     *initial = (char) (*initial - 'A' + 'a');
     athlete->device = device_new (options->where, options->node, athlete->address, verbs);
