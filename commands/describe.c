@@ -8,6 +8,7 @@
 #include "commands/describe.h"
 
 #include "commands/wire.h"
+#include "runtime/base/hex.h"
 #include "runtime/base/utf8.h"
 #include "runtime/body/packed.h"
 
@@ -95,8 +96,7 @@ put_hex (buffer_t *to, const char *name, const void *bytes, size_t size)
 {
     char text[65];
     CHECK (size * 2 < sizeof text);
-    for (size_t i = 0; i < size; i++)
-        snprintf (text + 2 * i, 3, "%02x", ((const uint8_t *) bytes)[i]);
+    hex_write (text, bytes, size);
     wire_put_text (to, name, text);
 }
 

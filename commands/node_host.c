@@ -8,6 +8,7 @@
 
 #include "commands/node_parts.h"
 #include "runtime/base/error.h"
+#include "runtime/base/hex.h"
 #include "runtime/base/memory.h"
 
 #include <stdio.h>
@@ -128,8 +129,7 @@ host_port_t
 node_host (troupe_t *node, char epoch[NODE_EPOCH_SIZE])
 {
     const state_identity_t *identity = node->store->state->identity (node->store->state->self);
-    for (int i = 0; i < (NODE_EPOCH_SIZE - 1) / 2; i++)
-        snprintf (epoch + 2 * i, 3, "%02x", identity->epoch[i]);
+    hex_write (epoch, identity->epoch, (NODE_EPOCH_SIZE - 1) / 2);
     return (host_port_t) {
         .self = node,
         .epoch = epoch,

@@ -2,6 +2,7 @@
 #include "commands/shown.h"
 
 #include "runtime/base/bytes.h"
+#include "runtime/base/hex.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/utf8.h"
 #include "runtime/body/json.h"
@@ -49,8 +50,7 @@ hex_of (const uint8_t *bytes, size_t size)
     if (!text)
         return NULL;
     memcpy (text, "0x", 3);
-    for (size_t i = 0; i < size; i++)
-        snprintf (text + 2 + 2 * i, 3, "%02x", bytes[i]);
+    hex_write (text + 2, bytes, size);
     json_t *hex = json_string (text);
     memory_free (text);
     return hex;

@@ -7,6 +7,7 @@
  */
 
 #include "runtime/inside.h"
+#include "runtime/base/hex.h"
 #include "runtime/body/json.h"
 #include "runtime/body/pack.h"
 #include "runtime/body/packed.h"
@@ -431,13 +432,6 @@ troupe_fail (troupe_turn_t *turn, const char *format, ...)
     return TROUPE_FAILED;
 }
 
-static void
-print_hex (char *to, const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        snprintf (to + 2 * i, 3, "%02x", bytes[i]);
-}
-
 const char *
 troupe_reply_later (troupe_turn_t *turn)
 {
@@ -454,7 +448,7 @@ troupe_reply_later (troupe_turn_t *turn)
     turn->later = true;
     if (message->flags & MESSAGE_CALL) {
         char session[33];
-        print_hex (session, message->call->session, 16);
+        hex_write (session, message->call->session, 16);
         snprintf (turn->caller, sizeof turn->caller, "call:%s:%016llx", session,
                   (unsigned long long) message->call->seq);
     } else if (message->flags & MESSAGE_QUESTION)
@@ -482,18 +476,6 @@ troupe_answer (troupe_turn_t *turn, const char *caller, troupe_status_t status, 
     return TROUPE_OK;
 }
 
-static bool
-scan_hex (const char *text, uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        unsigned byte;
-        if (sscanf (text + 2 * i, "%2x", &byte) != 1)
-            return false;
-        bytes[i] = (uint8_t) byte;
-    }
-    return true;
-}
-
 /*  The text in {"error": text}, or the status' name. */
 static const char *
 error_text (troupe_turn_t *turn, const effect_t *effect)
@@ -513,11 +495,11 @@ turn_answer_caller (shard_t *self, const actor_t *actor, const effect_t *effect)
     const char *caller = effect->answer.caller;
     size_t size = strlen (caller);
     uint8_t session[16], number[8];
-    if (size == 54 && strncmp (caller, "call:", 5) == 0 && scan_hex (caller + 5, session, 16)
-        && scan_hex (caller + 38, number, 8))
+    if (size == 54 && strncmp (caller, "call:", 5) == 0 && hex_read (caller + 5, session, 16)
+        && hex_read (caller + 38, number, 8))
         call_complete (self, session, get_be64 (number), self->open->number, effect->answer.status, effect->body,
                        effect->size, effect->answer.status ? error_text (&self->turn, effect) : "");
-    else if (size > 21 && strncmp (caller, "ask:", 4) == 0 && scan_hex (caller + 4, number, 8))
+    else if (size > 21 && strncmp (caller, "ask:", 4) == 0 && hex_read (caller + 4, number, 8))
         ask_answer (self, actor, caller + 21, size - 21, get_be64 (number), effect->answer.status, effect->body,
                     effect->size, next_id (&self->turn));
 }

@@ -16,6 +16,7 @@
 #include "storage/state_lmdb.h"
 
 #include "runtime/base/error.h"
+#include "runtime/base/hex.h"
 #include "runtime/base/memory.h"
 #include "storage/files.h"
 #include "storage/pages.h"
@@ -410,9 +411,8 @@ walk_record (state_lmdb_t *self, const MDB_val *key, const MDB_val *data, state_
 {
     const uint8_t *bytes = key->mv_data, *value;
     size_t size;
-    char name[2 * 24 + 1] = "";
-    for (size_t i = 0; i < key->mv_size && i < 24; i++)
-        snprintf (name + 2 * i, 3, "%02x", bytes[i]);
+    char name[2 * 24 + 1];
+    hex_write (name, bytes, key->mv_size < 24 ? key->mv_size : 24);
     if (key->mv_size < 3 || get_be16 (bytes) >= self->identity.shards)
         return error_set (error, TROUPE_CORRUPT, "%s: the key %s belongs to no shard", self->path, name);
     if (!state_lmdb_unseal (key, data, &value, &size))

@@ -13,6 +13,7 @@
 #include "runtime/base/buffer.h"
 #include "runtime/base/bytes.h"
 #include "runtime/base/error.h"
+#include "runtime/base/hex.h"
 #include "storage/files.h"
 #include "storage/lock.h"
 #include "storage/pages.h"
@@ -115,18 +116,11 @@ check_records (check_t *self, state_port_t *state)
 }
 
 static void
-hex (const uint8_t bytes[16], char text[33])
-{
-    for (size_t i = 0; i < 16; i++)
-        snprintf (text + 2 * i, 3, "%02x", bytes[i]);
-}
-
-static void
 tell_identity (const check_t *self, const state_identity_t *identity)
 {
     char store_id[33], epoch[33];
-    hex (identity->store_id, store_id);
-    hex (identity->epoch, epoch);
+    hex_write (store_id, identity->store_id, 16);
+    hex_write (epoch, identity->epoch, 16);
     say (self, "store %s, epoch %s, format %u, %u shards", store_id, epoch, identity->format, identity->shards);
 }
 
