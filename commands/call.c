@@ -27,6 +27,7 @@ static const option_t options[] = {
     { "retry", NULL, "try again until it is answered; makes a session when none is given" },
     { "timeout", "TIME", "how long to wait for the answer, retries included (30s)" },
     { "subject", "NAME", "who calls, as troupe_subject shows it" },
+    { "trace", "TEXT", "a W3C traceparent, which goes with all that follows from the call" },
     { NULL }
 };
 
@@ -81,6 +82,7 @@ read_options (calling_t *self)
     self->call.to = invocation->words[0];
     self->call.verb = invocation->words[1];
     self->call.subject = option_text (invocation, "subject");
+    self->call.trace = option_text (invocation, "trace");
     return EXIT_OK;
 }
 

@@ -174,13 +174,16 @@ troupe_status_t
 client_call (client_t *self, const troupe_call_t *call, uint64_t *tag, troupe_error_t *error)
 {
     bool session = has_session (call);
-    uint32_t fields = 3 + (call->subject ? 1 : 0) + (session ? 3 : 0) + (call->not_after_ms ? 1 : 0);
+    uint32_t fields = 3 + (call->subject ? 1 : 0) + (call->trace ? 1 : 0)
+                     + (session ? 3 : 0) + (call->not_after_ms ? 1 : 0);
     buffer_t *to = client_begin (self, "call", fields, tag);
     wire_put_text (to, "to", call->to);
     wire_put_text (to, "verb", call->verb);
     wire_put_bytes (to, "body", call->body, call->size);
     if (call->subject)
         wire_put_text (to, "subject", call->subject);
+    if (call->trace)
+        wire_put_text (to, "trace", call->trace);
     if (session) {
         wire_put_bytes (to, "session", call->session, sizeof call->session);
         wire_put_number (to, "seq", call->seq);

@@ -120,6 +120,8 @@ print_whole (const json_t *letter)
             tree_text (letter, "to"), tree_text (letter, "verb"), *from ? from : "outside",
             text_time (tree_number (letter, "time_ms"), time_text),
             (unsigned long long) tree_number (letter, "attempts"));
+    if (*tree_text (letter, "trace"))
+        printf ("trace     %s\n", tree_text (letter, "trace"));
     print_reason (tree_text (letter, "reason"));
     printf ("body      ");
     json_dumpf (json_object_get (letter, "body"), stdout, JSON_INDENT (2) | JSON_ENCODE_ANY);

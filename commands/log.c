@@ -22,20 +22,26 @@
 #define TAIL_ROOM 4  /* quote, brace, newline, NUL */
 
 /* fixed after log_configure */
-static log_level_t log_least = LOG_LEVEL_INFO;
+static troupe_level_t log_least = TROUPE_LOG_INFO;
 static log_format_t log_shape = LOG_FORMAT_HUMAN;
 
 void
-log_configure (log_level_t least, log_format_t format)
+log_configure (troupe_level_t least, log_format_t format)
 {
     log_least = least;
     log_shape = format;
 }
 
 bool
-log_is_on (log_level_t level)
+log_is_on (troupe_level_t level)
 {
     return level >= log_least;
+}
+
+troupe_level_t
+log_from (void)
+{
+    return log_least;
 }
 
 typedef struct {
@@ -96,19 +102,65 @@ put_time (char *text, size_t size, uint64_t wall_ms)
     snprintf (text + used, size - used, ".%03uZ", (unsigned) (wall_ms % 1000));
 }
 
+/*  `,"name":"text"` */
+static void
+put_member (line_t *line, const char *name, const char *text)
+{
+    put (line, ",\"", 2);
+    put (line, name, strlen (name));
+    put (line, "\":\"", 3);
+    put_text (line, text, LOG_FORMAT_JSON);
+    put (line, "\"", 1);
+}
+
+/*  The id of the trace, which is what all its spans have in common. */
+static void
+take_trace_id (const char *trace, char id[33])
+{
+    snprintf (id, 33, "%.32s", strlen (trace) > 3 ? trace + 3 : "");
+}
+
+static void
+put_turn (line_t *line, const log_entry_t *entry, log_format_t format)
+{
+    char id[33];
+    take_trace_id (entry->trace, id);
+    if (format == LOG_FORMAT_JSON) {
+        put_member (line, "actor", entry->actor);
+        put_member (line, "verb", entry->verb);
+        if (*id)
+            put_member (line, "trace_id", id);
+        return;
+    }
+    put (line, entry->actor, strlen (entry->actor));
+    put (line, " ", 1);
+    put (line, entry->verb, strlen (entry->verb));
+    if (*id) {
+        put (line, " [", 2);
+        put (line, id, 32);
+        put (line, "]", 1);
+    }
+    put (line, ": ", 2);
+}
+
 size_t
-log_format_line (log_format_t format, log_level_t level, uint64_t wall_ms, const char *text, char *line, size_t size)
+log_format_line (log_format_t format, const log_entry_t *entry, char *line, size_t size)
 {
     static const char *const names[] = { "debug", "info", "warning", "error" };
+    const char *level = names[entry->level];
     char time_text[40], head[112];
-    put_time (time_text, sizeof time_text, wall_ms);
+    put_time (time_text, sizeof time_text, entry->wall_ms);
     int head_size = format == LOG_FORMAT_JSON
-        ? snprintf (head, sizeof head, "{\"time\":\"%s\",\"level\":\"%s\",\"pid\":%ld,\"text\":\"", time_text,
-                    names[level], (long) getpid ())
-        : snprintf (head, sizeof head, "%s %-7s ", time_text, names[level]);
+        ? snprintf (head, sizeof head, "{\"time\":\"%s\",\"level\":\"%s\",\"pid\":%ld", time_text, level,
+                    (long) getpid ())
+        : snprintf (head, sizeof head, "%s %-7s ", time_text, level);
     line_t to = { .at = line, .end = line + size - TAIL_ROOM };
     put (&to, head, (size_t) head_size);
-    put_text (&to, text, format);
+    if (entry->actor)
+        put_turn (&to, entry, format);
+    if (format == LOG_FORMAT_JSON)
+        put (&to, ",\"text\":\"", 9);
+    put_text (&to, entry->text, format);
     to.end += TAIL_ROOM;
     if (format == LOG_FORMAT_JSON)
         put (&to, "\"}", 2);
@@ -116,23 +168,38 @@ log_format_line (log_format_t format, log_level_t level, uint64_t wall_ms, const
     return (size_t) (to.at - line) - 1;
 }
 
+static void
+write_entry (log_entry_t *entry)
+{
+    char line[LOG_LINE_MAX];
+    int saved_errno = errno;
+    struct timespec now;
+    clock_gettime (CLOCK_REALTIME, &now);
+    entry->wall_ms = (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
+    size_t size = log_format_line (log_shape, entry, line, sizeof line);
+    while (write (STDERR_FILENO, line, size) < 0 && errno == EINTR)
+        ;
+    errno = saved_errno;
+}
+
 void
-log_write (log_level_t level, const char *format, ...)
+log_turn (troupe_level_t level, const char *actor, const char *verb, const char *trace, const char *text)
+{
+    log_entry_t entry = { .level = level, .actor = actor, .verb = verb, .trace = trace, .text = text };
+    if (log_is_on (level))
+        write_entry (&entry);
+}
+
+void
+log_write (troupe_level_t level, const char *format, ...)
 {
     if (!log_is_on (level))
         return;
-    int saved_errno = errno;
-    char text[LOG_LINE_MAX], line[LOG_LINE_MAX];
+    char text[LOG_LINE_MAX];
     va_list arguments;
     va_start (arguments, format);
     if (vsnprintf (text, sizeof text, format, arguments) < 0)
         text[0] = '\0';
     va_end (arguments);
-    struct timespec now;
-    clock_gettime (CLOCK_REALTIME, &now);
-    uint64_t wall_ms = (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
-    size_t size = log_format_line (log_shape, level, wall_ms, text, line, sizeof line);
-    while (write (STDERR_FILENO, line, size) < 0 && errno == EINTR)
-        ;
-    errno = saved_errno;
+    write_entry (&(log_entry_t) { .level = level, .text = text });
 }

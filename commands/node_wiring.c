@@ -169,6 +169,13 @@ park_kind (shard_t *shard, errand_t *errand)
     memory_free (errand);
 }
 
+static void
+world_log (void *self, troupe_level_t level, const char *address, const char *verb, const char *trace, const char *text)
+{
+    (void) self;
+    log_turn (level, address, verb, trace, text);
+}
+
 /*  A shard that gets no memory for its errand sees by itself when its own mail is too much. */
 static void
 world_runaway (void *arg, uint16_t kind)
@@ -363,8 +370,8 @@ node_wire_store (troupe_t *self, store_options_t *options)
 void
 node_wire_shard (place_t *place, shard_world_t *world)
 {
-    *world = (shard_world_t) { .self = place, .submit = world_submit, .carry = world_carry,
-                                .runaway = world_runaway };
+    *world = (shard_world_t) { .self = place, .submit = world_submit, .carry = world_carry, .runaway = world_runaway,
+                               .log = world_log, .log_from = log_from () };
     if (!place->node->listener.published)
         return;
     world->is_watched = world_is_watched;

@@ -133,6 +133,7 @@ typedef struct {
     char to[TROUPE_ADDRESS_MAX + 1];
     char verb[TROUPE_NAME_MAX + 1];
     char subject[256];
+    char trace[256];
 } call_texts_t;
 
 static troupe_status_t
@@ -164,13 +165,16 @@ read_call (const wire_message_t *message, call_texts_t *texts, troupe_call_t *ca
     if (status != TROUPE_OK)
         return status;
     troupe_status_t subject = wire_text (message, "subject", texts->subject, sizeof texts->subject, error);
-    if (subject == TROUPE_INVALID || wire_bytes (message, "body", &body, &size, error) == TROUPE_INVALID
+    troupe_status_t trace = wire_text (message, "trace", texts->trace, sizeof texts->trace, error);
+    if (subject == TROUPE_INVALID || trace == TROUPE_INVALID
+        || wire_bytes (message, "body", &body, &size, error) == TROUPE_INVALID
         || wire_flag (message, "ordered", &call->ordered, error) == TROUPE_INVALID
         || wire_number (message, "not_after_ms", &call->not_after_ms, error) == TROUPE_INVALID)
         return TROUPE_INVALID;
     call->to = texts->to;
     call->verb = texts->verb;
     call->subject = subject == TROUPE_OK ? texts->subject : NULL;
+    call->trace = trace == TROUPE_OK ? texts->trace : NULL;
     call->body = body;
     call->size = size;
     return TROUPE_OK;

@@ -164,7 +164,7 @@ run (invocation_t *invocation)
     settings_t *settings = &invocation->settings;
     if (option_given (invocation, "accept-clock"))
         settings->clock_ahead_ms = 0;
-    log_configure ((log_level_t) settings->log_level, (log_format_t) settings->log_format);
+    log_configure ((troupe_level_t) settings->log_level, (log_format_t) settings->log_format);
     if (option_given (invocation, "once"))
         return host_run (invocation, -1);
     parent_t self = { .invocation = invocation };

@@ -37,7 +37,6 @@ typedef enum {
     SETTING_COMMAND
 } setting_source_t;
 
-typedef enum { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR } log_level_t;
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
 /*  Texts are never empty but `control`, `listen`, `web_files` and `web_origins`; numbers are within the bounds of the
@@ -94,7 +93,7 @@ typedef struct {
     char web_origins[SETTINGS_TEXT_MAX + 1];
 
     /* log */
-    uint64_t log_level;         /* log_level_t */
+    uint64_t log_level;         /* troupe_level_t */
     uint64_t log_format;        /* log_format_t */
 
     uint8_t sources[SETTINGS_MOST];  /* setting_source_t by row of the table */

@@ -196,6 +196,10 @@ TROUPE_EXPORT const char *troupe_verb (const troupe_turn_t *turn);     /* the ve
 TROUPE_EXPORT const char *troupe_sender (const troupe_turn_t *turn);   /* the telling actor, "" from outside */
 TROUPE_EXPORT const char *troupe_subject (const troupe_turn_t *turn);  /* who called from outside, or "" */
 
+/*  The traceparent (W3C) that came with the call from outside which set this off, as it came: messages and answers
+ *  carry it from turn to turn, timers do not. "" when there was none; the text lives until the turn ends. */
+TROUPE_EXPORT const char *troupe_trace (troupe_turn_t *turn);
+
 /*  1 for the first try of this message, 2 for the second ... */
 TROUPE_EXPORT uint32_t troupe_attempt (const troupe_turn_t *turn);
 
@@ -224,6 +228,13 @@ TROUPE_EXPORT void troupe_uuid (troupe_turn_t *turn, char text[37]);
 /*  The actor's C struct of `cache_size` bytes. It lives while the actor is
  *  awake and is dropped by a failed turn: never the only copy of anything. */
 TROUPE_EXPORT void *troupe_cache (troupe_turn_t *turn);
+
+typedef enum { TROUPE_LOG_DEBUG, TROUPE_LOG_INFO, TROUPE_LOG_WARNING, TROUPE_LOG_ERROR } troupe_level_t;
+
+/*  A line in the node's log, with the actor, the verb and the trace; at most 1,000 bytes of it. Written at once and not
+ *  with the turn: one that is run again says it again. No secrets. */
+TROUPE_EXPORT void troupe_log (troupe_turn_t *turn, troupe_level_t level, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
 
 /* ------------------------------------------------------------------ *
  *  Inside a turn: state. Keys are C strings of 1 to TROUPE_KEY_MAX bytes.
@@ -385,6 +396,7 @@ typedef struct {
     uint64_t not_after_ms;     /* wall clock, ms since 1970; 0: the node's limit from now */
     const char *channel;       /* of this actor, or NULL: the answer to a read tells the offset of its newest event,
                                 * both of the same moment */
+    const char *trace;         /* a W3C traceparent, or NULL; one that is malformed counts as none */
     troupe_done_t *done;       /* called exactly once when troupe_submit gave TROUPE_OK */
     void *arg;
 } troupe_call_t;

@@ -116,7 +116,7 @@ forget (shard_t *self, ask_t *ask)
 
 void
 ask_resolve (shard_t *self, uint64_t id, troupe_status_t outcome, const void *body, size_t size, uint64_t message_id,
-             const char *from, size_t from_size)
+             const char *from, size_t from_size, const uint8_t *trace)
 {
     ask_t *ask = find (self, id);
     if (!ask)
@@ -125,8 +125,9 @@ ask_resolve (shard_t *self, uint64_t id, troupe_status_t outcome, const void *bo
     message_fields_t fields = {
         .id = message_id,
         .ask = id,
-        .flags = MESSAGE_DURABLE | MESSAGE_ANSWER,
+        .flags = MESSAGE_DURABLE | MESSAGE_ANSWER | (trace ? MESSAGE_TRACED : 0),
         .outcome = (uint8_t) outcome,
+        .trace = trace,
         .from = from,
         .from_size = (uint8_t) from_size,
         .body = body,
@@ -156,7 +157,7 @@ ask_due (shard_t *self, ask_t *ask)
 {
     buffer_t text = { 0 };
     ask_error_body (&text, "no answer before the deadline");
-    ask_resolve (self, ask->id, TROUPE_TIMEOUT, text.data, text.size, hash_mix (ask->id, ANSWER_ORDINAL), "", 0);
+    ask_resolve (self, ask->id, TROUPE_TIMEOUT, text.data, text.size, hash_mix (ask->id, ANSWER_ORDINAL), "", 0, NULL);
     buffer_clear (&text);
 }
 
@@ -166,8 +167,9 @@ ask_answer (shard_t *self, const actor_t *from, const char *to, size_t to_size, 
 {
     address_t address;
     uint64_t id = hash_mix (parent_id, ANSWER_ORDINAL);
+    const uint8_t *trace = turn_trace (&self->turn);
     if (find (self, ask)) {
-        ask_resolve (self, ask, outcome, body, size, id, from->address, from->address_size);
+        ask_resolve (self, ask, outcome, body, size, id, from->address, from->address_size, trace);
         return;
     }
     if (address_parse (to, to_size, &address, NULL) != TROUPE_OK)
@@ -178,8 +180,9 @@ ask_answer (shard_t *self, const actor_t *from, const char *to, size_t to_size, 
     message_fields_t fields = {
         .id = id,
         .ask = ask,
-        .flags = MESSAGE_DURABLE | MESSAGE_ANSWER,
+        .flags = MESSAGE_DURABLE | MESSAGE_ANSWER | (trace ? MESSAGE_TRACED : 0),
         .outcome = (uint8_t) outcome,
+        .trace = trace,
         .to = to,
         .to_size = (uint8_t) to_size,
         .from = from->address,

@@ -266,9 +266,12 @@ accept (shard_t *self, call_t *call, actor_t *actor, const verb_t *verb)
     bool is_kept = !verb->reads && !call_is_sessionless (asked->session);
     call_entry_t *entry = is_kept ? add (self, asked->session, asked->seq, asked->not_after_ms)
                                   : add (self, no_session, call->id, asked->not_after_ms);
+    uint8_t trace[TRACE_SIZE];
+    bool is_traced = asked->trace && trace_read (asked->trace, trace);
     message_fields_t fields = {
         .id = call->id,
-        .flags = (uint8_t) (MESSAGE_CALL | (verb->reads ? 0 : MESSAGE_DURABLE)),
+        .flags = (uint8_t) (MESSAGE_CALL | (verb->reads ? 0 : MESSAGE_DURABLE) | (is_traced ? MESSAGE_TRACED : 0)),
+        .trace = trace,
         .session = is_kept ? asked->session : no_session,
         .seq = is_kept ? asked->seq : call->id,
         .not_after_ms = asked->not_after_ms,

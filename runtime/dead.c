@@ -134,7 +134,10 @@ put_number (buffer_t *packed, const char *name, uint64_t number)
 static void
 pack_dead (const shard_t *self, uint64_t number, const dead_t *dead, buffer_t *packed)
 {
-    packed_put_object (packed, 9);
+    char trace[TRACE_TEXT_SIZE] = "";
+    if (dead->fields.trace)
+        trace_write (dead->fields.trace, trace);
+    packed_put_object (packed, 10);
     put_number (packed, "shard", self->number);
     put_number (packed, "number", number);
     put_text (packed, "to", dead->to, dead->to_size);
@@ -143,6 +146,7 @@ pack_dead (const shard_t *self, uint64_t number, const dead_t *dead, buffer_t *p
     put_text (packed, "reason", dead->reason, dead->reason_size);
     put_number (packed, "time_ms", dead->time_ms);
     put_number (packed, "attempts", dead->attempts);
+    put_text (packed, "trace", trace, strlen (trace));
     packed_put_string (packed, "body", 4);
     if (dead->fields.body_size)
         buffer_append (packed, dead->fields.body, dead->fields.body_size);
@@ -231,7 +235,7 @@ shard_dead_retry (shard_t *self, uint64_t number, troupe_error_t *error)
     message_fields_t fields = dead.fields;
     static const uint8_t nobody[16];
     /* A new message: whoever asked or called was told long ago. Who called, and what was asked, it still says. */
-    fields.flags = (uint8_t) (MESSAGE_DURABLE | (fields.flags & (MESSAGE_ANSWER | MESSAGE_CALL)));
+    fields.flags = (uint8_t) (MESSAGE_DURABLE | (fields.flags & (MESSAGE_ANSWER | MESSAGE_CALL | MESSAGE_TRACED)));
     fields.id = hash_mix (fields.id, self->now_ms);
     fields.session = nobody;
     fields.seq = fields.id;

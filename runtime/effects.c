@@ -70,6 +70,17 @@ troupe_subject (const troupe_turn_t *turn)
     return turn->message && turn->message->call ? turn->message->call->subject : "";
 }
 
+const char *
+troupe_trace (troupe_turn_t *turn)
+{
+    const uint8_t *trace = turn_trace (turn);
+    char *text = trace ? arena_alloc (&turn->arena, TRACE_TEXT_SIZE) : NULL;
+    if (!text)
+        return "";
+    trace_write (trace, text);
+    return text;
+}
+
 uint32_t
 troupe_attempt (const troupe_turn_t *turn)
 {
@@ -204,14 +215,44 @@ admit (troupe_turn_t *turn, size_t bytes, const char *what)
 
 /* ---- messages ---- */
 
+/*  The message that is sent, with the body in `scratch`. */
+static message_fields_t
+sent_fields (const troupe_turn_t *turn, const verb_t *verb, uint8_t flags, uint64_t id)
+{
+    const actor_t *from = turn->actor;
+    const uint8_t *trace = turn_trace (turn);
+    return (message_fields_t) {
+        .id = id,
+        .ask = flags & MESSAGE_QUESTION ? id : 0,
+        .flags = (uint8_t) (flags | (trace ? MESSAGE_TRACED : 0)),
+        .trace = trace,
+        .from = from->address,
+        .from_size = from->address_size,
+        .verb = verb->name,
+        .verb_size = verb->name_size,
+        .body = turn->scratch.data,
+        .body_size = (uint32_t) turn->scratch.size,
+    };
+}
+
+static __attribute__ ((noinline)) message_t *
+new_traced (troupe_turn_t *turn, const verb_t *verb, uint8_t flags, uint64_t id)
+{
+    message_fields_t fields = sent_fields (turn, verb, flags, id);
+    return message_new (&turn->shard->pool, &fields, verb);
+}
+
 /*  To an actor of this shard, as soon as the turn is done. */
 static inline bool
 put_out (troupe_turn_t *turn, actor_t *to, const verb_t *verb, uint8_t flags, uint64_t id)
 {
     const actor_t *from = turn->actor;
-    message_t *message = to ? message_new_told (&turn->shard->pool, from->address, from->address_size, verb, id, flags,
-                                                turn->scratch.data, (uint32_t) turn->scratch.size)
-                            : NULL;
+    message_t *message = NULL;
+    if (to && __builtin_expect (turn_trace (turn) != NULL, 0))
+        message = new_traced (turn, verb, flags, id);
+    else if (to)
+        message = message_new_told (&turn->shard->pool, from->address, from->address_size, verb, id, flags,
+                                    turn->scratch.data, (uint32_t) turn->scratch.size);
     if (__builtin_expect (!message, 0)) {
         turn_poison (turn, TROUPE_NO_MEMORY, "no memory for a message");
         return false;
@@ -269,23 +310,12 @@ send_far (troupe_turn_t *turn, const char *to, size_t size, const char *name, ui
     const verb_t *verb = verb_or_poison (turn, kind, to, name);
     if (!verb)
         return false;
-    const actor_t *from = turn->actor;
     uint16_t shard = address_shard (&address, self->hash_seed, self->shards);
     if (shard == self->number)
         return put_out (turn, shard_new_actor (self, to, size), verb, flags, id);
-    message_fields_t fields = {
-        .id = id,
-        .ask = flags & MESSAGE_QUESTION ? id : 0,
-        .flags = flags,
-        .to = to,
-        .to_size = (uint8_t) size,
-        .from = from->address,
-        .from_size = from->address_size,
-        .verb = verb->name,
-        .verb_size = verb->name_size,
-        .body = turn->scratch.data,
-        .body_size = (uint32_t) turn->scratch.size,
-    };
+    message_fields_t fields = sent_fields (turn, verb, flags, id);
+    fields.to = to;
+    fields.to_size = (uint8_t) size;
     return put_away (turn, shard, &fields);
 }
 
@@ -431,6 +461,23 @@ troupe_fail (troupe_turn_t *turn, const char *format, ...)
     va_end (arguments);
     return TROUPE_FAILED;
 }
+
+void
+troupe_log (troupe_turn_t *turn, troupe_level_t level, const char *format, ...)
+{
+    const shard_world_t *world = &turn->shard->world;
+    if (!world->log || level < world->log_from)
+        return;
+    char text[LOG_TEXT_SIZE];
+    va_list arguments;
+    va_start (arguments, format);
+    if (vsnprintf (text, sizeof text, format, arguments) < 0)
+        text[0] = '\0';
+    va_end (arguments);
+    world->log (world->self, level, turn->actor->address, troupe_verb (turn), troupe_trace (turn), text);
+}
+
+/* ---- replies that come later ---- */
 
 const char *
 troupe_reply_later (troupe_turn_t *turn)

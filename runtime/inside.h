@@ -32,6 +32,7 @@
 #include <stdarg.h>
 
 #define HASH_SEED_MEMORY 0x7472u /* of tables in memory; not part of any format */
+#define LOG_TEXT_SIZE 1001       /* of a line that a turn writes */
 
 /* ---- a turn ---- */
 
@@ -105,6 +106,13 @@ struct troupe_turn_s {
     troupe_error_t error;    /* of a refusal, a failure or the first failed effect */
     char caller[TROUPE_CALLER_MAX];
 };
+
+/*  Of the message in hand; NULL: there is none. */
+static inline const uint8_t *
+turn_trace (const troupe_turn_t *turn)
+{
+    return turn->message ? message_trace (turn->message) : NULL;
+}
 
 /* ---- what waits for a frame ---- */
 
@@ -553,7 +561,7 @@ void lane_drop_all (shard_t *self);
 void ask_begin (shard_t *self, const actor_t *actor, uint64_t id, const verb_t *then, uint64_t due_ms);
 /*  An answer arrived (or its deadline passed): the asker gets its message, once. */
 void ask_resolve (shard_t *self, uint64_t id, troupe_status_t outcome, const void *body, size_t size,
-                  uint64_t message_id, const char *from, size_t from_size);
+                  uint64_t message_id, const char *from, size_t from_size, const uint8_t *trace);
 void ask_answer (shard_t *self, const actor_t *from, const char *to, size_t to_size, uint64_t ask,
                  troupe_status_t outcome, const void *body, size_t size, uint64_t parent_id);
 void ask_error_body (buffer_t *to, const char *text);  /* {"error": text} */

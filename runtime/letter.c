@@ -36,7 +36,7 @@ call_new (const troupe_call_t *asked, uint64_t id)
     CHECK (asked->to && asked->verb && asked->size <= TROUPE_BODY_MAX);
     CHECK (asked->body || asked->size == 0);
     size_t texts = text_room (asked->to) + text_room (asked->verb) + text_room (asked->subject)
-                   + text_room (asked->channel);
+                   + text_room (asked->channel) + text_room (asked->trace);
     call_t *self = memory_alloc (sizeof *self + asked->size + texts);
     if (!self)
         return NULL;
@@ -51,6 +51,7 @@ call_new (const troupe_call_t *asked, uint64_t id)
     self->asked.verb = copy_text (&place, asked->verb);
     self->asked.subject = copy_text (&place, asked->subject);
     self->asked.channel = copy_text (&place, asked->channel);
+    self->asked.trace = copy_text (&place, asked->trace);
     return self;
 }
 

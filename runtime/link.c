@@ -368,7 +368,7 @@ take_message (shard_t *self, const message_fields_t *fields)
 {
     if (fields->flags & MESSAGE_ANSWER) {
         ask_resolve (self, fields->ask, (troupe_status_t) fields->outcome, fields->body, fields->body_size, fields->id,
-                     fields->from, fields->from_size);
+                     fields->from, fields->from_size, fields->trace);
         return;
     }
     address_t address;

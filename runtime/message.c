@@ -22,7 +22,8 @@ message_new (pool_t *pool, const message_fields_t *fields, const verb_t *verb)
     size_t call = fields->flags & MESSAGE_CALL ? sizeof (message_call_t) + fields->subject_size + 1u : 0;
     size_t texts = names + fields->body_size + COPY_SLACK;
     size_t call_at = (sizeof (message_t) + texts + 7) & ~(size_t) 7;
-    size_t size = call ? call_at + call : sizeof (message_t) + texts;
+    size_t trace = fields->flags & MESSAGE_TRACED ? TRACE_SIZE : 0;
+    size_t size = trace + (call ? call_at + call : sizeof (message_t) + texts);
     message_t *self = pool_alloc (pool, size);
     if (!self)
         return NULL;
@@ -58,6 +59,8 @@ message_new (pool_t *pool, const message_fields_t *fields, const verb_t *verb)
             memcpy (self->call->subject, fields->subject, fields->subject_size);
         self->call->subject[fields->subject_size] = 0;
     }
+    if (trace)
+        memcpy ((uint8_t *) self + size - TRACE_SIZE, fields->trace, TRACE_SIZE);
     return self;
 }
 
@@ -80,6 +83,7 @@ message_fields (const message_t *self, message_fields_t *fields)
         .from_size = self->from_size,
         .verb = verb,
         .verb_size = (uint8_t) strlen (verb),
+        .trace = message_trace (self),
         .body = message_body (self),
         .body_size = self->body_size,
     };
@@ -96,7 +100,8 @@ size_t
 message_record_size (const message_fields_t *fields)
 {
     size_t call = fields->flags & MESSAGE_CALL ? RECORD_CALL + (size_t) fields->subject_size : 0;
-    return RECORD_HEAD + call + fields->to_size + fields->from_size + fields->verb_size + fields->body_size;
+    size_t trace = fields->flags & MESSAGE_TRACED ? TRACE_SIZE : 0;
+    return RECORD_HEAD + call + trace + fields->to_size + fields->from_size + fields->verb_size + fields->body_size;
 }
 
 static uint8_t *
@@ -126,6 +131,8 @@ message_record_write (const message_fields_t *fields, uint8_t *to)
         to[32] = fields->subject_size;
         to = write_bytes (to + RECORD_CALL, fields->subject, fields->subject_size);
     }
+    if (fields->flags & MESSAGE_TRACED)
+        to = write_bytes (to, fields->trace, TRACE_SIZE);
     to = write_bytes (to, fields->to, fields->to_size);
     to = write_bytes (to, fields->from, fields->from_size);
     to = write_bytes (to, fields->verb, fields->verb_size);
@@ -157,6 +164,10 @@ message_record_read (const uint8_t *bytes, size_t size, message_fields_t *fields
         fields->subject_size = at[32];
         fields->subject = (const char *) at + RECORD_CALL;
         at += RECORD_CALL + (size_t) fields->subject_size;
+    }
+    if (fields->flags & MESSAGE_TRACED) {
+        fields->trace = at;
+        at += TRACE_SIZE;
     }
     size_t whole = message_record_size (fields);
     if (fields->body_size > TROUPE_BODY_MAX || fields->to_size > TROUPE_ADDRESS_MAX

@@ -9,6 +9,7 @@
 #include "runtime/base/buffer.h"
 #include "runtime/base/bytes.h"
 #include "runtime/base/pool.h"
+#include "runtime/base/trace.h"
 #include "runtime/registry.h"
 
 enum {
@@ -18,7 +19,8 @@ enum {
     MESSAGE_QUESTION = 8,   /* its answer goes to `from` with the id `ask` */
     MESSAGE_ANSWER = 16,    /* the outcome of the question `ask` */
     MESSAGE_TICK = 32,      /* of a timer: `ask` is the timer's generation */
-    MESSAGE_CAST = 64       /* at most once */
+    MESSAGE_CAST = 64,      /* at most once */
+    MESSAGE_TRACED = 128    /* belongs to a trace */
 };
 
 /*  Which call from outside a message is. */
@@ -44,7 +46,8 @@ typedef struct message_s {
     uint8_t outcome;        /* troupe_status_t of an answer */
     uint8_t attempts;       /* tries that failed */
     uint8_t from_size;
-    char data[];            /* from NUL, [name of an unknown verb, or of a tick's timer, NUL], body, COPY_SLACK */
+    char data[];            /* from NUL, [name of an unknown verb, or of a tick's timer, NUL], body, COPY_SLACK;
+                               at the end of the block the trace, with MESSAGE_TRACED */
 } message_t;
 
 /*  All that a message says, borrowed from wherever it is. */
@@ -62,6 +65,7 @@ typedef struct {
     uint64_t not_after_ms;
     const char *subject;
     uint8_t subject_size;
+    const uint8_t *trace;   /* with MESSAGE_TRACED: TRACE_SIZE bytes */
     const void *body;
     uint32_t body_size;
 } message_fields_t;
@@ -108,6 +112,13 @@ static inline const char *
 message_from (const message_t *self)
 {
     return self->data;
+}
+
+/*  NULL: it belongs to none. */
+static inline const uint8_t *
+message_trace (const message_t *self)
+{
+    return self->flags & MESSAGE_TRACED ? (const uint8_t *) self + self->size - TRACE_SIZE : NULL;
 }
 
 static inline const char *

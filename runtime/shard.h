@@ -32,6 +32,10 @@ typedef struct {
     /* An event of a feed is durable (or volatile): for gateways. May be NULL. */
     void (*published) (void *self, uint16_t shard, const char *address, const char *channel, uint64_t offset,
                        const char *key, const void *body, size_t size);
+    /* A line for the log of the node, of this level and from there up. NULL: nobody reads one. The trace may be "". */
+    void (*log) (void *self, troupe_level_t level, const char *address, const char *verb, const char *trace,
+                 const char *text);
+    troupe_level_t log_from;
     /* Actors of this kind (its index) send without end: all shards should shard_park_kind. NULL: this one does. */
     void (*runaway) (void *self, uint16_t kind);
 } shard_world_t;

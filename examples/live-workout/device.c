@@ -447,7 +447,7 @@ take_frames (device_t *device)
 static bool
 take_upgrade (device_t *device)
 {
-    const char *end = memmem (device->in.bytes, device->in.size, "\r\n\r\n", 4);
+    const char *end = device->in.size ? memmem (device->in.bytes, device->in.size, "\r\n\r\n", 4) : NULL;
     if (!end)
         return device->in.size < READ_MAX;
     if (device->in.size < 12 || memcmp (device->in.bytes, "HTTP/1.1 101", 12) != 0) {

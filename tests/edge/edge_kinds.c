@@ -45,6 +45,32 @@ echo (troupe_turn_t *turn)
     return troupe_reply (turn, "v", body, size);
 }
 
+/*  Answers when another one, who writes a line to the log, has. */
+static troupe_status_t
+pass (troupe_turn_t *turn)
+{
+    const char *caller = troupe_reply_later (turn);
+    troupe_store (turn, "caller", caller, strlen (caller) + 1);
+    troupe_ask (turn, "counter/other", "note", "passed", 0, NULL);
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+note (troupe_turn_t *turn)
+{
+    troupe_log (turn, TROUPE_LOG_DEBUG, "not of interest");
+    troupe_log (turn, TROUPE_LOG_WARNING, "noted for %s", troupe_sender (turn));
+    return troupe_reply (turn, NULL);
+}
+
+static troupe_status_t
+passed (troupe_turn_t *turn)
+{
+    char caller[TROUPE_CALLER_MAX] = "";
+    troupe_load (turn, "caller", caller, sizeof caller);
+    return troupe_answer (turn, caller, TROUPE_OK, "{s:s}", "trace", troupe_trace (turn));
+}
+
 /*  Whoever says so in the address. */
 static troupe_status_t
 may_watch (troupe_turn_t *turn)
@@ -59,6 +85,9 @@ static const troupe_verb_t verbs[] = {
     { "total", total, .reads = true, .allow = TROUPE_ANYONE },
     { "refuse", refuse, .allow = TROUPE_ANYONE },
     { "echo", echo, .reads = true, .allow = TROUPE_ANYONE },
+    { "pass", pass, .allow = TROUPE_ANYONE },
+    { "note", note },
+    { "passed", passed },
     { "may-watch", may_watch, .reads = true, .allow = TROUPE_ANYONE },
     { "signed-in", total, .reads = true, .allow = TROUPE_SIGNED_IN },
     { "owned", total, .reads = true, .allow = TROUPE_OWNER },

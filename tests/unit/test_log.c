@@ -19,7 +19,8 @@ line_of (log_format_t format, const char *text)
 {
     static char line[LOG_LINE_MAX];
     memset (line, 'x', sizeof line);
-    size_t size = log_format_line (format, LOG_LEVEL_WARNING, WALL_MS, text, line, sizeof line);
+    log_entry_t entry = { .level = TROUPE_LOG_WARNING, .wall_ms = WALL_MS, .text = text };
+    size_t size = log_format_line (format, &entry, line, sizeof line);
     assert_true (size < sizeof line);
     assert_int_equal (line[size - 1], '\n');
     assert_int_equal (strlen (line), size);
@@ -78,6 +79,28 @@ log_long_line_is_cut_between_characters (void **state)
     }
 }
 
+static void
+log_line_of_a_turn_tells_whose_it_is (void **state)
+{
+    (void) state;
+    char line[LOG_LINE_MAX];
+    log_entry_t entry = { .level = TROUPE_LOG_INFO, .actor = "runner/anna", .verb = "lap", .text = "a \"lap\"",
+                          .trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" };
+    log_format_line (LOG_FORMAT_HUMAN, &entry, line, sizeof line);
+    assert_non_null (strstr (line, "info    runner/anna lap [4bf92f3577b34da6a3ce929d0e0e4736]: a \"lap\"\n"));
+    log_format_line (LOG_FORMAT_JSON, &entry, line, sizeof line);
+    json_t *tree = json_loads (line, 0, NULL);
+    assert_non_null (tree);
+    assert_string_equal (json_string_value (json_object_get (tree, "actor")), "runner/anna");
+    assert_string_equal (json_string_value (json_object_get (tree, "verb")), "lap");
+    assert_string_equal (json_string_value (json_object_get (tree, "trace_id")), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_string_equal (json_string_value (json_object_get (tree, "text")), "a \"lap\"");
+    json_decref (tree);
+    entry.trace = "";
+    log_format_line (LOG_FORMAT_HUMAN, &entry, line, sizeof line);
+    assert_non_null (strstr (line, "runner/anna lap: a"));
+}
+
 int
 main (void)
 {
@@ -86,6 +109,7 @@ main (void)
         cmocka_unit_test (log_human_line_tames_controls_and_bad_bytes),
         cmocka_unit_test (log_json_line_is_json_whatever_the_text),
         cmocka_unit_test (log_long_line_is_cut_between_characters),
+        cmocka_unit_test (log_line_of_a_turn_tells_whose_it_is),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

@@ -60,7 +60,7 @@ settings_without_a_word_have_their_defaults (void **state)
     assert_int_equal (settings.shards, 16);
     assert_int_equal (settings.checkpoint_ms, 10000);
     assert_int_equal (settings.segment_bytes, 64 << 20);
-    assert_int_equal (settings.log_level, LOG_LEVEL_INFO);
+    assert_int_equal (settings.log_level, TROUPE_LOG_INFO);
     char path[SETTINGS_TEXT_MAX + 16];
     assert_string_equal (settings_control (&settings, path, sizeof path), "./data/control.sock");
     set (&settings, "control", "/run/troupe");

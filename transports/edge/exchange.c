@@ -100,6 +100,7 @@ exchange_begin (edge_t *edge, const exchange_call_t *call, void (*done) (void *a
         .body = call->body,
         .size = call->size,
         .subject = call->who->subject,
+        .trace = call->trace,
         .done = answered,
         .arg = self
     };

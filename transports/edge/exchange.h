@@ -14,6 +14,7 @@ typedef struct {
     const char *to, *verb;
     const void *body;        /* packed; borrowed */
     size_t size;
+    const char *trace;       /* a traceparent, or "" */
     const char *key;         /* the same call with the same key runs once; "": no promise */
 } exchange_call_t;
 

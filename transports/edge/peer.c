@@ -278,6 +278,7 @@ submit (peer_t *self, const client_message_t *message, troupe_error_t *error)
         .body = message->body,
         .size = message->size,
         .subject = peer_identity (self)->subject,
+        .trace = message->trace,
         .done = is_cast ? end_cast : answer,
         .arg = pending
     };

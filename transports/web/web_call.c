@@ -155,6 +155,7 @@ submit (web_request_t *self, const void *body, size_t size)
         .verb = self->verb,
         .body = body,
         .size = size,
+        .trace = self->trace,
         .key = self->method == WEB_POST ? self->key : ""
     };
     self->wants_body = false;
@@ -260,6 +261,8 @@ web_call_begin (web_request_t *self, const char *path)
         status = error_set (&error, TROUPE_STOPPING, "the node goes down");
     else if (web->connections + web->requests > web->options.limits.connections)
         status = error_set (&error, TROUPE_OVERLOADED, "too many clients");
+    if (!web_header_named (self->wsi, "traceparent:", self->trace, sizeof self->trace))
+        self->trace[0] = '\0';
     if (status == TROUPE_OK)
         status = split (self, path, &error);
     if (status == TROUPE_OK)

@@ -94,6 +94,7 @@ typedef struct {
     exchange_t *exchange;
     identity_t who;
     char to[TROUPE_ADDRESS_MAX + 1], verb[TROUPE_NAME_MAX + 1], key[256];
+    char trace[TRACE_MAX + 1];
     buffer_t body;               /* of the request */
 } web_request_t;
 
