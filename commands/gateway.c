@@ -4,14 +4,19 @@
 #include "commands/exposition.h"
 #include "commands/log.h"
 #include "commands/node_host.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
+#include "transports/auth/tokens.h"
 #include "transports/edge/asyncapi.h"
 #include "transports/edge/openapi.h"
 #include "transports/web/web.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define LOOK_MS 1000  /* how often it is seen whether the keys are others now */
 
 struct gateway_s {
     troupe_t *node;
@@ -19,6 +24,10 @@ struct gateway_s {
     char epoch[NODE_EPOCH_SIZE];
     char host[SETTINGS_TEXT_MAX + 1];
     char address[SETTINGS_TEXT_MAX + 16];
+    char keys_path[SETTINGS_TEXT_MAX + 32];
+    /* owner: the gateway's thread, once it runs */
+    tokens_t *tokens;
+    uint64_t look_at_ms;
 };
 
 static void
@@ -68,6 +77,37 @@ is_ready (void *arg)
     return node_is_running (self->node) && node_door (self->node) == TROUPE_OK;
 }
 
+/* ---- who somebody is ---- */
+
+static void
+look_at_keys (gateway_t *self, uint64_t now_ms)
+{
+    troupe_error_t error;
+    if (now_ms < self->look_at_ms && now_ms + LOOK_MS >= self->look_at_ms)
+        return;
+    self->look_at_ms = now_ms + LOOK_MS;
+    if (tokens_look (self->tokens, &error) != TROUPE_OK)
+        log_error ("tokens: %s; what was good before is so still", error.text);
+}
+
+static troupe_status_t
+identify (void *arg, const char *token, identity_t *who, troupe_error_t *error)
+{
+    gateway_t *self = arg;
+    claims_t claims;
+    uint64_t now_ms = clock_wall_ms ();
+    look_at_keys (self, now_ms);
+    troupe_status_t status = tokens_verify (self->tokens, token, now_ms, &claims, error);
+    if (status != TROUPE_OK)
+        return status;
+    snprintf (who->subject, sizeof who->subject, "%s", claims.subject);
+    who->is_operator = (claims.roles & ROLE_OPERATOR) != 0;
+    who->until_ms = claims.expires_ms;
+    return TROUPE_OK;
+}
+
+/* ---- its life ---- */
+
 /*  "HOST:PORT". */
 static troupe_status_t
 split (gateway_t *self, const char *listen, uint16_t *port, troupe_error_t *error)
@@ -103,6 +143,8 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
             .hello_ms = (uint32_t) settings->web_hello_ms,
             .idle_ms = (uint32_t) settings->web_idle_ms
         },
+        .edge.identify = identify,
+        .edge.identify_arg = self,
         .edge.limits = {
             .message_bytes = (uint32_t) settings->web_message_bytes,
             .in_flight = (uint32_t) settings->web_in_flight,
@@ -128,7 +170,11 @@ gateway_new (troupe_t *node, const settings_t *settings, troupe_error_t *error)
         return NULL;
     }
     self->node = node;
-    if (*settings->listen && open_web (self, settings, error) != TROUPE_OK)
+    settings_token_keys (settings, self->keys_path, sizeof self->keys_path);
+    if (sodium_init () < 0) {
+        error_set (error, TROUPE_NO_MEMORY, "libsodium does not start");
+        gateway_destroy (&self);
+    } else if (*settings->listen && open_web (self, settings, error) != TROUPE_OK)
         gateway_destroy (&self);
     return self;
 }
@@ -145,6 +191,9 @@ gateway_start (gateway_t *self, troupe_error_t *error)
     if (!self->web)
         return TROUPE_OK;
     host_port_t host = node_host (self->node, self->epoch);
+    troupe_status_t status = tokens_open (self->keys_path, &self->tokens, error);
+    if (status != TROUPE_OK)
+        return status;
     return web_start (self->web, &host, error);
 }
 
@@ -162,6 +211,7 @@ gateway_destroy (gateway_t **self_p)
     if (!self)
         return;
     web_destroy (&self->web);
+    tokens_destroy (&self->tokens);
     memory_free (self);
     *self_p = NULL;
 }

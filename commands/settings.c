@@ -125,6 +125,10 @@ static const setting_t table[] = {
          "Origins of pages, besides the gateway's own, that may call and watch from a browser, parted by spaces: "
          "\"https://example.org\". *: all."),
 
+    ROW (token_keys, TEXT, "", 0, SETTINGS_TEXT_MAX,
+         "The file of the keys that sign access tokens, readable for the node's user alone; it is made when there is "
+         "none. Not part of a backup. Empty: token.keys in the store's directory."),
+
     CHOICE (log_level, "info", "debug info warning error", "The least important lines that are logged."),
     CHOICE (log_format, "human", "human json", "How lines are logged."),
 };
@@ -401,6 +405,16 @@ settings_control (const settings_t *self, char *path, size_t size)
         snprintf (path, size, "%s", self->control);
     else
         snprintf (path, size, "%s/control.sock", self->store);
+    return path;
+}
+
+const char *
+settings_token_keys (const settings_t *self, char *path, size_t size)
+{
+    if (self->token_keys[0])
+        snprintf (path, size, "%s", self->token_keys);
+    else
+        snprintf (path, size, "%s/token.keys", self->store);
     return path;
 }
 

@@ -39,8 +39,8 @@ typedef enum {
 
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
-/*  Texts are never empty but `control`, `listen`, `web_files` and `web_origins`; numbers are within the bounds of the
- *  table. */
+/*  Texts are never empty but `control`, `listen`, `web_files`, `web_origins` and `token_keys`; numbers are within the
+ *  bounds of the table. */
 typedef struct {
     /* where the node lives */
     char store[SETTINGS_TEXT_MAX + 1];
@@ -91,6 +91,9 @@ typedef struct {
     uint64_t web_idle_ms;
     char web_files[SETTINGS_TEXT_MAX + 1];
     char web_origins[SETTINGS_TEXT_MAX + 1];
+
+    /* who is who */
+    char token_keys[SETTINGS_TEXT_MAX + 1];  /* "": STORE/token.keys, see settings_token_keys */
 
     /* log */
     uint64_t log_level;         /* troupe_level_t */
@@ -154,6 +157,9 @@ bool settings_read_number (const char *text, setting_type_t type, uint64_t *numb
 
 /*  The path of the control socket; at least SETTINGS_TEXT_MAX + 16 bytes. Returns `path`. */
 const char *settings_control (const settings_t *self, char *path, size_t size);
+
+/*  The path of the keys that sign tokens; as above. */
+const char *settings_token_keys (const settings_t *self, char *path, size_t size);
 
 /*  The bounds of a shard, as the runtime takes them. */
 shard_limits_t settings_limits (const settings_t *self);

@@ -1,6 +1,7 @@
 """edge.py - a node and clients of it, for the tests of the gateway: plain `websockets`, no client of ours."""
 import asyncio
 import base64
+import http.client
 import json
 import os
 import re
@@ -93,6 +94,27 @@ class Client:
             await self.socket.close()
         except websockets.WebSocketException:
             pass  # it was lost in between
+
+
+class Http:
+    """One connection that is kept."""
+
+    def __init__(self, node):
+        self.connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=PATIENCE_S)
+
+    def ask(self, method, path, body=None, **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if isinstance(body, (dict, list)):
+            body, headers["Content-Type"] = json.dumps(body), "application/json"
+        self.connection.request(method, path, body, headers)
+        response = self.connection.getresponse()
+        self.headers, text = response.headers, response.read().decode()
+        is_json = "json" in (response.getheader("Content-Type") or "")
+        return response.status, json.loads(text) if text and is_json else text
+
+    def problem(self, *request, **headers):
+        code, body = self.ask(*request, **headers)
+        return code, body["type"].removeprefix("urn:troupe:"), self.headers["Content-Type"]
 
 
 def session():
