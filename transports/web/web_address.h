@@ -1,0 +1,18 @@
+/*  web_address.h - where a connection comes from. */
+#ifndef TRANSPORTS_WEB_WEB_ADDRESS_H
+#define TRANSPORTS_WEB_WEB_ADDRESS_H
+
+#include <libwebsockets.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    char text[INET6_ADDRSTRLEN];  /* for people and logs; "": not known */
+    uint8_t key[8];               /* whom limits count: of IPv6 its /64, which one household has all of */
+    size_t key_size;              /* 0: not known */
+} web_address_t;
+
+void web_address_of (struct lws *wsi, web_address_t *self);
+
+#endif
