@@ -22,6 +22,7 @@ struct gateway_s {
     troupe_t *node;
     web_t *web;  /* NULL: none is wanted */
     char epoch[NODE_EPOCH_SIZE];
+    host_port_t node_port;
     char host[SETTINGS_TEXT_MAX + 1];
     char address[SETTINGS_TEXT_MAX + 16];
     char keys_path[SETTINGS_TEXT_MAX + 32];
@@ -102,7 +103,7 @@ identify (void *arg, const char *token, identity_t *who, troupe_error_t *error)
         return status;
     snprintf (who->subject, sizeof who->subject, "%s", claims.subject);
     who->is_operator = (claims.roles & ROLE_OPERATOR) != 0;
-    who->until_ms = claims.expires_ms;
+    who->until_ms = self->node_port.now_ms (self->node) + (claims.expires_ms > now_ms ? claims.expires_ms - now_ms : 0);
     return TROUPE_OK;
 }
 
@@ -190,11 +191,11 @@ gateway_start (gateway_t *self, troupe_error_t *error)
 {
     if (!self->web)
         return TROUPE_OK;
-    host_port_t host = node_host (self->node, self->epoch);
+    self->node_port = node_host (self->node, self->epoch);
     troupe_status_t status = tokens_open (self->keys_path, &self->tokens, error);
     if (status != TROUPE_OK)
         return status;
-    return web_start (self->web, &host, error);
+    return web_start (self->web, &self->node_port, error);
 }
 
 void

@@ -16,7 +16,7 @@
 #define NAMES_MAX (ROLES_MAX - 1)
 
 static const option_t options[] = {
-    { "operator", NULL, "with the role operator, which may do all" },
+    { "operator", NULL, "with the role operator" },
     { "roles", "NAME,...", "with these roles" },
     { "life", "TIME", "how long it is good (1h)" },
     { "rotate", NULL, "make a new key first; it signs from now on" },

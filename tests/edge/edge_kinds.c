@@ -71,11 +71,20 @@ passed (troupe_turn_t *turn)
     return troupe_answer (turn, caller, TROUPE_OK, "{s:s}", "trace", troupe_trace (turn));
 }
 
-/*  Whoever says so in the address. */
+static troupe_status_t
+shut (troupe_turn_t *turn)
+{
+    bump (turn, "shut");
+    return troupe_reply (turn, NULL);
+}
+
+/*  Whoever says so in the address, until it is shut. */
 static troupe_status_t
 may_watch (troupe_turn_t *turn)
 {
-    if (strcmp (troupe_id (turn), "open") != 0)
+    uint64_t shut = 0;
+    troupe_load (turn, "shut", &shut, sizeof shut);
+    if (strcmp (troupe_id (turn), "open") != 0 || shut)
         return troupe_refuse (turn, "this one is closed");
     return troupe_reply (turn, NULL);
 }
@@ -88,6 +97,7 @@ static const troupe_verb_t verbs[] = {
     { "pass", pass, .allow = TROUPE_ANYONE },
     { "note", note },
     { "passed", passed },
+    { "shut", shut, .allow = TROUPE_ANYONE },
     { "may-watch", may_watch, .reads = true, .allow = TROUPE_ANYONE },
     { "signed-in", total, .reads = true, .allow = TROUPE_SIGNED_IN },
     { "owned", total, .reads = true, .allow = TROUPE_OWNER },
@@ -101,6 +111,7 @@ static const troupe_channel_t channels[] = {
     { "gauge", .is_volatile = true, .allow = TROUPE_ANYONE },
     { "decided", .allow = TROUPE_DECIDES, .permit = "may-watch" },
     { "owned", .allow = TROUPE_OWNER },
+    { "operated", .allow = TROUPE_OPERATOR },
     { NULL }
 };
 static const troupe_kind_t counter = { "counter", .version = 1, .verbs = verbs, .channels = channels };

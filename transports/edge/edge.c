@@ -16,8 +16,10 @@ edge_t *
 edge_new (const edge_options_t *options)
 {
     edge_t *self = memory_zalloc (sizeof *self);
-    if (self)
-        self->options = *options;
+    if (!self)
+        return NULL;
+    self->options = *options;
+    self->look_at_ms = EDGE_NEVER;
     return self;
 }
 
@@ -67,6 +69,10 @@ edge_drain (edge_t *self)
             watch_told (item);
     }
     uint64_t wait_ms = self->dirty ? feed_flush_all (self, self->host.now_ms (self->host.self)) : EDGE_NEVER;
+    if (self->look_at_ms != EDGE_NEVER) {
+        uint64_t end_ms = peer_end_tokens (self, self->host.now_ms (self->host.self));
+        wait_ms = end_ms < wait_ms ? end_ms : wait_ms;
+    }
     while (self->to_flush) {
         peer_t *peer = self->to_flush;
         self->to_flush = peer->next_flush;

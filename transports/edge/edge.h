@@ -25,7 +25,7 @@ typedef struct peer_s peer_t;
 typedef struct {
     char subject[TROUPE_ADDRESS_MAX + 1];  /* "": nobody */
     bool is_operator;
-    uint64_t until_ms;                     /* of the token; 0: no end */
+    uint64_t until_ms;                     /* by the host's clock; 0: no end */
 } identity_t;
 
 typedef struct {

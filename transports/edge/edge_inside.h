@@ -118,6 +118,7 @@ struct watch_s {
     bool is_told;                  /* "watching" was said */
     bool has_gap;
     bool is_asking;                /* something will be told */
+    bool wants_permit;             /* the actor is to be asked again */
     bool wants_latest;             /* not each event but the latest of each key, this time */
     /* what was told; of the thread that tells it, then the gateway's */
     troupe_status_t told_status;
@@ -161,6 +162,7 @@ struct edge_s {
     table_t latest;                /* of all feeds that conflate */
     feed_t *dirty;
     uint32_t feed_numbers;
+    uint64_t look_at_ms;           /* then a token may have ended; EDGE_NEVER */
     text_reader_t text;
     binary_reader_t binary;
     buffer_t gathered;             /* frames of events, for all watchers that are as far */
@@ -214,6 +216,9 @@ const identity_t *peer_identity (const peer_t *self);
 void peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_error_t *error,
                        uint32_t retry_after_ms);
 
+/*  Closes those whose token has ended. Returns in how many ms the next may, or EDGE_NEVER. */
+uint64_t peer_end_tokens (edge_t *edge, uint64_t now_ms);
+
 /*  Frees it when it is gone and nothing will be told to it. */
 void peer_let_go (peer_t *self);
 
@@ -248,6 +253,8 @@ void watch_go_on (watch_t *self);
 /*  Its end: with a word why, or without one when the client wished it. */
 void watch_cut (watch_t *self, const char *why);
 void watch_end (watch_t *self);
+/*  The peer has another token: what it may not watch any more is cut. */
+void watch_check_all (peer_t *peer);
 watch_t *watch_find (peer_t *peer, uint64_t feed_number);
 
 #endif

@@ -20,6 +20,8 @@
 
 #include <sodium.h>
 
+#define TOKENS_MS 1000  /* how often at most all clients are looked at for a token that ended */
+
 enum { CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_SERVER = 1011, CLOSE_TOKEN = 4401 };
 
 static const identity_t nobody;
@@ -322,6 +324,13 @@ take_cast (peer_t *self, const client_message_t *message)
 
 /* ---- hello ---- */
 
+static void
+fail_token (peer_t *self, const troupe_error_t *error)
+{
+    peer_say_error (self, ERROR_PROTOCOL, 0, error, 0);
+    close_peer (self, CLOSE_TOKEN, "token");
+}
+
 /*  False: the token is no good, and the client is told. */
 static bool
 identify (peer_t *self, const char *token)
@@ -335,11 +344,34 @@ identify (peer_t *self, const char *token)
         status = error_set (&error, TROUPE_OVERLOADED, "no memory");
     if (status == TROUPE_OK) {
         *self->who = who;
+        if (who.until_ms && who.until_ms < self->edge->look_at_ms)
+            self->edge->look_at_ms = who.until_ms;
         return true;
     }
-    peer_say_error (self, ERROR_PROTOCOL, 0, &error, 0);
-    close_peer (self, CLOSE_TOKEN, "token");
+    fail_token (self, &error);
     return false;
+}
+
+uint64_t
+peer_end_tokens (edge_t *edge, uint64_t now_ms)
+{
+    if (now_ms < edge->look_at_ms)
+        return edge->look_at_ms - now_ms;
+    uint64_t first_ms = EDGE_NEVER;
+    for (peer_t *peer = edge->peers, *next; peer; peer = next) {
+        uint64_t until_ms = peer->state == PEER_OPEN ? peer_identity (peer)->until_ms : 0;
+        next = peer->after;
+        if (until_ms && until_ms <= now_ms) {
+            troupe_error_t error;
+            error_set (&error, TROUPE_FORBIDDEN, "the token has ended: come again with a new one");
+            fail_token (peer, &error);
+        } else if (until_ms && until_ms < first_ms)
+            first_ms = until_ms;
+    }
+    if (first_ms != EDGE_NEVER && first_ms < now_ms + TOKENS_MS)
+        first_ms = now_ms + TOKENS_MS;
+    edge->look_at_ms = first_ms;
+    return first_ms == EDGE_NEVER ? EDGE_NEVER : first_ms - now_ms;
 }
 
 static void
@@ -428,7 +460,8 @@ take (peer_t *self, const client_message_t *message)
         take_hello (self, message);
         break;
     case CLIENT_TOKEN:
-        (void) identify (self, message->token);
+        if (identify (self, message->token))
+            watch_check_all (self);
         break;
     case CLIENT_CALL:
         take_call (self, message);

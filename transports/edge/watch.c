@@ -5,8 +5,8 @@
  *  between is heard, and `next`, the one offset that it takes, makes a whole of both (rule 24).
  *
  *      PERMIT --> READING <--> BEHIND      LIVE falls back to BEHIND when the ring no longer
- *                   |  \         |         holds what it lacks
- *                   v   v        v
+ *                   |  \         |         holds what it lacks; LIVE and BEHIND to
+ *                   v   v        v         PERMIT and back when the token is another
  *              SNAPSHOT -----> LIVE        any state --> ENDED
  *
  *  It asks the node for one thing at a time. What was told comes back through the inbox in the
@@ -181,6 +181,14 @@ read_history (watch_t *self)
     (void) asked (self, WATCH_READING, status, &error);
 }
 
+/*  Asks the actor whether it may be watched. */
+static void
+ask_permit (watch_t *self)
+{
+    self->wants_permit = false;
+    ask_actor (self, WATCH_PERMIT, self->feed->channel->permit);
+}
+
 /* ---- its begin ---- */
 
 static void
@@ -284,7 +292,7 @@ watch_begin (peer_t *peer, const client_message_t *message)
     join_peer (self);
     const troupe_channel_t *channel = self->feed->channel;
     if (channel->allow == TROUPE_DECIDES)
-        ask_actor (self, WATCH_PERMIT, channel->permit);
+        ask_permit (self);
     else
         start (self);
 }
@@ -403,7 +411,9 @@ told_no (watch_t *self)
     if (!self->told.failed && self->told.size > 0)
         error_set (&error, self->told_status, "%.*s", (int) self->told.size, (const char *) self->told.data);
     if (self->is_told)
-        watch_cut (self, self->told_status == TROUPE_STOPPING ? "stopping" : "gone");
+        watch_cut (self, self->told_status == TROUPE_STOPPING ? "stopping"
+                         : self->state == WATCH_PERMIT       ? "forbidden"
+                                                             : "gone");
     else
         refuse (self, &error);
 }
@@ -419,7 +429,10 @@ watch_told (inbox_item_t *item)
         watch_free (self);
     else if (self->told_status != TROUPE_OK)
         told_no (self);
-    else if (self->state == WATCH_PERMIT)
+    else if (self->state == WATCH_PERMIT && self->is_told) {
+        self->state = WATCH_LIVE;
+        watch_go_on (self);
+    } else if (self->state == WATCH_PERMIT)
         start (self);
     else if (self->state == WATCH_SNAPSHOT)
         told_of_snapshot (self);
@@ -455,9 +468,30 @@ deliver (watch_t *self)
 }
 
 void
+watch_check_all (peer_t *peer)
+{
+    troupe_error_t error;
+    for (watch_t *watch = peer->watches, *next; watch; watch = next) {
+        const troupe_channel_t *channel = watch->feed->channel;
+        next = watch->next_of_peer;
+        troupe_status_t status = permit_check (channel->allow, peer_identity (peer), watch->feed->name,
+                                               feed_channel (watch->feed), &error);
+        watch->wants_permit = status == TROUPE_OK && channel->allow == TROUPE_DECIDES;
+        if (status == TROUPE_OK)
+            watch_go_on (watch);
+        else if (watch->is_told)
+            watch_cut (watch, "forbidden");
+        else
+            refuse (watch, &error);
+    }
+}
+
+void
 watch_go_on (watch_t *self)
 {
-    if (self->state == WATCH_LIVE)
+    if (self->wants_permit && !self->is_asking && self->is_told)
+        ask_permit (self);
+    else if (self->state == WATCH_LIVE)
         deliver (self);
     else if (self->state == WATCH_BEHIND && !peer_is_full (self->peer))
         read_history (self);
