@@ -133,7 +133,8 @@ serve (bench_t *bench, int told, int stop)
     settings->web_connections = 100000;
     settings->web_in_flight = 4096;
     gateway_t *gateway = gateway_new (node, settings, &error);
-    if (!gateway || troupe_start (node, &error) != TROUPE_OK || gateway_start (gateway, &error) != TROUPE_OK)
+    if (!gateway || troupe_start (node, &error) != TROUPE_OK
+        || gateway_start (gateway, NULL, NULL, &error) != TROUPE_OK)
         bench_fail (bench, "the server does not start: %s", error.text);
     uint16_t port = (uint16_t) atoi (strrchr (gateway_address (gateway), ':') + 1);
     if (write (told, &port, sizeof port) != sizeof port)

@@ -52,6 +52,8 @@ struct control_s {
     /* owner: control thread */
     connection_t connections[CONTROL_CONNECTIONS_MAX];
     uint64_t requests;    /* without an answer, those of gone clients included */
+    note_t *later;
+    uint64_t later_at_ms;
 
     /* owner: whoever calls control_quiet */
     bool joined;
@@ -86,6 +88,14 @@ control_post (control_t *self, note_t *note)
         ring (self);
 }
 
+void
+control_post_later (control_t *self, note_t *note, uint64_t in_ms)
+{
+    CHECK (!self->later);
+    self->later = note;
+    self->later_at_ms = now_ms () + in_ms;
+}
+
 /*  Runs what was posted, oldest first. */
 static void
 take_notes (control_t *self)
@@ -95,6 +105,16 @@ take_notes (control_t *self)
         note_t *note = (note_t *) item;
         note->arrived (note);
     }
+}
+
+static void
+take_later (control_t *self)
+{
+    note_t *note = self->later;
+    if (!note || now_ms () < self->later_at_ms)
+        return;
+    self->later = NULL;
+    note->arrived (note);
 }
 
 /* ---- connections ---- */
@@ -162,7 +182,6 @@ answer_request (note_t *note)
 void
 request_finish (request_t *request)
 {
-    request->note.arrived = answer_request;
     control_post (request->control, &request->note);
 }
 
@@ -190,6 +209,7 @@ take_message (control_t *self, uint32_t number, const wire_message_t *message)
         refuse_connection (connection, tag, &error);
         return;
     }
+    request->note.arrived = answer_request;
     request->control = self;
     request->connection = number;
     request->generation = connection->generation;
@@ -369,6 +389,14 @@ transmit_all (control_t *self)
             transmit (&self->connections[i]);
 }
 
+/*  For poll: -1, until something comes. */
+static int
+patience_ms (const control_t *self, uint64_t quiet_at_ms)
+{
+    uint64_t until_ms = quiet_at_ms ? quiet_at_ms : self->later ? self->later_at_ms : UINT64_MAX, now = now_ms ();
+    return until_ms == UINT64_MAX ? -1 : until_ms > now ? (int) (until_ms - now) : 0;
+}
+
 static void *
 run (void *arg)
 {
@@ -379,14 +407,13 @@ run (void *arg)
         if (is_done (self, quiet_at_ms))
             return NULL;
         bool ready = fill_poll (self, fds, quiet_at_ms != 0);
-        uint64_t now = quiet_at_ms ? now_ms () : 0;
-        int wait_ms = ready ? 0 : !quiet_at_ms ? -1 : quiet_at_ms > now ? (int) (quiet_at_ms - now) : 0;
-        if (poll (fds, 2 + CONTROL_CONNECTIONS_MAX, wait_ms) < 0)
+        if (poll (fds, 2 + CONTROL_CONNECTIONS_MAX, ready ? 0 : patience_ms (self, quiet_at_ms)) < 0)
             continue;
         uint64_t rung;
         if ((fds[0].revents & POLLIN) && read (self->wake, &rung, sizeof rung) < 0 && errno != EAGAIN)
             CHECK (errno == EINTR);
         take_notes (self);
+        take_later (self);
         for (uint32_t i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
             hear_connection (self, i, fds[2 + i].revents, quiet_at_ms != 0);
         if (fds[1].revents)
@@ -470,7 +497,16 @@ control_quiet (control_t *self, uint64_t most_ms)
     ring (self);
     pthread_join (self->thread, NULL);
     self->joined = true;
+    control_settle (self);
     stop_listening (self);
+}
+
+void
+control_settle (control_t *self)
+{
+    CHECK (self->joined);
+    while (!inbox_is_empty (&self->notes))
+        take_notes (self);
 }
 
 void
@@ -480,8 +516,7 @@ control_destroy (control_t **self_p)
     if (!self)
         return;
     control_quiet (self, 0);
-    while (!inbox_is_empty (&self->notes))
-        take_notes (self);
+    control_settle (self);
     free_all (self);
     *self_p = NULL;
 }

@@ -29,7 +29,7 @@ typedef struct note_s {
 /*  A request until its answer is sent. The handler, or whoever it handed the
  *  request to, fills in status, text and body, and finishes it, exactly once. */
 typedef struct request_s {
-    note_t note;
+    note_t note;               /* what becomes of it when it is finished; of its maker */
     control_t *control;
     uint32_t connection, generation;
     uint64_t tag;
@@ -51,10 +51,16 @@ control_t *control_new (const char *path, control_handle_t *handle, void *arg, t
 void request_finish (request_t *request);
 void control_post (control_t *self, note_t *note);
 
+/*  On the control thread: has the note arrive in so many ms. One at a time. */
+void control_post_later (control_t *self, note_t *note, uint64_t in_ms);
+
 /*  Takes no more connections and requests, waits until all that were taken are
  *  answered and sent, at most so long, joins the thread, and removes the socket. The
  *  connections stay open until control_destroy, so that a client can wait for the very end. */
 void control_quiet (control_t *self, uint64_t most_ms);
+
+/*  After control_quiet: has the notes arrive that were posted since. */
+void control_settle (control_t *self);
 
 /*  After everybody who might finish a request is gone. */
 void control_destroy (control_t **self_p);

@@ -4,6 +4,7 @@
 #include "commands/exposition.h"
 #include "commands/log.h"
 #include "commands/node_host.h"
+#include "commands/node_kind.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
@@ -21,6 +22,7 @@
 struct gateway_s {
     troupe_t *node;
     web_t *web;  /* NULL: none is wanted */
+    node_kind_t *kind;
     char epoch[NODE_EPOCH_SIZE];
     host_port_t node_port;
     char host[SETTINGS_TEXT_MAX + 1];
@@ -49,12 +51,15 @@ write_document (const registry_t *registry, web_page_t page, buffer_t *to)
     snprintf (version, sizeof version, "%d.%d.%d", TROUPE_VERSION_MAJOR, TROUPE_VERSION_MINOR, TROUPE_VERSION_PATCH);
     document_info_t info = { "Troupe", version, NULL, false };
     uint32_t count = registry_count (registry);
-    const troupe_kind_t **kinds = memory_zalloc ((count + 1) * sizeof *kinds);
+    const troupe_kind_t **kinds = memory_zalloc ((count + 2) * sizeof *kinds);
     for (uint32_t i = 0; kinds && i < count; i++)
         kinds[i] = registry_at (registry, i)->table;
-    if (!kinds)
+    if (!kinds) {
         to->failed = true;
-    else if (page == WEB_OPENAPI)
+        return;
+    }
+    kinds[count] = &node_kind;
+    if (page == WEB_OPENAPI)
         openapi_write (to, &info, kinds);
     else
         asyncapi_write (to, &info, kinds);
@@ -187,7 +192,7 @@ gateway_address (const gateway_t *self)
 }
 
 troupe_status_t
-gateway_start (gateway_t *self, troupe_error_t *error)
+gateway_start (gateway_t *self, requests_t *requests, control_t *control, troupe_error_t *error)
 {
     if (!self->web)
         return TROUPE_OK;
@@ -195,7 +200,14 @@ gateway_start (gateway_t *self, troupe_error_t *error)
     troupe_status_t status = tokens_open (self->keys_path, &self->tokens, error);
     if (status != TROUPE_OK)
         return status;
-    return web_start (self->web, &self->node_port, error);
+    host_port_t host = self->node_port;
+    if (requests) {
+        self->kind = node_kind_new (self->node, web_edge (self->web), requests, control, &host);
+        if (!self->kind)
+            return error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
+        host = node_kind_host (self->kind);
+    }
+    return web_start (self->web, &host, error);
 }
 
 void
@@ -213,6 +225,7 @@ gateway_destroy (gateway_t **self_p)
         return;
     web_destroy (&self->web);
     tokens_destroy (&self->tokens);
+    node_kind_destroy (&self->kind);
     memory_free (self);
     *self_p = NULL;
 }

@@ -2,7 +2,7 @@
 #ifndef COMMANDS_GATEWAY_H
 #define COMMANDS_GATEWAY_H
 
-#include "commands/node.h"
+#include "commands/requests.h"
 
 typedef struct gateway_s gateway_t;
 
@@ -13,13 +13,14 @@ gateway_t *gateway_new (troupe_t *node, const settings_t *settings, troupe_error
 /*  "127.0.0.1:7317"; "" when there is none. Borrowed. */
 const char *gateway_address (const gateway_t *self);
 
-/*  After the node started. */
-troupe_status_t gateway_start (gateway_t *self, troupe_error_t *error) TROUPE_CHECKED;
+/*  After the node started. What operators ask of it goes to the requests, on the control's thread; NULL: of none. */
+troupe_status_t gateway_start (gateway_t *self, requests_t *requests, control_t *control,
+                               troupe_error_t *error) TROUPE_CHECKED;
 
 /*  Tells clients to go and waits until they have, at most so long. While the node runs. */
 void gateway_quiet (gateway_t *self, uint64_t most_ms);
 
-/*  After the node stopped, before it is destroyed. */
+/*  After the node stopped and control_settle, before the node is destroyed. */
 void gateway_destroy (gateway_t **self_p);
 
 #endif

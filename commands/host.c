@@ -201,6 +201,8 @@ end (host_t *self)
         requests_quiet (self->requests);
     if (self->node) {
         troupe_stop (self->node);
+        if (self->control)
+            control_settle (self->control);
         gateway_destroy (&self->gateway);
         troupe_destroy (&self->node);
     }
@@ -223,7 +225,7 @@ host_run (const invocation_t *invocation, int parent)
     if (status == TROUPE_OK)
         status = start_control (&self, &error);
     if (status == TROUPE_OK)
-        status = gateway_start (self.gateway, &error);
+        status = gateway_start (self.gateway, self.requests, self.control, &error);
     if (status != TROUPE_OK) {
         int code = fail (&error);
         end (&self);

@@ -24,6 +24,7 @@
 #include "commands/node_parts.h"
 
 #include "commands/log.h"
+#include "commands/node_kind.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/thread.h"
@@ -77,6 +78,8 @@ troupe_status_t
 node_add_kind (troupe_t *self, const troupe_kind_t *kind, troupe_error_t *error)
 {
     CHECK (node_state (self) == NODE_NEW);
+    if (kind->name && strcmp (kind->name, NODE_KIND) == 0)
+        return error_set (error, TROUPE_INVALID, "the kind " NODE_KIND " is the node itself: take another name");
     return registry_add (self->registry, kind, error);
 }
 

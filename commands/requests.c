@@ -304,19 +304,30 @@ do_feed (requests_t *self, request_t *request, const wire_message_t *message)
 static troupe_status_t
 look_hot (const gather_t *gather, shard_t *shard, buffer_t *packed, troupe_error_t *error)
 {
-    return shard_hot (shard, gather->most, packed, error);
+    return shard_hot (shard, gather->number, gather->most, packed, error);
 }
 
 static void
 do_hot (requests_t *self, request_t *request, const wire_message_t *message)
 {
     uint32_t most;
-    gather_t *gather = read_most (request, message, &most) ? gather_new (request, node_shard_count (self->node)) : NULL;
+    char by[8] = "turns";
+    if (!read_most (request, message, &most))
+        return;
+    troupe_status_t status = wire_text (message, "by", by, sizeof by, &request->error);
+    request->error.status = TROUPE_OK;
+    bool by_mail = strcmp (by, "mail") == 0;
+    if (status == TROUPE_INVALID || (!by_mail && strcmp (by, "turns") != 0)) {
+        finish_with (request, TROUPE_INVALID, "the field \"by\": \"turns\" or \"mail\" is wanted");
+        return;
+    }
+    gather_t *gather = gather_new (request, node_shard_count (self->node));
     if (!gather)
         return;
     gather->look = look_hot;
     gather->is_list = true;
     gather->most = most;
+    gather->number = by_mail ? HOT_BY_MAIL : HOT_BY_TURNS;
     gather_send (self->node, gather, 0);
 }
 
@@ -537,17 +548,22 @@ static const struct {
 };
 
 void
-requests_handle (void *arg, request_t *request, const wire_message_t *message)
+requests_run (requests_t *self, const char *name, request_t *request, const wire_message_t *message)
 {
-    char what[32];
-    if (!must_have_text (request, message, "do", what, sizeof what))
-        return;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (strcmp (table[i].name, what) == 0) {
-            table[i].run (arg, request, message);
+        if (strcmp (table[i].name, name) == 0) {
+            table[i].run (self, request, message);
             return;
         }
     finish_with (request, TROUPE_NOT_FOUND, "the node does not know this request: is it another version?");
+}
+
+void
+requests_handle (void *arg, request_t *request, const wire_message_t *message)
+{
+    char what[32];
+    if (must_have_text (request, message, "do", what, sizeof what))
+        requests_run (arg, what, request, message);
 }
 
 requests_t *

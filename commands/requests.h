@@ -8,7 +8,7 @@
  *                   not_after_ms? subject?
  *      inspect      to most?                                      shard_inspect
  *      feed         feed ("kind/id/channel") from? most?          shard_read_feed
- *      hot          most?                                         shard_hot of all shards, one after the other
+ *      hot          most? by?                                     shard_hot of all shards, one after the other
  *      dead-list    shard? from? most?                            shard_dead_list of one or all shards
  *      dead-retry   shard number
  *      dead-drop    shard number
@@ -34,6 +34,9 @@ requests_t *requests_new (troupe_t *node, void (*stop) (void *arg), void *arg);
 
 /*  The handler for control_new; its arg is the requests_t. */
 control_handle_t requests_handle;
+
+/*  The same of the request of this name, whatever "do" the message has. On the control thread. */
+void requests_run (requests_t *self, const char *name, request_t *request, const wire_message_t *message);
 
 /*  After control_quiet, before troupe_stop: waits for a backup or checkpoint in hand. */
 void requests_quiet (requests_t *self);

@@ -232,7 +232,14 @@ shard_revive (shard_t *self, const char *address, troupe_error_t *error)
 typedef struct {
     const actor_t **actors;
     uint32_t count, most;
+    shard_hot_t by;
 } hot_t;
+
+static uint64_t
+heat (const hot_t *hot, const actor_t *actor)
+{
+    return hot->by == HOT_BY_MAIL ? mailbox_count (actor) : actor->turns;
+}
 
 static bool
 keep_hot (void *arg, table_node_t *node)
@@ -242,7 +249,7 @@ keep_hot (void *arg, table_node_t *node)
     if (actor->turns == 0 && actor->mail == 0)
         return true;
     uint32_t at = hot->count;
-    while (at > 0 && hot->actors[at - 1]->turns < actor->turns)
+    while (at > 0 && heat (hot, hot->actors[at - 1]) < heat (hot, actor))
         at -= 1;
     if (at == hot->most)
         return true;
@@ -254,10 +261,10 @@ keep_hot (void *arg, table_node_t *node)
 }
 
 troupe_status_t
-shard_hot (shard_t *self, uint32_t most, buffer_t *packed, troupe_error_t *error)
+shard_hot (shard_t *self, shard_hot_t by, uint32_t most, buffer_t *packed, troupe_error_t *error)
 {
     const actor_t *found[100];
-    hot_t hot = { .actors = found, .most = most < 100 ? most : 100 };
+    hot_t hot = { .actors = found, .most = most < 100 ? most : 100, .by = by };
     if (hot.most)
         table_each (&self->actors, keep_hot, &hot);
     packed_put_array (packed, hot.count);

@@ -154,7 +154,9 @@ troupe_status_t shard_revive (shard_t *self, const char *address, troupe_error_t
 void shard_park_kind (shard_t *self, uint16_t kind);
 troupe_status_t shard_revive_kind (shard_t *self, const char *name, troupe_error_t *error);
 
-/*  The awake actors that ran most turns lately, [{address, turns, mail}]; at most `most`. */
-troupe_status_t shard_hot (shard_t *self, uint32_t most, buffer_t *packed, troupe_error_t *error);
+/*  The awake actors that ran most turns lately, or for which most mail waits, [{address, turns, mail}]; at most
+ *  `most`. */
+typedef enum { HOT_BY_TURNS, HOT_BY_MAIL } shard_hot_t;
+troupe_status_t shard_hot (shard_t *self, shard_hot_t by, uint32_t most, buffer_t *packed, troupe_error_t *error);
 
 #endif

@@ -32,6 +32,9 @@ typedef struct {
      * Anything but TROUPE_OK: nothing will be told. */
     troupe_status_t (*read_feed) (void *self, const char *address, const char *channel, uint64_t from, uint32_t most,
                                   host_told_t *told, void *arg, troupe_error_t *error);
+
+    /* Somebody watches this feed, as nobody did before; NULL: who publishes need not know. */
+    void (*watched) (void *self, const char *address, const char *channel);
 } host_port_t;
 
 #endif

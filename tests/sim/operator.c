@@ -131,7 +131,7 @@ run (void *arg, shard_t *shard)
             sim_fail ("%s cannot be inspected: %s", visit->address, error.text);
         break;
     case LOOK_HOT:
-        if (shard_hot (shard, 5, &visit->packed, &error) != TROUPE_OK)
+        if (shard_hot (shard, HOT_BY_TURNS, 5, &visit->packed, &error) != TROUPE_OK)
             sim_fail ("the busy actors of shard %u cannot be listed", shard_number (shard));
         break;
     case FLUSH:

@@ -425,6 +425,42 @@ socket_path_may_be_long (void **state)
     assert_int_equal (error.status, TROUPE_INVALID);
 }
 
+/* ---- notes ---- */
+
+typedef struct {
+    note_t note;
+    control_t *control;
+    unsigned left;
+    _Atomic unsigned arrived;
+} beating_t;
+
+static void
+beat (note_t *note)
+{
+    beating_t *self = (beating_t *) note;
+    self->arrived += 1;
+    if (--self->left > 0)
+        control_post_later (self->control, note, 1);
+}
+
+static void
+control_note_for_later_arrives_again_until_quiet (void **state)
+{
+    (void) state;
+    control_t *control = control_new (PATH, handle, NULL, &error);
+    beating_t beating = { .note.arrived = beat, .control = control, .left = 3 };
+    control_post (control, &beating.note);
+    while (beating.arrived < 3)
+        usleep (1000);
+    beating.left = 1;
+    control_quiet (control, WAIT_MS);
+    control_post (control, &beating.note);
+    assert_int_equal (beating.arrived, 3);
+    control_settle (control);
+    assert_int_equal (beating.arrived, 4);
+    control_destroy (&control);
+}
+
 int
 main (void)
 {
@@ -440,6 +476,7 @@ main (void)
         cmocka_unit_test (control_connections_over_the_bound_are_told),
         cmocka_unit_test (control_quiet_waits_for_what_was_taken),
         cmocka_unit_test (control_quiet_gives_up_after_its_time),
+        cmocka_unit_test (control_note_for_later_arrives_again_until_quiet),
         cmocka_unit_test (control_socket_is_its_users_alone),
         cmocka_unit_test (socket_of_a_dead_process_is_replaced_a_living_one_is_not),
         cmocka_unit_test (socket_never_replaces_a_file),

@@ -231,6 +231,9 @@ void exchange_answered (inbox_item_t *item);
 
 uint32_t feed_hash (const char *address, size_t address_size, const char *channel, size_t channel_size);
 
+/*  NULL: nobody watches it. */
+feed_t *feed_find (edge_t *edge, const char *address, const char *channel);
+
 /*  The feed, with its count raised; NULL: no memory. */
 feed_t *feed_join (edge_t *edge, const char *address, const char *channel, const troupe_channel_t *table,
                    watch_t *watch);

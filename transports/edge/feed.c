@@ -227,7 +227,7 @@ ring_trim (feed_t *self)
 /* ---- feeds ---- */
 
 static feed_t *
-feed_find (edge_t *edge, uint32_t hash, const char *address, size_t address_size, const char *channel)
+find (edge_t *edge, uint32_t hash, const char *address, size_t address_size, const char *channel)
 {
     for (table_node_t *node = table_chain (&edge->feeds, hash); node; node = node->next) {
         feed_t *feed = (feed_t *) node;
@@ -238,10 +238,18 @@ feed_find (edge_t *edge, uint32_t hash, const char *address, size_t address_size
     return NULL;
 }
 
+feed_t *
+feed_find (edge_t *edge, const char *address, const char *channel)
+{
+    size_t address_size = strlen (address);
+    return find (edge, feed_hash (address, address_size, channel, strlen (channel)), address, address_size, channel);
+}
+
 static feed_t *
-feed_make (edge_t *edge, uint32_t hash, const char *address, const char *channel, const troupe_channel_t *table)
+feed_make (edge_t *edge, const char *address, const char *channel, const troupe_channel_t *table)
 {
     size_t address_size = strlen (address), channel_size = strlen (channel);
+    uint32_t hash = feed_hash (address, address_size, channel, channel_size);
     feed_t *self = memory_zalloc (sizeof *self + address_size + channel_size + 2);
     if (!self || !table_insert (&edge->feeds, &self->node, hash)) {
         memory_free (self);
@@ -255,17 +263,17 @@ feed_make (edge_t *edge, uint32_t hash, const char *address, const char *channel
     memcpy (self->name + address_size + 1, channel, channel_size + 1);
     atomic_fetch_add_explicit (&edge->watched[hash % WATCHED_SLOTS], 1, memory_order_release);
     count_up (&edge->counts.feeds, 1);
+    if (edge->host.watched)
+        edge->host.watched (edge->host.self, address, channel);
     return self;
 }
 
 feed_t *
 feed_join (edge_t *edge, const char *address, const char *channel, const troupe_channel_t *table, watch_t *watch)
 {
-    size_t address_size = strlen (address);
-    uint32_t hash = feed_hash (address, address_size, channel, strlen (channel));
-    feed_t *self = feed_find (edge, hash, address, address_size, channel);
+    feed_t *self = feed_find (edge, address, channel);
     if (!self)
-        self = feed_make (edge, hash, address, channel, table);
+        self = feed_make (edge, address, channel, table);
     if (!self)
         return NULL;
     watch->feed = self;
@@ -312,8 +320,7 @@ void
 feed_heard (edge_t *edge, inbox_item_t *item)
 {
     event_t *event = (event_t *) item;
-    feed_t *self = feed_find (edge, event->hash, event->bytes, event->address_size,
-                              event->bytes + event->address_size + 1);
+    feed_t *self = find (edge, event->hash, event->bytes, event->address_size, event->bytes + event->address_size + 1);
     event->references = 1;
     bool is_old = self && !self->channel->is_volatile && event->offset <= self->head;
     if (self && !is_old) {
