@@ -45,6 +45,11 @@ class Node:
                 return
         raise RuntimeError("the node left before it was ready")
 
+    def token(self, subject, *options):
+        made = subprocess.run([os.environ["TROUPE"], "token", subject, "--store", self.store, *options],
+                              check=True, capture_output=True, text=True)
+        return made.stdout.strip()
+
     def kill(self):
         os.kill(self.pid, 9)
 

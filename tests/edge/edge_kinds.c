@@ -45,6 +45,31 @@ echo (troupe_turn_t *turn)
     return troupe_reply (turn, "v", body, size);
 }
 
+/*  A message that fails until the actor is mended, so that there are dead letters. */
+static troupe_status_t
+fall (troupe_turn_t *turn)
+{
+    uint8_t is_mended;
+    if (troupe_load (turn, "mended", &is_mended, sizeof is_mended) != TROUPE_OK)
+        return troupe_fail (turn, "it is broken");
+    (void) bump (turn, "total");
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+send_fall (troupe_turn_t *turn)
+{
+    troupe_tell (turn, troupe_self (turn), "fall", "{s:s}", "why", "a test");
+    return troupe_reply (turn, NULL);
+}
+
+static troupe_status_t
+mend (troupe_turn_t *turn)
+{
+    troupe_store (turn, "mended", "\1", 1);
+    return troupe_reply (turn, NULL);
+}
+
 /*  Answers when another one, who writes a line to the log, has. */
 static troupe_status_t
 pass (troupe_turn_t *turn)
@@ -99,6 +124,9 @@ static const troupe_verb_t verbs[] = {
     { "passed", passed },
     { "shut", shut, .allow = TROUPE_ANYONE },
     { "may-watch", may_watch, .reads = true, .allow = TROUPE_ANYONE },
+    { "fall", fall },
+    { "send-fall", send_fall, .allow = TROUPE_ANYONE },
+    { "mend", mend, .allow = TROUPE_ANYONE },
     { "signed-in", total, .reads = true, .allow = TROUPE_SIGNED_IN },
     { "owned", total, .reads = true, .allow = TROUPE_OWNER },
     { "operated", total, .reads = true, .allow = TROUPE_OPERATOR },
