@@ -24,7 +24,7 @@ read_frame (binary_routes_t *routes, const uint8_t *data, size_t size)
         CHECK (packed_is_valid (message.body, message.size));
         client_check_again (&message, true);
         buffer_t event = { 0 };
-        text_codec.event (&event, 1, 2, message.to, message.body, message.size);
+        text_codec.event (&event, NULL, 1, 2, message.to, message.body, message.size);
         CHECK (!event.failed);
         buffer_clear (&event);
     }

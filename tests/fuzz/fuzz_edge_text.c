@@ -22,7 +22,7 @@ check_message (const client_message_t *message)
     CHECK (packed_is_valid (message->body, message->size));
     client_check_again (message, false);
     client_check_again (message, true);
-    text_codec.event (&event, 1, 2, message->to, message->body, message->size);
+    text_codec.event (&event, NULL, 1, 2, message->to, message->body, message->size);
     CHECK (!event.failed);
     text_reader_t parser = { 0 };
     json_open (&parser.json, (const char *) event.data, event.size);

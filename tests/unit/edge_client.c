@@ -264,9 +264,9 @@ write_any (const codec_t *codec, buffer_t *to, unsigned which)
     case 0: codec->welcome (to, &welcome); break;
     case 1: codec->reply (to, 1, "\xa5hello", 6); break;
     case 2: codec->error (to, ERROR_CALL, 1, TROUPE_REFUSED, "no \xff", 0); break;
-    case 3: codec->watching (to, 1, 2, 3, true); break;
-    case 4: codec->snapshot (to, 1, 2, "\x91\x01", 2); break;
-    case 5: codec->event (to, 1, 2, "key", "\x91\x01", 2); break;
+    case 3: codec->watching (to, "e", 1, 2, 3, true); break;
+    case 4: codec->snapshot (to, "e", 1, 2, "\x91\x01", 2); break;
+    case 5: codec->event (to, "e", 1, 2, "key", "\x91\x01", 2); break;
     case 6: codec->cut (to, 1, "slow", "a-1"); break;
     case 7: codec->unwatched (to, 1); break;
     case 8: codec->pong (to, 1, 2); break;

@@ -336,17 +336,17 @@ messages_of_the_server_are_written (void **state)
     WRITTEN ("\x83\x01\x03\x09not_found\x00\xfa\x01");
     binary_codec.error (&out, ERROR_WATCH, 4, TROUPE_FORBIDDEN, "no", 0);
     WRITTEN ("\x83\x02\x04\x09" "forbidden\x02no\x00");
-    binary_codec.watching (&out, 1, 17, 124, false);
+    binary_codec.watching (&out, NULL, 1, 17, 124, false);
     WRITTEN ("\x84\x01\x11\x7c\x00");
-    binary_codec.watching (&out, 1, UINT32_MAX, 128, true);
+    binary_codec.watching (&out, NULL, 1, UINT32_MAX, 128, true);
     WRITTEN ("\x84\x01\xff\xff\xff\xff\x0f\x80\x01\x01");
-    binary_codec.snapshot (&out, 17, 123, "\x01", 1);
+    binary_codec.snapshot (&out, NULL, 17, 123, "\x01", 1);
     WRITTEN ("\x85\x11\x7b\x01\x01");
-    binary_codec.event (&out, 17, 124, NULL, "\x01", 1);
+    binary_codec.event (&out, NULL, 17, 124, NULL, "\x01", 1);
     WRITTEN ("\x86\x11\x7c\x01\x01");
-    binary_codec.event (&out, 17, 124, "", "\x01", 1);
+    binary_codec.event (&out, NULL, 17, 124, "", "\x01", 1);
     WRITTEN ("\x86\x11\x7c\x01\x01");
-    binary_codec.event (&out, 17, 124, "key", "\x01", 1);
+    binary_codec.event (&out, NULL, 17, 124, "key", "\x01", 1);
     WRITTEN ("\x87\x11\x7c\x03key\x01\x01");
     binary_codec.cut (&out, 17, "slow", "e-1");
     WRITTEN ("\x88\x11\x04slow\x03" "e-1");
@@ -369,7 +369,7 @@ frames_of_several_messages_have_nothing_between_them (void **state)
     binary_codec.end (&out);
     WRITTEN ("\x89\x01\x89\x02");
     assert_string_equal (binary_codec.subprotocol, "troupe.v1.bin");
-    assert_true (binary_codec.is_binary);
+    assert_int_equal (binary_codec.form, FORM_BINARY);
 }
 
 static void

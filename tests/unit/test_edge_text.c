@@ -310,15 +310,54 @@ without_memory_nothing_is_read_and_later_all (void **state)
 static buffer_t out;
 
 static void
-assert_written (const char *expected)
+assert_out (const char *expected)
 {
-    buffer_t packed = { 0 };
     assert_false (out.failed);
-    assert_int_equal (json_to_packed ((const char *) out.data, out.size, &packed, &error), TROUPE_OK);
     buffer_byte (&out, '\0');
     assert_string_equal ((const char *) out.data, expected);
     buffer_reset (&out);
+}
+
+static void
+assert_written (const char *expected)
+{
+    buffer_t packed = { 0 };
+    assert_int_equal (json_to_packed ((const char *) out.data, out.size, &packed, &error), TROUPE_OK);
+    assert_out (expected);
     buffer_clear (&packed);
+}
+
+static void
+events_of_a_stream_are_written (void **state)
+{
+    (void) state;
+    sse_codec.watching (&out, "5f3a", 1, 17, 124, false);
+    assert_out ("event: watching\nid: 5f3a-123\ndata: {\"watching\":1,\"feed\":17,\"next\":124}\n\n");
+    sse_codec.watching (&out, "5f3a", 1, 17, 124, true);
+    assert_out ("event: gap\ndata: {\"watching\":1,\"feed\":17,\"next\":124,\"gap\":true}\n\n");
+    sse_codec.snapshot (&out, "5f3a", 17, 123, "\xa2\n\r", 3);
+    assert_out ("event: snapshot\nid: 5f3a-123\ndata: {\"snapshot\":17,\"at\":123,\"body\":\"\\n\\r\"}\n\n");
+    sse_codec.event (&out, "5f3a", 17, 124, "a\nid: 1-1", "\x01", 1);
+    assert_out ("id: 5f3a-124\ndata: {\"event\":17,\"at\":124,\"key\":\"a\\nid: 1-1\",\"body\":1}\n\n");
+    sse_codec.event (&out, "5f3a", 17, 0, NULL, "\x01", 1);
+    assert_out ("data: {\"event\":17,\"at\":0,\"body\":1}\n\n");
+    sse_codec.cut (&out, 17, "gone", "5f3a-124");
+    assert_out ("event: cut\ndata: {\"cut\":17,\"why\":\"gone\",\"token\":\"5f3a-124\"}\n\n");
+    sse_codec.drain (&out, 2500);
+    assert_out ("retry: 2500\n\n");
+}
+
+static void
+event_of_a_stream_that_does_not_fit_is_taken_back (void **state)
+{
+    (void) state;
+    for (size_t room = 1; room < 40; room++) {
+        buffer_t narrow = { .limit = room };
+        sse_codec.event (&narrow, "5f3a", 17, 124, NULL, "\x01", 1);
+        assert_true (narrow.failed);
+        assert_int_equal (narrow.size, 0);
+        buffer_clear (&narrow);
+    }
 }
 
 static const welcome_t welcome = {
@@ -338,17 +377,17 @@ messages_of_the_server_are_written (void **state)
     assert_written ("{\"reply\":1,\"body\":{\"laps\":1}}");
     text_codec.reply (&out, NUMBER_LIMIT - 1, NULL, 0);
     assert_written ("{\"reply\":9007199254740991,\"body\":null}");
-    text_codec.watching (&out, 1, 17, 124, false);
+    text_codec.watching (&out, NULL, 1, 17, 124, false);
     assert_written ("{\"watching\":1,\"feed\":17,\"next\":124}");
-    text_codec.watching (&out, 1, UINT32_MAX, 124, true);
+    text_codec.watching (&out, NULL, 1, UINT32_MAX, 124, true);
     assert_written ("{\"watching\":1,\"feed\":4294967295,\"next\":124,\"gap\":true}");
-    text_codec.snapshot (&out, 17, 123, "\xa2\n\"", 3);
+    text_codec.snapshot (&out, NULL, 17, 123, "\xa2\n\"", 3);
     assert_written ("{\"snapshot\":17,\"at\":123,\"body\":\"\\n\\\"\"}");
-    text_codec.event (&out, 17, 124, NULL, "\x01", 1);
+    text_codec.event (&out, NULL, 17, 124, NULL, "\x01", 1);
     assert_written ("{\"event\":17,\"at\":124,\"body\":1}");
-    text_codec.event (&out, 17, 124, "", "\x01", 1);
+    text_codec.event (&out, NULL, 17, 124, "", "\x01", 1);
     assert_written ("{\"event\":17,\"at\":124,\"body\":1}");
-    text_codec.event (&out, 17, 124, "a\"\x01\xc3\xa9", "\x01", 1);
+    text_codec.event (&out, NULL, 17, 124, "a\"\x01\xc3\xa9", "\x01", 1);
     assert_written ("{\"event\":17,\"at\":124,\"key\":\"a\\\"\\u0001\xc3\xa9\",\"body\":1}");
     text_codec.cut (&out, 17, "slow", "5f3a09c1-124");
     assert_written ("{\"cut\":17,\"why\":\"slow\",\"token\":\"5f3a09c1-124\"}");
@@ -400,7 +439,7 @@ batches_are_written (void **state)
     text_codec.end (&out);
     assert_written ("[{\"unwatched\":1},{\"unwatched\":2}]");
     assert_string_equal (text_codec.subprotocol, "troupe.v1");
-    assert_false (text_codec.is_binary);
+    assert_int_equal (text_codec.form, FORM_TEXT);
 }
 
 static void
@@ -414,7 +453,7 @@ static void
 bodies_that_are_no_values_are_not_written (void **state)
 {
     (void) state;
-    text_codec.event (&out, 1, 2, NULL, "\xc1", 1);
+    text_codec.event (&out, NULL, 1, 2, NULL, "\xc1", 1);
     assert_true (out.failed && out.size == 0);
     buffer_reset (&out);
     text_codec.reply (&out, 1, "\x01\x01", 2);
@@ -448,6 +487,8 @@ main (void)
         cmocka_unit_test (frames_that_end_too_early_are_refused),
         cmocka_unit_test (without_memory_nothing_is_read_and_later_all),
         cmocka_unit_test (messages_of_the_server_are_written),
+        cmocka_unit_test (events_of_a_stream_are_written),
+        cmocka_unit_test (event_of_a_stream_that_does_not_fit_is_taken_back),
         cmocka_unit_test (errors_say_of_what_they_are),
         cmocka_unit_test (statuses_are_those_of_the_protocol),
         cmocka_unit_test (batches_are_written),

@@ -415,8 +415,9 @@ write_error (buffer_t *to, error_of_t of, uint64_t number, troupe_status_t statu
 }
 
 static void
-write_watching (buffer_t *to, uint64_t id, uint32_t feed, uint64_t next, bool is_gap)
+write_watching (buffer_t *to, const char *epoch, uint64_t id, uint32_t feed, uint64_t next, bool is_gap)
 {
+    (void) epoch;
     size_t start = to->size;
     buffer_byte (to, TYPE_WATCHING);
     put_number (to, id);
@@ -427,8 +428,9 @@ write_watching (buffer_t *to, uint64_t id, uint32_t feed, uint64_t next, bool is
 }
 
 static void
-write_snapshot (buffer_t *to, uint32_t feed, uint64_t at, const void *body, size_t size)
+write_snapshot (buffer_t *to, const char *epoch, uint32_t feed, uint64_t at, const void *body, size_t size)
 {
+    (void) epoch;
     size_t start = to->size;
     buffer_byte (to, TYPE_SNAPSHOT);
     put_number (to, feed);
@@ -438,8 +440,10 @@ write_snapshot (buffer_t *to, uint32_t feed, uint64_t at, const void *body, size
 }
 
 static void
-write_event (buffer_t *to, uint32_t feed, uint64_t at, const char *key, const void *body, size_t size)
+write_event (buffer_t *to, const char *epoch, uint32_t feed, uint64_t at, const char *key, const void *body,
+             size_t size)
 {
+    (void) epoch;
     bool has_key = key && *key;
     size_t start = to->size;
     buffer_byte (to, has_key ? TYPE_KEY_EVENT : TYPE_EVENT);
@@ -498,7 +502,7 @@ write_nothing (buffer_t *to)
 
 const codec_t binary_codec = {
     .subprotocol = "troupe.v1.bin",
-    .is_binary = true,
+    .form = FORM_BINARY,
     .welcome = write_welcome,
     .reply = write_reply,
     .error = write_error,

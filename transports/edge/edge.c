@@ -93,6 +93,7 @@ edge_say_drain (edge_t *self, uint64_t after_ms)
         size_t place = peer_open_frame (peer);
         peer->codec->drain (&peer->out, after_ms + hash_mix (slot++, after_ms) % (after_ms + 1));
         peer_close_frame (peer, place);
+        peer_watch_ended (peer);
     }
 }
 

@@ -77,6 +77,8 @@ typedef struct {
     void (*pause) (void *connection, bool is_paused);
     /* After what was sent; peer_gone follows. */
     void (*close) (void *connection, uint16_t code, const char *text);
+    /* Of a stream, before anything was sent: the watch is refused. peer_gone follows. */
+    void (*refuse) (void *connection, const troupe_error_t *error);
 } peer_port_t;
 
 /*  The port and the connection live until peer_gone. NULL: no memory. */
@@ -84,6 +86,10 @@ peer_t *peer_new (edge_t *edge, const codec_t *codec, const peer_port_t *port, v
 
 /*  One whole message of the connection. Answers may be sent before it returns. */
 void peer_received (peer_t *self, const void *bytes, size_t size);
+
+/*  A stream of events, new with sse_codec, whose client says no more than this: `message` is a watch. It may be refused
+ *  or be sent something before this returns. It is closed when the watch ends. */
+void peer_watch (peer_t *self, const identity_t *who, const client_message_t *message);
 
 /*  It has not said hello yet. */
 bool peer_is_new (const peer_t *self);

@@ -28,8 +28,6 @@ enum { ITEM_ANSWER, ITEM_EVENT, ITEM_WATCH, ITEM_EXCHANGE };
 
 /* ---- events and feeds ---- */
 
-enum { FORM_TEXT, FORM_BINARY, FORMS };
-
 typedef struct {
     uint8_t *bytes;  /* a whole frame; NULL: not encoded yet */
     size_t size;
@@ -168,7 +166,7 @@ struct edge_s {
     buffer_t gathered;             /* frames of events, for all watchers that are as far */
     feed_t *gathered_feed;
     uint64_t gathered_from, gathered_next;
-    int gathered_form;
+    codec_form_t gathered_form;
     bool gathered_latest;
     /* shared: atomic; a count is raised before the history of its feed is asked for, read by shards */
     _Atomic uint32_t watched[WATCHED_SLOTS];
@@ -182,12 +180,6 @@ static inline void
 count_up (_Atomic uint64_t *count, uint64_t by)
 {
     atomic_store_explicit (count, atomic_load_explicit (count, memory_order_relaxed) + by, memory_order_relaxed);
-}
-
-static inline int
-peer_form (const peer_t *self)
-{
-    return self->codec->is_binary ? FORM_BINARY : FORM_TEXT;
 }
 
 /* ---- edge.c ---- */
@@ -208,6 +200,9 @@ void peer_send_out (peer_t *self);
 
 /*  Frames that are not its own: at once when nothing waits, else behind what does. */
 void peer_send_shared (peer_t *self, const void *bytes, size_t size);
+
+/*  Its watch ended: a stream of events does so too. */
+void peer_watch_ended (peer_t *self);
 
 /*  No events now; peer_has_room follows. */
 bool peer_is_full (const peer_t *self);
@@ -242,7 +237,7 @@ void feed_heard (edge_t *edge, inbox_item_t *item);
 
 /*  Frames of the events from `from` on, in `form`, for as many watchers as are as far. Returns the
  *  offset that comes after them. With `latest`: of each key the newest alone. */
-uint64_t feed_gather (feed_t *self, int form, uint64_t from, bool latest);
+uint64_t feed_gather (feed_t *self, codec_form_t form, uint64_t from, bool latest);
 
 /*  Sends what is new to all who may hear it now; the ms until the next try, or EDGE_NEVER. */
 uint64_t feed_flush_all (edge_t *edge, uint64_t now_ms);

@@ -6,11 +6,11 @@
 #ifndef TRANSPORTS_EDGE_ENVELOPE_H
 #define TRANSPORTS_EDGE_ENVELOPE_H
 
-#include "runtime/base/buffer.h"
+#include "transports/edge/message.h"
 
 #define ENVELOPE_HEAD 10       /* the largest */
-#define ENVELOPE_TEXT 0x81     /* FIN, opcode */
-#define ENVELOPE_BINARY 0x82
+/*  FIN and opcode by form; 0: no head. */
+static const uint8_t envelopes[FORMS] = { [FORM_TEXT] = 0x81, [FORM_BINARY] = 0x82 };
 
 /*  Leaves room for the head and returns the place to give to envelope_close. */
 static inline size_t
@@ -31,9 +31,11 @@ envelope_close (buffer_t *to, size_t place, uint8_t kind)
         return;
     }
     uint8_t *head = to->data + place;
-    size_t size = to->size - place - ENVELOPE_HEAD, used = size < 126 ? 2 : size < 65536 ? 4 : 10;
+    size_t size = to->size - place - ENVELOPE_HEAD, used = !kind ? 0 : size < 126 ? 2 : size < 65536 ? 4 : 10;
     memmove (head + used, head + ENVELOPE_HEAD, size);
     to->size = place + used + size;
+    if (!kind)
+        return;
     head[0] = kind;
     head[1] = (uint8_t) (used == 2 ? size : used == 4 ? 126 : 127);
     for (size_t i = used; i > 2; i--, size >>= 8)

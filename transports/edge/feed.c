@@ -78,24 +78,24 @@ event_drop (event_t *event)
 {
     if (--event->references > 0)
         return;
-    for (int form = 0; form < FORMS; form++)
+    for (codec_form_t form = 0; form < FORMS; form++)
         memory_free (event->forms[form].bytes);
     memory_free (event);
 }
 
 static const encoded_t *
-event_encoded (const feed_t *feed, event_t *event, int form)
+event_encoded (const feed_t *feed, event_t *event, codec_form_t form)
 {
+    static const codec_t *const codecs[] = { &text_codec, &binary_codec, &sse_codec };
     encoded_t *encoded = &event->forms[form];
     if (encoded->bytes)
         return encoded;
-    const codec_t *codec = form == FORM_BINARY ? &binary_codec : &text_codec;
     buffer_t frame = { 0 };
     const char *key = event_key (event);
     size_t place = envelope_open (&frame);
-    codec->event (&frame, feed->number, feed->channel->is_volatile ? 0 : event->offset, event->has_key ? key : NULL,
-                  key + event->key_size + 1, event->body_size);
-    envelope_close (&frame, place, codec->is_binary ? ENVELOPE_BINARY : ENVELOPE_TEXT);
+    codecs[form]->event (&frame, feed->edge->host.epoch, feed->number, feed->channel->is_volatile ? 0 : event->offset,
+                         event->has_key ? key : NULL, key + event->key_size + 1, event->body_size);
+    envelope_close (&frame, place, envelopes[form]);
     if (frame.failed)
         buffer_clear (&frame);
     *encoded = (encoded_t) { frame.data, frame.size };
@@ -344,7 +344,7 @@ feed_heard (edge_t *edge, inbox_item_t *item)
 /* ---- the flush ---- */
 
 static void
-gather_one (feed_t *self, event_t *event, int form)
+gather_one (feed_t *self, event_t *event, codec_form_t form)
 {
     const encoded_t *encoded = event_encoded (self, event, form);
     if (!encoded->bytes)
@@ -353,7 +353,7 @@ gather_one (feed_t *self, event_t *event, int form)
 }
 
 static uint64_t
-gather_latest (feed_t *self, int form, uint64_t from)
+gather_latest (feed_t *self, codec_form_t form, uint64_t from)
 {
     latest_t *latest = self->newest;
     while (latest && latest->before && latest->before->event->offset >= from)
@@ -365,7 +365,7 @@ gather_latest (feed_t *self, int form, uint64_t from)
 }
 
 static uint64_t
-gather_ring (feed_t *self, int form, uint64_t from)
+gather_ring (feed_t *self, codec_form_t form, uint64_t from)
 {
     uint64_t first = feed_first (self), offset = from;
     for (; offset <= self->head && self->edge->gathered.size < GATHER_MOST; offset++)
@@ -374,7 +374,7 @@ gather_ring (feed_t *self, int form, uint64_t from)
 }
 
 uint64_t
-feed_gather (feed_t *self, int form, uint64_t from, bool latest)
+feed_gather (feed_t *self, codec_form_t form, uint64_t from, bool latest)
 {
     edge_t *edge = self->edge;
     if (edge->gathered_feed == self && edge->gathered_form == form && edge->gathered_from == from

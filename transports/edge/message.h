@@ -75,19 +75,23 @@ typedef struct {
     edge_limits_t limits;
 } welcome_t;
 
+/*  Text and binary are frames of WebSocket; server-sent events are a text without frames, of one feed. */
+typedef enum { FORM_TEXT, FORM_BINARY, FORM_SSE, FORMS } codec_form_t;
+
 /*  The writers of one form. Bodies are packed; an empty one is null; one that is no good value counts, in text, as
  *  one that does not fit. A write that does not fit makes the buffer `failed` and leaves in it what was there. Bytes
  *  of a string that are no UTF-8 become U+FFFD. A key that is NULL or empty is none. */
 typedef struct {
     const char *subprotocol;
-    bool is_binary;
+    codec_form_t form;
     void (*welcome) (buffer_t *to, const welcome_t *welcome);
     void (*reply) (buffer_t *to, uint64_t seq, const void *body, size_t size);
     void (*error) (buffer_t *to, error_of_t of, uint64_t number, troupe_status_t status, const char *text,
                    uint32_t retry_after_ms);
-    void (*watching) (buffer_t *to, uint64_t id, uint32_t feed, uint64_t next, bool is_gap);
-    void (*snapshot) (buffer_t *to, uint32_t feed, uint64_t at, const void *body, size_t size);
-    void (*event) (buffer_t *to, uint32_t feed, uint64_t at, const char *key, const void *body, size_t size);
+    void (*watching) (buffer_t *to, const char *epoch, uint64_t id, uint32_t feed, uint64_t next, bool is_gap);
+    void (*snapshot) (buffer_t *to, const char *epoch, uint32_t feed, uint64_t at, const void *body, size_t size);
+    void (*event) (buffer_t *to, const char *epoch, uint32_t feed, uint64_t at, const char *key, const void *body,
+                   size_t size);
     void (*cut) (buffer_t *to, uint32_t feed, const char *why, const char *token);
     void (*unwatched) (buffer_t *to, uint32_t feed);
     void (*pong) (buffer_t *to, uint64_t number, uint64_t now_ms);
@@ -115,5 +119,6 @@ const char *message_status (troupe_status_t status);
 
 extern const codec_t text_codec;    /* text.h */
 extern const codec_t binary_codec;  /* binary.h */
+extern const codec_t sse_codec;     /* sse.c: watching, snapshot, event, cut, drain alone */
 
 #endif

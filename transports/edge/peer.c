@@ -22,7 +22,7 @@
 
 #define TOKENS_MS 1000  /* how often at most all clients are looked at for a token that ended */
 
-enum { CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_SERVER = 1011, CLOSE_TOKEN = 4401 };
+enum { CLOSE_DONE = 1000, CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_SERVER = 1011, CLOSE_TOKEN = 4401 };
 
 static const identity_t nobody;
 
@@ -33,12 +33,6 @@ peer_identity (const peer_t *self)
 }
 
 /* ---- what it is sent ---- */
-
-static uint8_t
-envelope_of (const codec_t *codec)
-{
-    return codec->is_binary ? ENVELOPE_BINARY : ENVELOPE_TEXT;
-}
 
 static void
 want_flush (peer_t *self)
@@ -69,7 +63,7 @@ peer_open_frame (peer_t *self)
 void
 peer_close_frame (peer_t *self, size_t place)
 {
-    envelope_close (&self->out, place, envelope_of (self->codec));
+    envelope_close (&self->out, place, envelopes[self->codec->form]);
     if (self->out.failed)
         close_peer (self, CLOSE_SERVER, "no memory");
     want_flush (self);
@@ -115,10 +109,21 @@ peer_is_full (const peer_t *self)
 void
 peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_error_t *error, uint32_t retry_after_ms)
 {
+    count_up (&self->edge->counts.errors, 1);
+    if (self->codec->form == FORM_SSE) {
+        self->port->refuse (self->connection, error);
+        return;
+    }
     size_t place = peer_open_frame (self);
     self->codec->error (&self->out, of, number, error->status, error->text, retry_after_ms);
     peer_close_frame (self, place);
-    count_up (&self->edge->counts.errors, 1);
+}
+
+void
+peer_watch_ended (peer_t *self)
+{
+    if (self->codec->form == FORM_SSE)
+        close_peer (self, CLOSE_DONE, "");
 }
 
 /* ---- its life ---- */
@@ -220,7 +225,7 @@ answer (void *arg, const troupe_answer_t *answer)
         codec->reply (&self->out, self->seq, answer->body, answer->size);
     else
         codec->error (&self->out, ERROR_CALL, self->seq, answer->status, answer->text, answer->retry_after_ms);
-    envelope_close (&self->out, place, envelope_of (codec));
+    envelope_close (&self->out, place, envelopes[codec->form]);
     edge_tell (self->peer->edge, &self->item);
 }
 
@@ -483,6 +488,21 @@ take (peer_t *self, const client_message_t *message)
     }
 }
 
+void
+peer_watch (peer_t *self, const identity_t *who, const client_message_t *message)
+{
+    troupe_error_t error;
+    self->state = PEER_OPEN;
+    self->who = memory_alloc (sizeof *self->who);
+    if (!self->who) {
+        error_set (&error, TROUPE_OVERLOADED, "no memory");
+        peer_say_error (self, ERROR_WATCH, message->number, &error, 0);
+        return;
+    }
+    *self->who = *who;
+    take (self, message);
+}
+
 static bool
 is_talking (const peer_t *self)
 {
@@ -521,8 +541,8 @@ peer_received (peer_t *self, const void *bytes, size_t size)
     troupe_error_t error;
     if (!is_talking (self))
         return;
-    troupe_status_t status = self->codec->is_binary ? take_binary (self, bytes, size, &error)
-                                                    : take_text (self, bytes, size, &error);
+    troupe_status_t status = self->codec->form == FORM_BINARY ? take_binary (self, bytes, size, &error)
+                                                           : take_text (self, bytes, size, &error);
     if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
         fail_protocol (self, &error);
     see_to_pause (self);

@@ -168,8 +168,9 @@ write_error (buffer_t *to, error_of_t of, uint64_t number, troupe_status_t statu
 }
 
 static void
-write_watching (buffer_t *to, uint64_t id, uint32_t feed, uint64_t next, bool is_gap)
+write_watching (buffer_t *to, const char *epoch, uint64_t id, uint32_t feed, uint64_t next, bool is_gap)
 {
+    (void) epoch;
     size_t start = to->size;
     PUT (to, "{\"watching\":");
     put_number (to, id);
@@ -199,16 +200,19 @@ put_happening (buffer_t *to, size_t start, uint32_t feed, uint64_t at, const cha
 }
 
 static void
-write_snapshot (buffer_t *to, uint32_t feed, uint64_t at, const void *body, size_t size)
+write_snapshot (buffer_t *to, const char *epoch, uint32_t feed, uint64_t at, const void *body, size_t size)
 {
+    (void) epoch;
     size_t start = to->size;
     PUT (to, "{\"snapshot\":");
     put_happening (to, start, feed, at, NULL, body, size);
 }
 
 static void
-write_event (buffer_t *to, uint32_t feed, uint64_t at, const char *key, const void *body, size_t size)
+write_event (buffer_t *to, const char *epoch, uint32_t feed, uint64_t at, const char *key, const void *body,
+             size_t size)
 {
+    (void) epoch;
     size_t start = to->size;
     PUT (to, "{\"event\":");
     put_happening (to, start, feed, at, key, body, size);

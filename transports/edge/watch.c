@@ -29,7 +29,8 @@ say_watching (watch_t *self)
     peer_t *peer = self->peer;
     bool is_volatile = self->feed->channel->is_volatile;
     size_t place = peer_open_frame (peer);
-    peer->codec->watching (&peer->out, self->id, self->feed->number, is_volatile ? 0 : self->next, self->has_gap);
+    peer->codec->watching (&peer->out, peer->edge->host.epoch, self->id, self->feed->number,
+                           is_volatile ? 0 : self->next, self->has_gap);
     peer_close_frame (peer, place);
     self->is_told = true;
 }
@@ -83,8 +84,10 @@ watch_end (watch_t *self)
 void
 watch_cut (watch_t *self, const char *why)
 {
+    peer_t *peer = self->peer;
     say_cut (self, why);
     watch_end (self);
+    peer_watch_ended (peer);
 }
 
 watch_t *
@@ -345,8 +348,8 @@ send_events (watch_t *self)
         if (offset != self->next)
             continue;
         size_t place = peer_open_frame (peer);
-        peer->codec->event (&peer->out, self->feed->number, offset, has_key ? key : NULL, body.at,
-                              (size_t) (body.end - body.at));
+        peer->codec->event (&peer->out, peer->edge->host.epoch, self->feed->number, offset, has_key ? key : NULL,
+                            body.at, (size_t) (body.end - body.at));
         peer_close_frame (peer, place);
         count_up (&peer->edge->counts.deliveries, 1);
         self->next = offset + 1;
@@ -398,7 +401,8 @@ told_of_snapshot (watch_t *self)
     self->next = self->told_head + 1;
     say_watching (self);
     size_t place = peer_open_frame (peer);
-    peer->codec->snapshot (&peer->out, self->feed->number, self->told_head, self->told.data, self->told.size);
+    peer->codec->snapshot (&peer->out, peer->edge->host.epoch, self->feed->number, self->told_head, self->told.data,
+                           self->told.size);
     peer_close_frame (peer, place);
     settle (self);
 }
@@ -447,7 +451,6 @@ static void
 deliver (watch_t *self)
 {
     feed_t *feed = self->feed;
-    int form = peer_form (self->peer);
     while (self->next <= feed->head && !peer_is_full (self->peer)) {
         bool lags = self->next < feed_first (feed);
         bool latest = feed_conflates (feed) && (lags || self->wants_latest || feed->channel->rate);
@@ -456,7 +459,7 @@ deliver (watch_t *self)
             read_history (self);
             return;
         }
-        uint64_t next = feed_gather (feed, form, self->next, latest);
+        uint64_t next = feed_gather (feed, self->peer->codec->form, self->next, latest);
         if (next == self->next)
             return;  /* no memory: with the next event again */
         const buffer_t *frames = &self->peer->edge->gathered;

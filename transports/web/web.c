@@ -135,6 +135,15 @@ static const struct lws_protocols protocols[] = {
     { NULL, NULL, 0, 0, 0, NULL, 0 }
 };
 
+/*  What stands under a mount is served in a state in which libwebsockets reads on and sees a client leave, which it
+ *  does not while any other answer is awaited. */
+static const struct lws_http_mount streams = {
+    .mountpoint = WEB_STREAM_PATH,
+    .mountpoint_len = sizeof WEB_STREAM_PATH - 1,
+    .origin = "http",
+    .origin_protocol = LWSMPRO_CALLBACK
+};
+
 static troupe_status_t
 open_loop (web_t *self, troupe_error_t *error)
 {
@@ -186,6 +195,7 @@ open_context (web_t *self, troupe_error_t *error)
         .iface = self->host,
         .port = self->options.port,
         .protocols = protocols,
+        .mounts = &streams,
         .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_DISABLE_IPV6,
         .timeout_secs = 10,
         .retry_and_idle_policy = &self->idle,

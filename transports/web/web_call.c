@@ -21,8 +21,8 @@
 #define ETAG_BYTES 16
 #define QUERY_MOST 4096
 
-static troupe_status_t
-identify (web_request_t *self, troupe_error_t *error)
+troupe_status_t
+web_identify (web_request_t *self, troupe_error_t *error)
 {
     char text[TOKEN_MAX + 16];
     if (!web_header (self->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof text))
@@ -35,6 +35,16 @@ identify (web_request_t *self, troupe_error_t *error)
     if (status != TROUPE_OK)
         self->who = (identity_t) { .subject = "" };
     return status;
+}
+
+troupe_status_t
+web_has_room (const web_t *web, troupe_error_t *error)
+{
+    if (web->is_stopping)
+        return error_set (error, TROUPE_STOPPING, "the node goes down");
+    if (web->connections + web->requests > web->options.limits.connections)
+        return error_set (error, TROUPE_OVERLOADED, "too many clients");
+    return TROUPE_OK;
 }
 
 /* ---- the query ---- */
@@ -256,17 +266,13 @@ web_call_begin (web_request_t *self, const char *path)
     troupe_error_t error;
     web_t *web = self->web;
     const troupe_verb_t *verb = NULL;
-    troupe_status_t status = TROUPE_OK;
-    if (web->is_stopping)
-        status = error_set (&error, TROUPE_STOPPING, "the node goes down");
-    else if (web->connections + web->requests > web->options.limits.connections)
-        status = error_set (&error, TROUPE_OVERLOADED, "too many clients");
+    troupe_status_t status = web_has_room (web, &error);
     if (!web_header_named (self->wsi, "traceparent:", self->trace, sizeof self->trace))
         self->trace[0] = '\0';
     if (status == TROUPE_OK)
         status = split (self, path, &error);
     if (status == TROUPE_OK)
-        status = identify (self, &error);
+        status = web_identify (self, &error);
     if (status == TROUPE_OK && !(verb = edge_verb (web->edge, self->to, self->verb, &error)))
         status = error.status;
     if (status != TROUPE_OK)

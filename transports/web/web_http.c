@@ -117,20 +117,22 @@ put_headers (web_request_t *self, head_t *head)
         put_header (head, "connection:", "close");
     if (*self->origin)
         put_origin (self, head);
-    if (has_content && lws_add_http_header_content_length (self->wsi, self->content.size, &head->at, head->end))
+    if (self->is_stream) {
+        put_header (head, "cache-control:", "no-store");
+        put_header (head, "x-accel-buffering:", "no");
+    } else if (has_content && lws_add_http_header_content_length (self->wsi, self->content.size, &head->at, head->end))
         head->failed = true;
 }
 
-/*  Non-zero: the connection ends. */
-static int
-write_answer (web_request_t *self)
+bool
+web_write_answer (web_request_t *self)
 {
     bool has_body = self->method != WEB_HEAD && self->code != HTTP_STATUS_NOT_MODIFIED
                     && self->code != HTTP_STATUS_NO_CONTENT;
     size_t size = has_body ? self->content.size : 0;
     uint8_t *bytes = memory_alloc (LWS_PRE + ANSWER_HEAD_BYTES + size);
     if (!bytes)
-        return -1;
+        return false;
     uint8_t *start = bytes + LWS_PRE;
     head_t head = { self->wsi, start, start + ANSWER_HEAD_BYTES, false };
     put_headers (self, &head);
@@ -140,7 +142,7 @@ write_answer (web_request_t *self)
     size_t all = (size_t) (head.at - start) + size;
     failed = failed || lws_write (self->wsi, start, all, LWS_WRITE_HTTP_HEADERS) < 0;
     memory_free (bytes);
-    return failed || self->is_closing ? -1 : 0;
+    return !failed;
 }
 
 /* ---- its life ---- */
@@ -151,6 +153,8 @@ request_free (web_request_t *self)
     lws_set_opaque_user_data (self->wsi, NULL);
     self->web->requests -= 1;
     exchange_leave (&self->exchange);
+    if (self->peer)
+        peer_gone (&self->peer);
     buffer_clear (&self->content);
     buffer_clear (&self->body);
     memory_free (self);
@@ -159,11 +163,13 @@ request_free (web_request_t *self)
 static int
 writable (web_request_t *self)
 {
+    if (self && self->is_stream)
+        return web_stream_writable (self);
     if (!self || !self->is_answered || lws_partial_buffered (self->wsi))
         return 0;
     struct lws *wsi = self->wsi;
     lws_set_timer_usecs (wsi, LWS_SET_TIMER_USEC_CANCEL);
-    int result = write_answer (self);
+    int result = web_write_answer (self) && !self->is_closing ? 0 : -1;
     request_free (self);
     return result == 0 && lws_http_transaction_completed (wsi) ? -1 : result;
 }
@@ -193,12 +199,12 @@ web_header_named (struct lws *wsi, const char *name, char *to, size_t size)
     return length <= 0 || lws_hdr_custom_copy (wsi, to, (int) size, name, (int) strlen (name)) >= 0;
 }
 
+/*  The path is one of libwebsockets', which ends with a NUL. */
 static web_method_t
-method_of (struct lws *wsi)
+read_method (struct lws *wsi, char **path)
 {
-    char *path;
     int size;
-    switch (lws_http_get_uri_and_method (wsi, &path, &size)) {
+    switch (lws_http_get_uri_and_method (wsi, path, &size)) {
     case LWSHUMETH_GET:
         return WEB_GET;
     case LWSHUMETH_HEAD:
@@ -213,14 +219,14 @@ method_of (struct lws *wsi)
 }
 
 static web_request_t *
-request_new (web_t *web, struct lws *wsi)
+request_new (web_t *web, struct lws *wsi, web_method_t method)
 {
     web_request_t *self = memory_zalloc (sizeof *self);
     if (!self)
         return NULL;
     self->wsi = wsi;
     self->web = web;
-    self->method = method_of (wsi);
+    self->method = method;
     self->content.limit = CONTENT_MOST;
     self->body.limit = web->options.edge.limits.message_bytes;
     lws_set_opaque_user_data (wsi, self);
@@ -276,10 +282,12 @@ answer_named (web_request_t *self, const char *path)
 }
 
 static int
-begin (web_t *web, struct lws *wsi, const char *path)
+begin (web_t *web, struct lws *wsi)
 {
     troupe_error_t error;
-    web_request_t *self = request_new (web, wsi);
+    char *path = NULL;
+    web_method_t method = read_method (wsi, &path);
+    web_request_t *self = path ? request_new (web, wsi, method) : NULL;
     if (!self)
         return -1;
     web_origin_t origin = web_origin (web, wsi, self->origin);
@@ -296,6 +304,8 @@ begin (web_t *web, struct lws *wsi, const char *path)
         return 0;
     } else if (strncmp (path, "/a/", 3) == 0) {
         web_call_begin (self, path + 3);
+    } else if (strncmp (path, WEB_STREAM_PATH "/", sizeof WEB_STREAM_PATH) == 0) {
+        web_stream_begin (self, path + sizeof WEB_STREAM_PATH);
     } else if (!web_file_begin (self, path)) {
         error_set (&error, TROUPE_NOT_FOUND, "nothing is here");
         web_answer_error (self, &error, 0);
@@ -307,7 +317,7 @@ int
 web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
 {
     web_request_t *request = NULL;
-    if (reason == LWS_CALLBACK_HTTP_BODY || reason == LWS_CALLBACK_HTTP_BODY_COMPLETION
+    if (reason == LWS_CALLBACK_HTTP || reason == LWS_CALLBACK_HTTP_BODY || reason == LWS_CALLBACK_HTTP_BODY_COMPLETION
         || reason == LWS_CALLBACK_HTTP_WRITEABLE || reason == LWS_CALLBACK_CLOSED_HTTP
         || reason == LWS_CALLBACK_TIMER)
         request = lws_get_opaque_user_data (wsi);
@@ -315,7 +325,9 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return web_socket_filter (wsi, lws_context_user (lws_get_context (wsi)));
     case LWS_CALLBACK_HTTP:
-        return begin (lws_context_user (lws_get_context (wsi)), wsi, in);
+        if (request)
+            return -1;  /* something behind a request whose answer has no end */
+        return begin (lws_context_user (lws_get_context (wsi)), wsi);
     case LWS_CALLBACK_HTTP_BODY:
         if (request && request->wants_body)
             web_call_received (request, in, size);
@@ -327,7 +339,7 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return writable (request);
     case LWS_CALLBACK_TIMER:
-        return request && request->wants_body ? -1 : 0;
+        return request && request->is_stream ? web_stream_beat (request) : request && request->wants_body ? -1 : 0;
     case LWS_CALLBACK_CLOSED_HTTP:
         if (request)
             request_free (request);

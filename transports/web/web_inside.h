@@ -5,6 +5,7 @@
  *      web_http.c    HTTP requests: which of the following it is for, and what is answered
  *      web_origin.c  pages of other hosts
  *      web_call.c    calls of verbs
+ *      web_stream.c  feeds as server-sent events
  */
 #ifndef TRANSPORTS_WEB_WEB_INSIDE_H
 #define TRANSPORTS_WEB_WEB_INSIDE_H
@@ -87,6 +88,7 @@ typedef struct {
     uint32_t retry_after_ms;
     char etag[WEB_ETAG_SIZE];
     bool is_page;                /* a file for a browser to show */
+    bool is_stream;              /* its content has no end */
     const char *allow;           /* methods, with 405; static */
     char origin[WEB_ORIGIN_SIZE];  /* of another host, that may see the answer; else empty */
     buffer_t content;            /* of the answer */
@@ -96,6 +98,9 @@ typedef struct {
     char to[TROUPE_ADDRESS_MAX + 1], verb[TROUPE_NAME_MAX + 1], key[256];
     char trace[TRACE_MAX + 1];
     buffer_t body;               /* of the request */
+    /* web_stream.c */
+    peer_t *peer;
+    unsigned silent;             /* heartbeats that did not go out, one after the other */
 } web_request_t;
 
 int web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
@@ -105,6 +110,9 @@ void web_answer (web_request_t *self, unsigned code, const char *type);
 void web_answer_text (web_request_t *self, unsigned code, const char *text);
 void web_answer_error (web_request_t *self, const troupe_error_t *error, uint32_t retry_after_ms);
 void web_answer_method (web_request_t *self, const char *allow);
+
+/*  Writes what stands in the answer, now. False: the connection is no good any more. */
+bool web_write_answer (web_request_t *self);
 
 /*  Outside of libwebsockets' callbacks, after web_answer: sends it, reads on, and frees the request. */
 void web_send_answer (web_request_t *self);
@@ -127,9 +135,26 @@ bool web_file_begin (web_request_t *self, const char *path);
 
 /* ---- web_call.c ---- */
 
+/*  Who asks. */
+troupe_status_t web_identify (web_request_t *self, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  The node goes down, or has too many clients. */
+troupe_status_t web_has_room (const web_t *web, troupe_error_t *error) TROUPE_CHECKED;
+
 /*  The path is behind "/a/". */
 void web_call_begin (web_request_t *self, const char *path);
 void web_call_received (web_request_t *self, const void *bytes, size_t size);
 void web_call_complete (web_request_t *self);
+
+/* ---- web_stream.c ---- */
+
+#define WEB_STREAM_PATH "/f"
+
+/*  The path is behind "/f/". */
+void web_stream_begin (web_request_t *self, const char *path);
+
+/*  There is room, or the time of a heartbeat. Non-zero: the connection ends. */
+int web_stream_writable (web_request_t *self);
+int web_stream_beat (web_request_t *self);
 
 #endif

@@ -1,0 +1,154 @@
+/*  web_stream.c - feeds over HTTP, as server-sent events.
+ *
+ *  DESIGN
+ *  The request lives as long as the stream, with a client of the edge (peer_t) that watches one feed. The head of the
+ *  answer waits until the watch stands, so that one that is refused has a status of HTTP. The stream ends with the
+ *  connection, and what comes behind its request ends it: libwebsockets would take it for the next request.
+ *  A heartbeat keeps proxies from closing what is silent; who does not take two of them is gone.
+ */
+#include "transports/web/web_inside.h"
+
+#include "runtime/base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BEAT ":\n\n"
+#define SILENT_MOST 2
+
+/* ---- the port ---- */
+
+static void
+break_off (web_request_t *self)
+{
+    lws_set_timeout (self->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+static void
+set_beat (web_request_t *self)
+{
+    lws_set_timer_usecs (self->wsi, (lws_usec_t) self->web->options.limits.idle_ms * 1000 / 2);
+}
+
+static void
+begin_stream (web_request_t *self)
+{
+    self->is_stream = true;
+    self->is_closing = true;
+    self->code = HTTP_STATUS_OK;
+    self->type = "text/event-stream";
+    if (!web_write_answer (self))
+        break_off (self);
+    lws_http_headers_detach (self->wsi);
+    set_beat (self);
+}
+
+static void
+send_bytes (void *connection, const void *bytes, size_t size)
+{
+    web_request_t *self = connection;
+    if (!self->is_stream)
+        begin_stream (self);
+    if (lws_write (self->wsi, (unsigned char *) bytes, size, LWS_WRITE_HTTP) < 0)
+        break_off (self);
+}
+
+static bool
+is_choked (void *connection)
+{
+    return lws_partial_buffered (((web_request_t *) connection)->wsi);
+}
+
+/*  Nothing is read of it. */
+static void
+pause_reading (void *connection, bool is_paused)
+{
+    (void) connection;
+    (void) is_paused;
+}
+
+static void
+close_stream (void *connection, uint16_t code, const char *text)
+{
+    (void) code;
+    (void) text;
+    break_off (connection);
+}
+
+static void
+refuse (void *connection, const troupe_error_t *error)
+{
+    web_answer_error (connection, error, 0);
+}
+
+static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_stream, refuse };
+
+/* ---- its begin ---- */
+
+/*  Last-Event-ID, which a browser sends when it comes back, goes before the query. */
+static troupe_status_t
+read_from (web_request_t *self, char from[RESUME_MAX + 1], troupe_error_t *error)
+{
+    if (!web_header_named (self->wsi, "last-event-id:", from, RESUME_MAX + 1))
+        return error_set (error, TROUPE_INVALID, "Last-Event-ID: at most %d bytes", RESUME_MAX);
+    if (*from)
+        return TROUPE_OK;
+    char text[sizeof "from=" + RESUME_MAX];
+    bool fits = lws_hdr_total_length (self->wsi, WSI_TOKEN_HTTP_URI_ARGS) < (int) sizeof text;
+    const char *value = fits ? lws_get_urlarg_by_name (self->wsi, "from=", text, sizeof text) : NULL;
+    if (!fits)
+        return error_set (error, TROUPE_INVALID, "the query is too long: from is all that is wanted");
+    snprintf (from, RESUME_MAX + 1, "%s", value ? value : "");
+    return TROUPE_OK;
+}
+
+void
+web_stream_begin (web_request_t *self, const char *path)
+{
+    troupe_error_t error;
+    web_t *web = self->web;
+    client_message_t message = { .type = CLIENT_WATCH, .number = 1, .token = "" };
+    if (self->method != WEB_GET) {
+        web_answer_method (self, "GET");
+        return;
+    }
+    troupe_status_t status = web_has_room (web, &error);
+    if (status == TROUPE_OK && snprintf (message.to, sizeof message.to, "%s", path) >= (int) sizeof message.to)
+        status = error_set (&error, TROUPE_NOT_FOUND, "/f/KIND/ID/CHANNEL is wanted");
+    if (status == TROUPE_OK)
+        status = read_from (self, message.from, &error);
+    if (status == TROUPE_OK)
+        status = web_identify (self, &error);
+    if (status == TROUPE_OK && !(self->peer = peer_new (web->edge, &sse_codec, &port, self)))
+        status = error_set (&error, TROUPE_OVERLOADED, "no memory for one more client");
+    if (status != TROUPE_OK) {
+        web_answer_error (self, &error, 0);
+        return;
+    }
+    lws_set_timeout (self->wsi, NO_PENDING_TIMEOUT, 0);
+    peer_watch (self->peer, &self->who, &message);
+}
+
+/* ---- its life ---- */
+
+int
+web_stream_writable (web_request_t *self)
+{
+    self->silent = 0;
+    peer_has_room (self->peer);
+    return 0;
+}
+
+int
+web_stream_beat (web_request_t *self)
+{
+    if (self->silent == SILENT_MOST)
+        return -1;
+    self->silent += 1;
+    set_beat (self);
+    if (!is_choked (self)) {
+        send_bytes (self, BEAT, strlen (BEAT));
+        self->silent = is_choked (self) ? 1 : 0;
+    }
+    return 0;
+}
