@@ -61,6 +61,7 @@ end_all (web_t *self)
     self->is_ending = true;
     lws_context_destroy (self->context);
     uv_close ((uv_handle_t *) &self->woken, NULL);
+    uv_close ((uv_handle_t *) &self->before, NULL);
     uv_close ((uv_handle_t *) &self->check, NULL);
     uv_close ((uv_handle_t *) &self->due, NULL);
     uv_close ((uv_handle_t *) &self->end, NULL);
@@ -73,9 +74,17 @@ on_end (uv_timer_t *timer)
 }
 
 static void
+on_before (uv_prepare_t *before)
+{
+    web_t *self = before->data;
+    self->is_reading = true;
+}
+
+static void
 on_check (uv_check_t *check)
 {
     web_t *self = check->data;
+    self->is_reading = false;
     drain (self);
     if (self->is_stopping && self->connections == 0 && self->requests == 0)
         end_all (self);
@@ -151,9 +160,11 @@ open_loop (web_t *self, troupe_error_t *error)
     if (self->wake < 0 || uv_loop_init (&self->loop) != 0)
         return error_set (error, TROUPE_NO_MEMORY, "no descriptors for the gateway: %s", strerror (errno));
     self->has_loop = true;
-    self->woken.data = self->check.data = self->due.data = self->end.data = self;
+    self->woken.data = self->before.data = self->check.data = self->due.data = self->end.data = self;
     uv_poll_init (&self->loop, &self->woken, self->wake);
     uv_poll_start (&self->woken, UV_READABLE, on_wake);
+    uv_prepare_init (&self->loop, &self->before);
+    uv_prepare_start (&self->before, on_before);
     uv_check_init (&self->loop, &self->check);
     uv_check_start (&self->check, on_check);
     uv_timer_init (&self->loop, &self->due);

@@ -4,6 +4,10 @@
  *  A request lives from its head until its answer is handed to libwebsockets. Its answer is made
  *  whole, and written when the connection has room: at once, or after a call. While it waits for a call
  *  nothing more is read of the connection, so requests that follow stay where they are.
+ *
+ *  Two things that libwebsockets does not bear end the connection: a request with a body that came together with the
+ *  one before it, whose head would be taken for its body, for ever; and one without a length that could have a body,
+ *  behind which everything is taken for it.
  */
 #include "transports/web/web_inside.h"
 
@@ -281,15 +285,29 @@ answer_named (web_request_t *self, const char *path)
     return true;
 }
 
+/*  A body is announced; `*may`: there could have been one. */
+static bool
+has_body (struct lws *wsi, web_method_t method, bool *may)
+{
+    char length[32];
+    bool fits = web_header (wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length, sizeof length);
+    *may = fits && !*length && (method == WEB_POST || method == WEB_OTHER);
+    return !fits || strspn (length, "0") != strlen (length);
+}
+
 static int
 begin (web_t *web, struct lws *wsi)
 {
     troupe_error_t error;
     char *path = NULL;
     web_method_t method = read_method (wsi, &path);
+    bool may_have_body, is_kept = !web->is_reading;
+    if (has_body (wsi, method, &may_have_body) && is_kept)
+        return -1;
     web_request_t *self = path ? request_new (web, wsi, method) : NULL;
     if (!self)
         return -1;
+    self->is_closing = may_have_body;
     web_origin_t origin = web_origin (web, wsi, self->origin);
     bool is_chunked = lws_hdr_total_length (wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
     if (is_chunked) {

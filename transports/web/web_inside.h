@@ -34,7 +34,9 @@ struct web_s {
     /* owner: gateway; before the start and after the end, who starts and ends it */
     uv_loop_t loop;
     uv_poll_t woken;
+    uv_prepare_t before;         /* each round of reading */
     uv_check_t check;            /* after each round of reading */
+    bool is_reading;             /* from sockets; else what libwebsockets kept of them */
     uv_timer_t due, end;
     uint32_t connections, requests;
     bool is_stopping, is_ending;
