@@ -11,6 +11,7 @@
 #include "transports/auth/tokens.h"
 #include "transports/edge/asyncapi.h"
 #include "transports/edge/openapi.h"
+#include "transports/edge/sign_in.h"
 #include "transports/web/web.h"
 
 #include <sodium.h>
@@ -31,6 +32,7 @@ struct gateway_s {
     /* owner: the gateway's thread, once it runs */
     tokens_t *tokens;
     uint64_t look_at_ms;
+    sign_in_t *sign_in;
 };
 
 static void
@@ -110,6 +112,31 @@ identify (void *arg, const char *token, identity_t *who, troupe_error_t *error)
     who->is_operator = (claims.roles & ROLE_OPERATOR) != 0;
     who->until_ms = self->node_port.now_ms (self->node) + (claims.expires_ms > now_ms ? claims.expires_ms - now_ms : 0);
     return TROUPE_OK;
+}
+
+static void
+audit (void *arg, const char *line)
+{
+    (void) arg;
+    log_info ("audit: %s", line);
+}
+
+static troupe_status_t
+open_sign_in (gateway_t *self, troupe_error_t *error)
+{
+    const settings_t *settings = node_settings (self->node);
+    troupe_status_t status = tokens_open (self->keys_path, &self->tokens, error);
+    if (status != TROUPE_OK)
+        return status;
+    sign_in_options_t options = {
+        .tokens = self->tokens,
+        .may_register = settings->auth_register,
+        .access_ms = settings->auth_access_ms,
+        .refresh_ms = settings->auth_refresh_ms,
+        .audit = audit
+    };
+    self->sign_in = sign_in_new (web_edge (self->web), &options, error);
+    return self->sign_in ? TROUPE_OK : error->status;
 }
 
 /* ---- its life ---- */
@@ -197,9 +224,6 @@ gateway_start (gateway_t *self, requests_t *requests, control_t *control, troupe
     if (!self->web)
         return TROUPE_OK;
     self->node_port = node_host (self->node, self->epoch);
-    troupe_status_t status = tokens_open (self->keys_path, &self->tokens, error);
-    if (status != TROUPE_OK)
-        return status;
     host_port_t host = self->node_port;
     if (requests) {
         self->kind = node_kind_new (self->node, web_edge (self->web), requests, control, &host);
@@ -207,7 +231,9 @@ gateway_start (gateway_t *self, requests_t *requests, control_t *control, troupe
             return error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
         host = node_kind_host (self->kind);
     }
-    return web_start (self->web, &host, error);
+    edge_attach (web_edge (self->web), &host);
+    troupe_status_t status = open_sign_in (self, error);
+    return status == TROUPE_OK ? web_start (self->web, &host, error) : status;
 }
 
 void
@@ -223,6 +249,9 @@ gateway_destroy (gateway_t **self_p)
     gateway_t *self = *self_p;
     if (!self)
         return;
+    if (self->web)
+        web_quiet (self->web, 0);
+    sign_in_destroy (&self->sign_in);
     web_destroy (&self->web);
     tokens_destroy (&self->tokens);
     node_kind_destroy (&self->kind);

@@ -12,6 +12,7 @@
  */
 #include "commands/host.h"
 
+#include "actors/login.h"
 #include "commands/control.h"
 #include "commands/gateway.h"
 #include "commands/log.h"
@@ -115,7 +116,8 @@ start_node (host_t *self, troupe_error_t *error)
 {
     uint64_t start_ns = clock_monotonic_ns ();
     self->node = troupe_new (self->invocation->kinds, error);
-    if (!self->node || add_plugins (self, error) != TROUPE_OK)
+    if (!self->node || add_plugins (self, error) != TROUPE_OK
+        || node_add_kind (self->node, &login_kind, error) != TROUPE_OK)
         return error->status;
     *node_settings (self->node) = self->invocation->settings;
     self->gateway = gateway_new (self->node, &self->invocation->settings, error);

@@ -129,6 +129,13 @@ static const setting_t table[] = {
          "The file of the keys that sign access tokens, readable for the node's user alone; it is made when there is "
          "none. Not part of a backup. Empty: token.keys in the store's directory."),
 
+    ROW (auth_register, FLAG, "no", 0, 1,
+         "Whoever comes may make an account by POST /auth/register. With no, only an operator."),
+    ROW (auth_access_ms, DURATION, "15m", 1000, DAY_MS,
+         "How long an access token is good. Nothing ends it before, so it should be short."),
+    ROW (auth_refresh_ms, DURATION, "30d", 1000, 3650 * DAY_MS,
+         "How long somebody stays signed in before the password is asked for again."),
+
     CHOICE (log_level, "info", "debug info warning error", "The least important lines that are logged."),
     CHOICE (log_format, "human", "human json", "How lines are logged."),
 };

@@ -94,6 +94,9 @@ typedef struct {
 
     /* who is who */
     char token_keys[SETTINGS_TEXT_MAX + 1];  /* "": STORE/token.keys, see settings_token_keys */
+    bool auth_register;
+    uint64_t auth_access_ms;
+    uint64_t auth_refresh_ms;
 
     /* log */
     uint64_t log_level;         /* troupe_level_t */

@@ -19,8 +19,7 @@ class Node:
     started again by `again`, at the same port, and nobody has to wait for a parent that hesitates."""
 
     def __init__(self, *options, store="store", port=0, program=None, log=None):
-        self.options, self.store, self.port, self.program = options, store, port, program
-        self.log = open(log, "ab") if log else None
+        self.options, self.store, self.port, self.program, self.log = options, store, port, program, log
         self.start()
 
     def start(self):
@@ -33,7 +32,7 @@ class Node:
             environment.pop(name, None)
         self.process = subprocess.Popen(
             [*serve, "--store", self.store, "--listen", f"127.0.0.1:{self.port}", *self.options],
-            stdout=subprocess.PIPE, stderr=self.log, env=environment, text=True)
+            stdout=subprocess.PIPE, stderr=open(self.log, "a") if self.log else None, env=environment, text=True)
         self.wait_ready()
 
     def wait_ready(self):

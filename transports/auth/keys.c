@@ -420,6 +420,12 @@ keys_sign (const keys_t *self, const void *bytes, size_t size, uint8_t signature
     crypto_sign_detached (signature, NULL, bytes, size, self->pairs[self->count - 1].secret);
 }
 
+void
+keys_secret (const keys_t *self, const char *purpose, uint8_t secret[32])
+{
+    crypto_generichash (secret, 32, (const uint8_t *) purpose, strlen (purpose), self->pairs[0].secret, SEED_SIZE);
+}
+
 const key_set_t *
 keys_public (const keys_t *self)
 {

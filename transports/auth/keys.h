@@ -38,6 +38,9 @@ troupe_status_t keys_rotate (const char *path, uint64_t now_ms, uint64_t keep_ms
 const char *keys_kid (const keys_t *self);   /* of the one that signs */
 void keys_sign (const keys_t *self, const void *bytes, size_t size, uint8_t signature[ED25519_SIGNATURE_SIZE]);
 
+/*  32 bytes that only the keys' holder can know, others for each purpose. They change when the oldest key goes. */
+void keys_secret (const keys_t *self, const char *purpose, uint8_t secret[32]);
+
 /*  Those that verify; lives as long as the keys. */
 const key_set_t *keys_public (const keys_t *self);
 

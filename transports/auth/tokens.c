@@ -125,3 +125,9 @@ tokens_make (const tokens_t *self, const char *subject, bool is_operator, const 
     };
     return jwt_make (self->keys, &what, to, error);
 }
+
+void
+tokens_secret (const tokens_t *self, const char *purpose, uint8_t secret[32])
+{
+    keys_secret (self->keys, purpose, secret);
+}

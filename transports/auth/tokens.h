@@ -27,4 +27,7 @@ troupe_status_t tokens_verify (const tokens_t *self, const char *token, uint64_t
 troupe_status_t tokens_make (const tokens_t *self, const char *subject, bool is_operator, const char *const *roles,
                              uint64_t now_ms, uint64_t life_ms, buffer_t *to, troupe_error_t *error) TROUPE_CHECKED;
 
+/*  As keys_secret. */
+void tokens_secret (const tokens_t *self, const char *purpose, uint8_t secret[32]);
+
 #endif

@@ -65,6 +65,8 @@ edge_drain (edge_t *self)
             feed_heard (self, item);
         else if (item->type == ITEM_EXCHANGE)
             exchange_answered (item);
+        else if (item->type == ITEM_SIGN_IN)
+            sign_in_told (item);
         else
             watch_told (item);
     }

@@ -5,6 +5,7 @@
  *      feed.c    feeds that somebody watches: events on their way, the latest of each key
  *      watch.c   a watch, from its wish to its end: permission, history, snapshot, live
  *      exchange.c  one call and its answer
+ *      sign_in.c  how somebody gets a token
  */
 #ifndef TRANSPORTS_EDGE_EDGE_INSIDE_H
 #define TRANSPORTS_EDGE_EDGE_INSIDE_H
@@ -24,7 +25,7 @@
 #define HISTORY_EVENTS 256         /* of one look into a feed's history */
 
 /*  What comes through the inbox. */
-enum { ITEM_ANSWER, ITEM_EVENT, ITEM_WATCH, ITEM_EXCHANGE };
+enum { ITEM_ANSWER, ITEM_EVENT, ITEM_WATCH, ITEM_EXCHANGE, ITEM_SIGN_IN };
 
 /* ---- events and feeds ---- */
 
@@ -152,6 +153,7 @@ struct peer_s {
 struct edge_s {
     edge_options_t options;
     host_port_t host;
+    struct sign_in_s *sign_in;     /* NULL: nobody can sign in here */
     inbox_t inbox;
     /* owner: gateway */
     peer_t *peers;
@@ -221,6 +223,11 @@ void peer_let_go (peer_t *self);
 
 /*  Its answer came in. */
 void exchange_answered (inbox_item_t *item);
+
+/* ---- sign_in.c ---- */
+
+/*  What a flow asked for came in. */
+void sign_in_told (inbox_item_t *item);
 
 /* ---- feed.c ---- */
 

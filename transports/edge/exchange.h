@@ -22,6 +22,7 @@ typedef struct {
 typedef struct {
     troupe_status_t status;
     uint32_t retry_after_ms;
+    bool is_limited;         /* by a limit of this client, not by what all have together */
     buffer_t text;           /* JSON; of an error what was said, with a NUL */
 } exchange_answer_t;
 

@@ -26,6 +26,8 @@ static const problem_t problems[] = {
 
 #define PROBLEMS (sizeof problems / sizeof *problems)
 
+const problem_t problem_limited = { "overloaded", 429, "Too much of this client, send again later" };
+
 static const problem_t ok = { "ok", 200, "Done" };
 
 const problem_t *

@@ -14,6 +14,9 @@ typedef struct {
     const char *title;
 } problem_t;
 
+/*  A limit of this client alone. */
+extern const problem_t problem_limited;
+
 /*  Never NULL. Who is not signed in and may not is asked to sign in. */
 const problem_t *problem_of (troupe_status_t status, bool is_signed_in);
 

@@ -131,11 +131,13 @@ put_etag (web_request_t *self)
     snprintf (self->etag, sizeof self->etag, "\"%s\"", text);
 }
 
-static void
-answered (void *arg, exchange_answer_t *answer)
+void
+web_call_answered (void *arg, exchange_answer_t *answer)
 {
     web_request_t *self = arg;
     self->exchange = NULL;
+    self->flow = NULL;
+    self->is_limited = answer->is_limited;
     if (answer->status != TROUPE_OK) {
         troupe_error_t error;
         error_set (&error, answer->status, "%s", answer->text.size ? (const char *) answer->text.data : "");
@@ -169,10 +171,18 @@ submit (web_request_t *self, const void *body, size_t size)
         .key = self->method == WEB_POST ? self->key : ""
     };
     self->wants_body = false;
-    if (exchange_begin (self->web->edge, &call, answered, self, &self->exchange, &error) != TROUPE_OK) {
+    if (exchange_begin (self->web->edge, &call, web_call_answered, self, &self->exchange, &error) != TROUPE_OK) {
         web_answer_error (self, &error, 0);
         return;
     }
+    web_call_wait (self);
+}
+
+/*  Nothing more is read until it is answered. */
+void
+web_call_wait (web_request_t *self)
+{
+    self->wants_body = false;
     lws_set_timeout (self->wsi, NO_PENDING_TIMEOUT, 0);
     lws_rx_flow_control (self->wsi, 0);
 }
@@ -194,6 +204,10 @@ web_call_complete (web_request_t *self)
 {
     troupe_error_t error;
     buffer_t packed = { 0 };
+    if (self->is_sign_in) {
+        web_auth_complete (self);
+        return;
+    }
     troupe_status_t status = self->body.size == 0 ? TROUPE_OK
                                                   : json_to_packed ((const char *) self->body.data, self->body.size,
                                                                     &packed, &error);
@@ -231,8 +245,8 @@ begin_get (web_request_t *self, const troupe_verb_t *verb)
         web_answer_error (self, &error, 0);
 }
 
-static void
-begin_post (web_request_t *self)
+void
+web_call_take_body (web_request_t *self)
 {
     troupe_error_t error;
     char type[128], length[32];
@@ -260,25 +274,35 @@ begin_post (web_request_t *self)
         web_call_complete (self);  /* with a length of zero libwebsockets tells the end */
 }
 
+bool
+web_call_is_welcome (web_request_t *self)
+{
+    troupe_error_t error;
+    troupe_status_t status = web_has_room (self->web, &error);
+    if (!web_header_named (self->wsi, "traceparent:", self->trace, sizeof self->trace))
+        self->trace[0] = '\0';
+    if (status == TROUPE_OK)
+        status = web_identify (self, &error);
+    if (status != TROUPE_OK)
+        web_answer_error (self, &error, 0);
+    return status == TROUPE_OK;
+}
+
 void
 web_call_begin (web_request_t *self, const char *path)
 {
     troupe_error_t error;
     web_t *web = self->web;
     const troupe_verb_t *verb = NULL;
-    troupe_status_t status = web_has_room (web, &error);
-    if (!web_header_named (self->wsi, "traceparent:", self->trace, sizeof self->trace))
-        self->trace[0] = '\0';
-    if (status == TROUPE_OK)
-        status = split (self, path, &error);
-    if (status == TROUPE_OK)
-        status = web_identify (self, &error);
+    troupe_status_t status = split (self, path, &error);
+    if (status == TROUPE_OK && !web_call_is_welcome (self))
+        return;
     if (status == TROUPE_OK && !(verb = edge_verb (web->edge, self->to, self->verb, &error)))
         status = error.status;
     if (status != TROUPE_OK)
         web_answer_error (self, &error, 0);
     else if (self->method == WEB_POST)
-        begin_post (self);
+        web_call_take_body (self);
     else if (self->method == WEB_GET || self->method == WEB_HEAD)
         begin_get (self, verb);
     else

@@ -48,7 +48,8 @@ web_answer_text (web_request_t *self, unsigned code, const char *text)
 void
 web_answer_error (web_request_t *self, const troupe_error_t *error, uint32_t retry_after_ms)
 {
-    const problem_t *problem = problem_of (error->status, *self->who.subject != '\0');
+    const problem_t *problem = self->is_limited ? &problem_limited
+                                                : problem_of (error->status, *self->who.subject != '\0');
     buffer_clear (&self->content);
     problem_write (&self->content, problem, error->text, retry_after_ms);
     self->retry_after_ms = problem->code == HTTP_STATUS_SERVICE_UNAVAILABLE && !retry_after_ms ? 1000 : retry_after_ms;
@@ -109,6 +110,8 @@ put_headers (web_request_t *self, head_t *head)
                     "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'");
         put_header (head, "cache-control:", "no-cache");
     }
+    if (self->is_sign_in)
+        put_header (head, "cache-control:", "no-store");
     if (self->allow)
         put_header (head, "allow:", self->allow);
     if (self->code == HTTP_STATUS_UNAUTHORIZED)
@@ -159,6 +162,7 @@ request_free (web_request_t *self)
     exchange_leave (&self->exchange);
     if (self->peer)
         peer_gone (&self->peer);
+    sign_in_leave (&self->flow);
     buffer_clear (&self->content);
     buffer_clear (&self->body);
     memory_free (self);
@@ -324,6 +328,8 @@ begin (web_t *web, struct lws *wsi)
         web_call_begin (self, path + 3);
     } else if (strncmp (path, WEB_STREAM_PATH "/", sizeof WEB_STREAM_PATH) == 0) {
         web_stream_begin (self, path + sizeof WEB_STREAM_PATH);
+    } else if (strncmp (path, "/auth/", 6) == 0) {
+        web_auth_begin (self, path + 6);
     } else if (!web_file_begin (self, path)) {
         error_set (&error, TROUPE_NOT_FOUND, "nothing is here");
         web_answer_error (self, &error, 0);

@@ -6,11 +6,14 @@
  *      web_origin.c  pages of other hosts
  *      web_call.c    calls of verbs
  *      web_stream.c  feeds as server-sent events
+ *      web_auth.c    signing in
+ *      web_address.c  where a connection comes from
  */
 #ifndef TRANSPORTS_WEB_WEB_INSIDE_H
 #define TRANSPORTS_WEB_WEB_INSIDE_H
 
 #include "transports/edge/exchange.h"
+#include "transports/edge/sign_in.h"
 #include "transports/web/web.h"
 
 #include <libwebsockets.h>
@@ -100,9 +103,13 @@ typedef struct {
     char to[TROUPE_ADDRESS_MAX + 1], verb[TROUPE_NAME_MAX + 1], key[256];
     char trace[TRACE_MAX + 1];
     buffer_t body;               /* of the request */
+    bool is_limited;             /* it was too much of this client */
     /* web_stream.c */
     peer_t *peer;
     unsigned silent;             /* heartbeats that did not go out, one after the other */
+    /* web_auth.c */
+    bool is_sign_in;
+    sign_in_flow_t *flow;
 } web_request_t;
 
 int web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
@@ -148,6 +155,12 @@ void web_call_begin (web_request_t *self, const char *path);
 void web_call_received (web_request_t *self, const void *bytes, size_t size);
 void web_call_complete (web_request_t *self);
 
+/*  Parts of it, for other requests with a body. False: it was answered. */
+bool web_call_is_welcome (web_request_t *self);
+void web_call_take_body (web_request_t *self);
+void web_call_wait (web_request_t *self);
+void web_call_answered (void *self, exchange_answer_t *answer);
+
 /* ---- web_stream.c ---- */
 
 #define WEB_STREAM_PATH "/f"
@@ -158,5 +171,11 @@ void web_stream_begin (web_request_t *self, const char *path);
 /*  There is room, or the time of a heartbeat. Non-zero: the connection ends. */
 int web_stream_writable (web_request_t *self);
 int web_stream_beat (web_request_t *self);
+
+/* ---- web_auth.c ---- */
+
+/*  The path is behind "/auth/". */
+void web_auth_begin (web_request_t *self, const char *path);
+void web_auth_complete (web_request_t *self);
 
 #endif

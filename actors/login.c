@@ -1,10 +1,10 @@
-/*  account.c - the built-in kind `account`: who may sign in, and what with.
+/*  login.c - the built-in kind `login`: who may sign in, and what with.
  *
  *  DESIGN. One key of state holds the account, one each family and each key, so that a rotation writes
  *  some hundred bytes. A reuse is no refusal: what it does, ending the family, must be kept. Families that are over
  *  are erased when the next one begins, not by a timer: nobody can use them.
  */
-#include "actors/account.h"
+#include "actors/login.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +44,7 @@ typedef struct {
 
 /*  Keys of state that begin alike. */
 typedef struct {
-    char names[ACCOUNT_KEYS_MAX][KEY_SIZE];
+    char names[LOGIN_KEYS_MAX][KEY_SIZE];
     size_t count;
 } list_t;
 
@@ -165,7 +165,7 @@ list_one (void *arg, const char *key, const void *value, size_t size)
     (void) value;
     (void) size;
     snprintf (list->names[list->count++], KEY_SIZE, "%s", key);
-    return list->count < ACCOUNT_KEYS_MAX;
+    return list->count < LOGIN_KEYS_MAX;
 }
 
 static void
@@ -371,7 +371,7 @@ make_room (troupe_turn_t *turn)
             oldest = i;
         }
     }
-    if (left >= ACCOUNT_FAMILIES_MAX) {
+    if (left >= LOGIN_FAMILIES_MAX) {
         troupe_erase (turn, list.names[oldest]);
         audit (turn, "family_crowded_out", name_in (list.names[oldest]));
     }
@@ -541,8 +541,8 @@ check_entry (troupe_turn_t *turn, const char *name, const entry_t *entry)
     if (troupe_value (turn, key, &size))
         return troupe_refuse (turn, "there is such a key already");
     list_all (turn, "key/", &list);
-    if (list.count >= ACCOUNT_KEYS_MAX)
-        return troupe_refuse (turn, "an account has at most %d keys: remove one", ACCOUNT_KEYS_MAX);
+    if (list.count >= LOGIN_KEYS_MAX)
+        return troupe_refuse (turn, "an account has at most %d keys: remove one", LOGIN_KEYS_MAX);
     return TROUPE_OK;
 }
 
@@ -653,5 +653,5 @@ static const troupe_channel_t channels[] = {
     { "audit", .keep = AUDIT_KEEP, .allow = TROUPE_OWNER, .doc = "Sign-ins, failures, and what was changed." },
     { NULL }
 };
-const troupe_kind_t account_kind = { "account", .version = 1, .verbs = verbs, .channels = channels,
+const troupe_kind_t login_kind = { "login", .version = 1, .verbs = verbs, .channels = channels,
                                      .doc = "Who may sign in, and what with." };

@@ -1,6 +1,6 @@
-/*  test_account.c - the kind `account` on a node in simulated time: reuse of tokens, bounds, crashes in between. */
+/*  test_login.c - the kind `login` on a node in simulated time: reuse of tokens, bounds, crashes in between. */
 
-#include "actors/account.h"
+#include "actors/login.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +15,9 @@
 #define SEEDS 30
 #define ROTATIONS 30
 #define DAY_MS 86400000ll
-#define ANNA "account/anna"
+#define ANNA "login/anna"
 
-static const troupe_kind_t *const kinds[] = { &account_kind, NULL };
+static const troupe_kind_t *const kinds[] = { &login_kind, NULL };
 static troupe_test_t *node;
 
 static int
@@ -98,23 +98,23 @@ account_is_made_once (void **state)
                          "{\"hash\":\"$argon2id$a\",\"roles\":[],\"subject\":\"anna\",\"disabled\":false}");
     assert_int_equal (call ("create", "secret_hash", "$argon2id$b"), TROUPE_REFUSED);
     assert_non_null (strstr (read_text ("secret", NULL, NULL), "$argon2id$a"));
-    assert_int_equal (troupe_test_call (node, "account/ben", "secret", NULL, NULL), TROUPE_REFUSED);
-    assert_int_equal (troupe_test_call (node, "account/ben", "attempt", NULL, "{s:b, s:s}", "passed", 0, "how", "x"),
+    assert_int_equal (troupe_test_call (node, "login/ben", "secret", NULL, NULL), TROUPE_REFUSED);
+    assert_int_equal (troupe_test_call (node, "login/ben", "attempt", NULL, "{s:b, s:s}", "passed", 0, "how", "x"),
                       TROUPE_REFUSED);
-    assert_string_equal (troupe_test_state (node, "account/ben"), "{}");
+    assert_string_equal (troupe_test_state (node, "login/ben"), "{}");
 }
 
 static void
 account_names_are_lower_case (void **state)
 {
     (void) state;
-    static const char *const bad[] = { "account/Anna", "account/{anna}", "account/an!na",
-        "account/01234567890123456789012345678901234567890123456789012345678901234" };
+    static const char *const bad[] = { "login/Anna", "login/{anna}", "login/an!na",
+        "login/01234567890123456789012345678901234567890123456789012345678901234" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_equal (troupe_test_call (node, bad[i], "create", NULL, "{s:s}", "secret_hash", "h"), TROUPE_REFUSED);
-    assert_int_equal (troupe_test_call (node, "account/a.b+c@d-e_f", "create", NULL, "{s:s, s:s}", "secret_hash", "h",
+    assert_int_equal (troupe_test_call (node, "login/a.b+c@d-e_f", "create", NULL, "{s:s, s:s}", "secret_hash", "h",
                                         "subject", "u-1"), TROUPE_OK);
-    assert_int_equal (troupe_test_call (node, "account/c", "create", NULL, "{s:s, s:s}", "secret_hash", "h", "subject",
+    assert_int_equal (troupe_test_call (node, "login/c", "create", NULL, "{s:s, s:s}", "secret_hash", "h", "subject",
                                         "{anna}"), TROUPE_REFUSED);
 }
 
@@ -181,7 +181,7 @@ account_families_are_bounded (void **state)
 {
     (void) state;
     char name[16];
-    for (int i = 0; i < ACCOUNT_FAMILIES_MAX; i++) {
+    for (int i = 0; i < LOGIN_FAMILIES_MAX; i++) {
         snprintf (name, sizeof name, "f%d", i);
         assert_int_equal (begin (name, "h1"), TROUPE_OK);
     }
@@ -198,10 +198,10 @@ account_keys_are_bounded (void **state)
 {
     (void) state;
     char id[16];
-    for (int i = 0; i < ACCOUNT_KEYS_MAX + 1; i++) {
+    for (int i = 0; i < LOGIN_KEYS_MAX + 1; i++) {
         snprintf (id, sizeof id, "k%d", i);
         assert_int_equal (troupe_test_call (node, ANNA, "add_key", NULL, "{s:s, s:s, s:s}", "id", id, "type", "api",
-                                            "value", "h"), i < ACCOUNT_KEYS_MAX ? TROUPE_OK : TROUPE_REFUSED);
+                                            "value", "h"), i < LOGIN_KEYS_MAX ? TROUPE_OK : TROUPE_REFUSED);
     }
     troupe_test_subject (node, "anna");
     assert_int_equal (call ("remove_key", "id", "k0"), TROUPE_OK);

@@ -1,4 +1,4 @@
-/*  account.h - the built-in kind `account`: who may sign in, and what with.
+/*  login.h - the built-in kind `login`: who may sign in, and what with.
  *
  *  The id is the login name in lower case (a-z 0-9 . _ @ + -, at most 64). Passwords, refresh tokens and API keys come
  *  here as hashes, made and compared by the gateway; the actor decides what follows from them. `subject` is
@@ -14,14 +14,14 @@
  *
  *  Verbs that DECIDE are for the owner: calls whose subject is the account's, and other actors.
  */
-#ifndef ACTORS_ACCOUNT_H
-#define ACTORS_ACCOUNT_H
+#ifndef ACTORS_LOGIN_H
+#define ACTORS_LOGIN_H
 
 #include <troupe.h>
 
-#define ACCOUNT_FAMILIES_MAX 32
-#define ACCOUNT_KEYS_MAX 64
+#define LOGIN_FAMILIES_MAX 32
+#define LOGIN_KEYS_MAX 64
 
-extern const troupe_kind_t account_kind;
+extern const troupe_kind_t login_kind;
 
 #endif
