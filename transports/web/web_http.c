@@ -337,6 +337,26 @@ begin (web_t *web, struct lws *wsi)
     return 0;
 }
 
+/* ---- sockets ---- */
+
+/*  Some more than clients may be, so that most who are too many are told so; the others are closed at once. */
+static bool
+has_socket_left (const web_t *web)
+{
+    uint32_t most = web->options.limits.connections;
+    return !web->is_stopping && web->sockets < most + most / 8 + 16;
+}
+
+/*  The listening one was not counted when it was made, and goes last. */
+static void
+count_socket (web_t *web, bool is_new)
+{
+    if (is_new)
+        web->sockets += 1;
+    else if (web->sockets > 0)
+        web->sockets -= 1;
+}
+
 int
 web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
 {
@@ -346,6 +366,14 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
         || reason == LWS_CALLBACK_TIMER)
         request = lws_get_opaque_user_data (wsi);
     switch (reason) {
+    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
+        return has_socket_left (lws_context_user (lws_get_context (wsi))) ? 0 : -1;
+    case LWS_CALLBACK_WSI_CREATE:
+        count_socket (lws_context_user (lws_get_context (wsi)), true);
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        count_socket (lws_context_user (lws_get_context (wsi)), false);
+        return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return web_socket_filter (wsi, lws_context_user (lws_get_context (wsi)));
     case LWS_CALLBACK_HTTP:

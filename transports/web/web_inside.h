@@ -41,7 +41,8 @@ struct web_s {
     uv_check_t check;            /* after each round of reading */
     bool is_reading;             /* from sockets; else what libwebsockets kept of them */
     uv_timer_t due, end;
-    uint32_t connections, requests;
+    uint32_t connections, requests;  /* those of WebSocket; HTTP requests and streams in hand */
+    uint32_t sockets;            /* all that are open, whatever they say */
     bool is_stopping, is_ending;
     lws_retry_bo_t idle;
 
