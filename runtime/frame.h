@@ -48,6 +48,7 @@ typedef struct frame_s {
 
     /* owner: shard */
     struct frame_s *next_in_shard;  /* the frame after it, while any is unfolded */
+    uint64_t sealed_ns;             /* monotonic */
     struct output_s *outputs;       /* what may leave when it is durable; a list */
     struct output_s *outputs_last;
 } frame_t;

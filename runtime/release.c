@@ -9,6 +9,7 @@
  */
 
 #include "runtime/inside.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 
 output_t *
@@ -37,13 +38,22 @@ push_event (shard_t *self, const output_t *output)
                            output->event.offset, output->event.has_key ? key : NULL, body, output->event.body_size);
 }
 
+/*  The end of a call, measured when its begin was. */
+static void
+finish (shard_t *self, call_t **call_p, troupe_status_t status, const void *body, size_t size, const char *text)
+{
+    if ((*call_p)->submitted_ns)
+        histogram_add (&self->metrics.call_ns, clock_monotonic_ns () - (*call_p)->submitted_ns);
+    call_finish (call_p, status, body, size, text, 0);
+}
+
 static void
 leave (shard_t *self, output_t *output)
 {
     switch (output->type) {
     case OUTPUT_ANSWER:
-        call_finish (&output->answer.call, output->answer.status, output->answer.body_size ? output->bytes : NULL,
-                     output->answer.body_size, (const char *) output->bytes + output->answer.body_size, 0);
+        finish (self, &output->answer.call, output->answer.status, output->answer.body_size ? output->bytes : NULL,
+                output->answer.body_size, (const char *) output->bytes + output->answer.body_size);
         break;
     case OUTPUT_LINK:
     case OUTPUT_TAKEN:
@@ -94,8 +104,10 @@ release_after (shard_t *self, output_t *output, uint64_t number)
 void
 release_frames (shard_t *self, uint64_t durable)
 {
+    uint64_t now_ns = clock_monotonic_ns ();
     while (self->undurable && self->undurable->number <= durable) {
         frame_t *frame = self->undurable;
+        histogram_add (&self->metrics.durable_ns, now_ns - frame->sealed_ns);
         output_t *output = frame->outputs;
         frame->outputs = frame->outputs_last = NULL;
         self->undurable = frame->next_in_shard;
@@ -113,7 +125,7 @@ release_answer (shard_t *self, call_t *call, uint64_t frame, troupe_status_t sta
                 const char *text)
 {
     if (frame <= self->released) {
-        call_finish (&call, status, body, size, text, 0);
+        finish (self, &call, status, body, size, text);
         return;
     }
     size_t text_size = strlen (text) + 1;

@@ -18,6 +18,7 @@
  */
 
 #include "runtime/inside.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -304,6 +305,7 @@ seal (shard_t *self)
     }
     frame_t *frame = self->open;
     frame->time_ms = self->now_ms;
+    frame->sealed_ns = clock_monotonic_ns ();
     list_frame (self, frame);
     if (!self->undurable)
         self->undurable = frame;
