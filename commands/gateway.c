@@ -18,6 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifndef TROUPE_DATA_DIRECTORY
+#define TROUPE_DATA_DIRECTORY "/usr/local/share/troupe"
+#endif
+
+#define CONSOLE " /console=" TROUPE_DATA_DIRECTORY "/console"
 #define LOOK_MS 1000  /* how often it is seen whether the keys are others now */
 
 struct gateway_s {
@@ -162,11 +167,13 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
     troupe_status_t status = split (self, settings->listen, &port, error);
     if (status != TROUPE_OK)
         return status;
+    char files[SETTINGS_TEXT_MAX + sizeof CONSOLE + 1];
+    snprintf (files, sizeof files, "%s%s", settings->web_files, settings->web_console ? CONSOLE : "");
     web_options_t options = {
         .host = self->host,
         .port = port,
         .log = write_log,
-        .files = settings->web_files,
+        .files = files,
         .origins = settings->web_origins,
         .write_page = write_page,
         .is_ready = is_ready,

@@ -122,6 +122,9 @@ static const setting_t table[] = {
     ROW (web_files, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Files of an application that are served as pages: PREFIX=DIRECTORY, several of them parted by spaces, "
          "\"/=public /lib=vendor/lib\". The longest prefix counts."),
+    ROW (web_console, FLAG, "yes", 0, 0,
+         "Serve the operator's console at /console, unless web_files has something there. Its pages are for anyone, "
+         "what they show is for operators."),
     ROW (web_origins, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Origins of pages, besides the gateway's own, that may call and watch from a browser, parted by spaces: "
          "\"https://example.org\". *: all."),

@@ -90,6 +90,7 @@ typedef struct {
     uint64_t web_hello_ms;
     uint64_t web_idle_ms;
     char web_files[SETTINGS_TEXT_MAX + 1];
+    bool web_console;
     char web_origins[SETTINGS_TEXT_MAX + 1];
 
     /* who is who */

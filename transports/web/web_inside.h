@@ -28,7 +28,7 @@ struct web_s {
     struct lws_context *context;
     struct lws_vhost *vhost;
     char host[64];
-    char files[1024];
+    char files[2048];
     char origins[1024];
     pthread_t thread;
     bool has_thread, has_loop;

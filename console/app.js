@@ -1,0 +1,227 @@
+//  The operator's console: sign-in, the connection, pages by the address behind #, the keyboard.
+
+import { MemoryStore } from "./client/store.js";
+import { connect } from "./client/troupe.js";
+import { h, say, setText } from "./dom.js";
+import { Figures } from "./figures.js";
+import * as pages from "./pages.js";
+
+const $ = (id) => document.getElementById(id);
+const header = document.querySelector("header"), main = document.querySelector("main");
+const tokenKey = "troupe-console-token", themeKey = "troupe-console-theme";
+const menu = [["overview", "o", "Overview"], ["shards", "s", "Shards"], ["kinds", "k", "Kinds"],
+              ["actors", "a", "Actors"], ["dead", "d", "Dead letters"], ["feeds", "f", "Feeds"]];
+const waitMs = 10_000;
+
+let troupe = null, figures = null, page = null;
+
+// -------------------------------------------------------------------------------------------------------------------
+//  In and out
+// -------------------------------------------------------------------------------------------------------------------
+
+function showSignIn(text = "") {
+    document.title = "Troupe console";
+    header.hidden = true;
+    page = null;
+    const box = h("input", { type: "password", name: "token", autocomplete: "off", required: true,
+                             "aria-label": "Token" });
+    main.replaceChildren(h("form.sign-in", {
+        onsubmit: (event) => {
+            event.preventDefault();
+            signIn(box.value.trim());
+        },
+    }, h("h1", {}, "Troupe console"), h("p", {}, "A token of an operator, as this prints:"),
+       h("pre", {}, "troupe token $USER --operator"), box, h("button", {}, "Sign in"),
+       h("p.bad", { role: "alert" }, text)));
+    box.focus();
+}
+
+function signIn(token) {
+    sessionStorage.setItem(tokenKey, token);
+    figures = new Figures();
+    pages.track(figures);
+    troupe = connect("/v1", { token, clientName: "console", store: new MemoryStore(), timeoutMs: waitMs });
+    const mine = troupe;
+    troupe.on("state", (state, error) => {
+        if (error?.status === "forbidden")
+            signOut(error.text, mine);
+        else if (troupe === mine)
+            showLink();
+    });
+    troupe.watch("node/self/figures", {
+        onEvent: ({ body }) => take(body),
+        onState: (state, error) => {
+            if (state === "closed" && error && error.status !== "closed")
+                signOut(error.status === "forbidden" ? "This token is not an operator's." : error.text, mine);
+        },
+    });
+    header.hidden = false;
+    showLink();
+    route();
+}
+
+function signOut(text, whose = troupe) {
+    if (troupe !== whose || !troupe)
+        return;
+    troupe = null;
+    sessionStorage.removeItem(tokenKey);
+    whose.close();
+    showSignIn(text);
+}
+
+/** A token that came in the address is taken out of it at once, so that it stays in no history. */
+function tokenOfAddress() {
+    const token = new URLSearchParams(location.hash.slice(1)).get("token");
+    if (token)
+        history.replaceState(null, "", location.pathname);
+    return token;
+}
+
+function showLink() {
+    const texts = { open: "live", connecting: "connecting", waiting: "reconnecting" };
+    $("link").dataset.state = troupe.state;
+    setText($("link-text"), texts[troupe.state] ?? troupe.state);
+}
+
+// -------------------------------------------------------------------------------------------------------------------
+//  Pages
+// -------------------------------------------------------------------------------------------------------------------
+
+const node = (verb, body) => troupe ? troupe.call("node/self", verb, body) : Promise.reject({ status: "closed" });
+
+function take(sample) {
+    figures.take(sample);
+    if (!document.hidden)
+        page?.update();
+}
+
+function route() {
+    if (!troupe)
+        return;
+    const [name, word] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+    const isKnown = ["actor", "feed"].includes(name) ? Boolean(word) : menu.some(([one]) => one === name);
+    const open = isKnown ? name : "overview";
+    page = pages[open]({ figures, node, word });
+    main.replaceChildren(page.element);
+    document.title = `${page.title} – Troupe`;
+    const current = { actor: "actors", feed: "feeds" }[open] ?? open;
+    for (const link of header.querySelectorAll("nav a"))
+        if (link.dataset.page === current)
+            link.setAttribute("aria-current", "page");
+        else
+            link.removeAttribute("aria-current");
+    scrollTo(0, 0);
+    if (figures.now)
+        page.update();
+}
+
+// -------------------------------------------------------------------------------------------------------------------
+//  Light and dark
+// -------------------------------------------------------------------------------------------------------------------
+
+const themes = { auto: "light dark", light: "light", dark: "dark" };
+
+function setTheme(theme) {
+    document.documentElement.style.colorScheme = themes[theme];
+    const name = theme[0].toUpperCase() + theme.slice(1);
+    setText($("theme"), name);
+    localStorage.setItem(themeKey, theme);
+    page?.update();
+}
+
+function nextTheme() {
+    const names = Object.keys(themes);
+    setTheme(names[(names.indexOf(localStorage.getItem(themeKey) ?? "auto") + 1) % names.length]);
+}
+
+// -------------------------------------------------------------------------------------------------------------------
+//  The keyboard
+// -------------------------------------------------------------------------------------------------------------------
+
+let isGoing = 0;
+
+function step(by) {
+    const rows = [...main.querySelectorAll("tr[data-row]")].filter((row) => row.offsetParent);
+    const at = rows.indexOf(document.activeElement?.closest("tr[data-row]"));
+    const row = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))];
+    (row?.hasAttribute("tabindex") ? row : row?.querySelector("a, button") ?? row)?.focus();
+}
+
+/** What a row has a key for. */
+function press(key) {
+    const button = document.activeElement?.closest("tr[data-row]")?.querySelector(`button[data-key="${key}"]`);
+    button?.click();
+    return Boolean(button);
+}
+
+const keys = {
+    "/": () => document.querySelector("#find input").select(),
+    "?": () => $("keys").showModal(),
+    "j": () => step(1),
+    "k": () => step(-1),
+    "t": nextTheme,
+    "r": () => press("r"),
+    "x": () => press("x"),
+};
+const helpOf = [["/", "inspect an actor"], ...menu.map(([, key, title]) => [`g ${key}`, title]),
+                ["j k", "next row, row before"], ["Enter", "open the row"], ["r x", "dead letter: retry, drop"],
+                ["t", "light or dark"], ["?", "this"]];
+
+function heard(event) {
+    const isTyping = event.target.closest("input, textarea, dialog");
+    if (event.key === "Escape" && event.target.closest("#find"))
+        event.target.blur();
+    if (!troupe || isTyping || event.ctrlKey || event.metaKey || event.altKey)
+        return;
+    const isSecond = event.timeStamp < isGoing;
+    const target = isSecond ? menu.find(([, key]) => key === event.key) : null;
+    isGoing = event.key === "g" && !isSecond ? event.timeStamp + 1500 : 0;
+    if (target)
+        location.hash = `#/${target[0]}`;
+    else if (event.key === "Enter" && event.target.matches("tr"))
+        press("Enter");
+    else if (keys[event.key])
+        keys[event.key]();
+    else
+        return;
+    event.preventDefault();
+}
+
+// -------------------------------------------------------------------------------------------------------------------
+
+function begin() {
+    header.querySelector("nav").append(...menu.map(([name, key, title]) =>
+        h("a", { href: `#/${name}`, "data-page": name, title: `g ${key}` }, title)));
+    $("keys").querySelector("dl").append(...helpOf.map(([key, title]) =>
+        h("div", {}, h("dt", {}, key.split(" ").map((one) => h("kbd", {}, one))), h("dd", {}, title))));
+    $("find").addEventListener("submit", (event) => {
+        event.preventDefault();
+        const address = event.target.elements.address.value.trim();
+        if (address.includes("/"))
+            location.hash = `#/actor/${encodeURIComponent(address)}`;
+        else
+            say("An actor is named kind/id.", true);
+    });
+    $("theme").addEventListener("click", nextTheme);
+    $("help").addEventListener("click", keys["?"]);
+    $("leave").addEventListener("click", () => signOut(""));
+    addEventListener("hashchange", () => {
+        const token = tokenOfAddress();
+        if (token && !troupe)
+            signIn(token);
+        else
+            route();
+    });
+    addEventListener("keydown", heard);
+    addEventListener("resize", () => page?.update());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => page?.update());
+    document.addEventListener("visibilitychange", () => document.hidden || !figures?.now || page?.update());
+    setTheme(localStorage.getItem(themeKey) ?? "auto");
+    const token = tokenOfAddress() ?? sessionStorage.getItem(tokenKey);
+    if (token)
+        signIn(token);
+    else
+        showSignIn();
+}
+
+begin();
