@@ -185,6 +185,11 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         },
         .edge.identify = identify,
         .edge.identify_arg = self,
+        .edge.rates = {
+            [RATE_READ] = (uint32_t) settings->rate_reads,
+            [RATE_COMMAND] = (uint32_t) settings->rate_commands,
+            [RATE_SIGN_IN] = (uint32_t) settings->rate_sign_ins
+        },
         .edge.limits = {
             .message_bytes = (uint32_t) settings->web_message_bytes,
             .in_flight = (uint32_t) settings->web_in_flight,

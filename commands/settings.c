@@ -139,6 +139,11 @@ static const setting_t table[] = {
          "How long an access token is good. Nothing ends it before, so it should be short."),
     ROW (auth_refresh_ms, DURATION, "30d", 1000, 3650 * DAY_MS,
          "How long somebody stays signed in before the password is asked for again."),
+    ROW (rate_reads, INTEGER, "0", 0, 1000000,
+         "Reads a second of one client, by its subject, or by its address when it is nobody; ten times as many at "
+         "once. Beyond it 429 or overloaded is answered, with when to come again. 0: no bound."),
+    ROW (rate_commands, INTEGER, "0", 0, 1000000, "The same for calls that are no reads, and casts."),
+    ROW (rate_sign_ins, INTEGER, "20", 0, 1000000, "The same for requests to /auth/, always by the address."),
 
     CHOICE (log_level, "info", "debug info warning error", "The least important lines that are logged."),
     CHOICE (log_format, "human", "human json", "How lines are logged."),

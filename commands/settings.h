@@ -98,6 +98,9 @@ typedef struct {
     bool auth_register;
     uint64_t auth_access_ms;
     uint64_t auth_refresh_ms;
+    uint64_t rate_reads;        /* a second, of one client; 0: no bound; so the next two */
+    uint64_t rate_commands;
+    uint64_t rate_sign_ins;
 
     /* log */
     uint64_t log_level;         /* troupe_level_t */

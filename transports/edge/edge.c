@@ -20,6 +20,9 @@ edge_new (const edge_options_t *options)
         return NULL;
     self->options = *options;
     self->look_at_ms = EDGE_NEVER;
+    self->rates = rates_new (options->rates);
+    if (!self->rates)
+        edge_destroy (&self);
     return self;
 }
 
@@ -43,6 +46,7 @@ edge_destroy (edge_t **self_p)
     text_close (&self->text);
     binary_close (&self->binary);
     buffer_clear (&self->gathered);
+    rates_destroy (&self->rates);
     memory_free (self);
     *self_p = NULL;
 }

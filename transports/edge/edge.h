@@ -28,8 +28,12 @@ typedef struct {
     uint64_t until_ms;                     /* by the host's clock; 0: no end */
 } identity_t;
 
+/*  What is limited apart. */
+typedef enum { RATE_READ, RATE_COMMAND, RATE_SIGN_IN, RATE_CLASSES } rate_class_t;
+
 typedef struct {
     edge_limits_t limits;
+    uint32_t rates[RATE_CLASSES];  /* a second, of one client; 0: no bound */
     /* Whose token it is; the error never tells the token. NULL: nobody can sign in. */
     troupe_status_t (*identify) (void *arg, const char *token, identity_t *identity, troupe_error_t *error);
     void *identify_arg;
@@ -83,6 +87,9 @@ typedef struct {
 
 /*  The port and the connection live until peer_gone. NULL: no memory. */
 peer_t *peer_new (edge_t *edge, const codec_t *codec, const peer_port_t *port, void *connection);
+
+/*  Where it comes from, as limits count it. */
+void peer_from (peer_t *self, const void *address, size_t size);
 
 /*  One whole message of the connection. Answers may be sent before it returns. */
 void peer_received (peer_t *self, const void *bytes, size_t size);

@@ -14,6 +14,7 @@
 #include "runtime/base/table.h"
 #include "transports/edge/binary.h"
 #include "transports/edge/edge.h"
+#include "transports/edge/rates.h"
 #include "transports/edge/text.h"
 
 #define WATCHED_SLOTS 16384u       /* a power of two; feeds by hash, so that shards know which are watched */
@@ -144,6 +145,9 @@ struct peer_s {
     uint32_t in_flight;            /* calls without an outcome */
     uint32_t told_later;           /* watches that will be told something, of a client that is gone */
     uint32_t watch_count;
+    uint8_t address[8], address_size;
+    uint64_t limited_seq;          /* of a session: what comes behind it is refused until it comes again ... */
+    uint64_t limited_until_ms;     /* ... or can come no more */
     buffer_t out;                  /* frames that wait for room */
     peer_t *next_flush;
     peer_t *before, *after;      /* of all clients */
@@ -153,6 +157,7 @@ struct peer_s {
 struct edge_s {
     edge_options_t options;
     host_port_t host;
+    rates_t *rates;
     struct sign_in_s *sign_in;     /* NULL: nobody can sign in here */
     inbox_t inbox;
     /* owner: gateway */

@@ -33,6 +33,13 @@ edge_identify (edge_t *edge, const char *token, identity_t *who, troupe_error_t 
     return edge->options.identify (edge->options.identify_arg, token, who, error);
 }
 
+troupe_status_t
+edge_may (edge_t *edge, rate_class_t class, const identity_t *who, const void *address, size_t size,
+          uint32_t *retry_after_ms, troupe_error_t *error)
+{
+    return rates_take (edge->rates, class, who, address, size, retry_after_ms, error);
+}
+
 const troupe_verb_t *
 edge_verb (edge_t *edge, const char *address, const char *name, troupe_error_t *error)
 {

@@ -29,6 +29,10 @@ typedef struct {
 /*  Who a token stands for. TROUPE_FORBIDDEN. */
 troupe_status_t edge_identify (edge_t *edge, const char *token, identity_t *who, troupe_error_t *error) TROUPE_CHECKED;
 
+/*  Whether this client may ask for one more of the class; TROUPE_OVERLOADED and when again. */
+troupe_status_t edge_may (edge_t *edge, rate_class_t class, const identity_t *who, const void *address, size_t size,
+                          uint32_t *retry_after_ms, troupe_error_t *error) TROUPE_CHECKED;
+
 /*  What a verb is; NULL and an error. It lives as long as the node. */
 const troupe_verb_t *edge_verb (edge_t *edge, const char *address, const char *name, troupe_error_t *error);
 

@@ -146,6 +146,13 @@ peer_new (edge_t *edge, const codec_t *codec, const peer_port_t *port, void *con
     return self;
 }
 
+void
+peer_from (peer_t *self, const void *address, size_t size)
+{
+    self->address_size = (uint8_t) (size < sizeof self->address ? size : sizeof self->address);
+    memcpy (self->address, address, self->address_size);
+}
+
 bool
 peer_is_new (const peer_t *self)
 {
@@ -258,15 +265,44 @@ peer_answered (inbox_item_t *item)
     see_to_pause (self);
 }
 
-/*  What may be called, and by whom. */
+static bool
+is_of_session (const peer_t *self, const client_message_t *message)
+{
+    return message->type == CLIENT_CALL && message->until_ms && self->session_state == SESSION_OK;
+}
+
+/*  Calls of a session are handled in order: behind one that was refused for now none goes through (rule 7). */
 static troupe_status_t
-check_call (peer_t *self, const client_message_t *message, troupe_error_t *error)
+check_rate (peer_t *self, const client_message_t *message, rate_class_t class, uint32_t *retry_after_ms,
+            troupe_error_t *error)
+{
+    edge_t *edge = self->edge;
+    bool is_ordered = is_of_session (self, message);
+    bool is_behind = is_ordered && self->limited_seq && message->number > self->limited_seq
+                     && edge->host.now_ms (edge->host.self) < self->limited_until_ms;
+    *retry_after_ms = 1;
+    troupe_status_t status = is_behind ? error_set (error, TROUPE_OVERLOADED, "calls before this one wait")
+                                       : edge_may (edge, class, peer_identity (self), self->address,
+                                                   self->address_size, retry_after_ms, error);
+    if (is_behind || !is_ordered)
+        return status;
+    self->limited_seq = status == TROUPE_OK ? 0 : message->number;
+    self->limited_until_ms = message->until_ms;
+    return status;
+}
+
+/*  What may be called, by whom, and how often. */
+static troupe_status_t
+check_call (peer_t *self, const client_message_t *message, uint32_t *retry_after_ms, troupe_error_t *error)
 {
     const host_port_t *host = &self->edge->host;
     const troupe_verb_t *verb = host->verb (host->self, message->to, message->verb, error);
     if (!verb)
         return error->status;
-    return permit_check (verb->allow, peer_identity (self), message->to, message->verb, error);
+    troupe_status_t status = permit_check (verb->allow, peer_identity (self), message->to, message->verb, error);
+    if (status != TROUPE_OK)
+        return status;
+    return check_rate (self, message, verb->reads ? RATE_READ : RATE_COMMAND, retry_after_ms, error);
 }
 
 /*  It comes back as an answer, a cast as an empty one: both count against what a client has in flight. */
@@ -289,7 +325,7 @@ submit (peer_t *self, const client_message_t *message, troupe_error_t *error)
         .done = is_cast ? end_cast : answer,
         .arg = pending
     };
-    if (!is_cast && message->until_ms && self->session_state == SESSION_OK) {
+    if (is_of_session (self, message)) {
         memcpy (call.session, self->session, sizeof call.session);
         call.seq = message->number;
         call.not_after_ms = message->until_ms;
@@ -309,13 +345,14 @@ static void
 take_call (peer_t *self, const client_message_t *message)
 {
     troupe_error_t error;
+    uint32_t retry_after_ms = 0;
     troupe_status_t status = message->until_ms && self->session_state == SESSION_NEW
                                  ? error_set (&error, TROUPE_UNKNOWN, "the session is of another epoch")
-                                 : check_call (self, message, &error);
+                                 : check_call (self, message, &retry_after_ms, &error);
     if (status == TROUPE_OK)
         status = submit (self, message, &error);
     if (status != TROUPE_OK)
-        peer_say_error (self, ERROR_CALL, message->number, &error, 0);
+        peer_say_error (self, ERROR_CALL, message->number, &error, status == TROUPE_OVERLOADED ? retry_after_ms : 0);
 }
 
 /*  Nobody is told what came of it. */
@@ -323,7 +360,8 @@ static void
 take_cast (peer_t *self, const client_message_t *message)
 {
     troupe_error_t error;
-    if (check_call (self, message, &error) != TROUPE_OK || submit (self, message, &error) != TROUPE_OK)
+    uint32_t retry_after_ms;
+    if (check_call (self, message, &retry_after_ms, &error) != TROUPE_OK || submit (self, message, &error) != TROUPE_OK)
         count_up (&self->edge->counts.errors, 1);
 }
 

@@ -31,6 +31,9 @@ web_auth_complete (web_request_t *self)
     troupe_error_t error;
     web_address_t address;
     buffer_t packed = { 0 };
+    self->wants_body = false;
+    if (!web_call_may (self, RATE_SIGN_IN))
+        return;
     sign_in_request_t request = { .what = self->verb, .who = &self->who };
     const char *text = self->body.size ? (const char *) self->body.data : "{}";
     troupe_status_t status = object_read (text, self->body.size ? self->body.size : 2, &packed, &request.body, &error);

@@ -13,6 +13,7 @@
 #include "runtime/body/packed.h"
 #include "runtime/body/schema.h"
 #include "transports/edge/message.h"
+#include "transports/web/web_address.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -157,6 +158,21 @@ web_call_answered (void *arg, exchange_answer_t *answer)
 
 /* ---- the call ---- */
 
+bool
+web_call_may (web_request_t *self, rate_class_t class)
+{
+    troupe_error_t error;
+    web_address_t address;
+    uint32_t retry_after_ms = 0;
+    web_address_of (self->wsi, &address);
+    if (edge_may (self->web->edge, class, &self->who, address.key, address.key_size, &retry_after_ms, &error)
+        == TROUPE_OK)
+        return true;
+    self->is_limited = true;
+    web_answer_error (self, &error, retry_after_ms);
+    return false;
+}
+
 static void
 submit (web_request_t *self, const void *body, size_t size)
 {
@@ -171,6 +187,9 @@ submit (web_request_t *self, const void *body, size_t size)
         .key = self->method == WEB_POST ? self->key : ""
     };
     self->wants_body = false;
+    const troupe_verb_t *verb = edge_verb (self->web->edge, self->to, self->verb, &error);
+    if (!web_call_may (self, verb && verb->reads ? RATE_READ : RATE_COMMAND))
+        return;
     if (exchange_begin (self->web->edge, &call, web_call_answered, self, &self->exchange, &error) != TROUPE_OK) {
         web_answer_error (self, &error, 0);
         return;

@@ -159,6 +159,8 @@ void web_call_complete (web_request_t *self);
 /*  Parts of it, for other requests with a body. False: it was answered. */
 bool web_call_is_welcome (web_request_t *self);
 void web_call_take_body (web_request_t *self);
+/*  False: it asks for too much, and was told. */
+bool web_call_may (web_request_t *self, rate_class_t class);
 void web_call_wait (web_request_t *self);
 void web_call_answered (void *self, exchange_answer_t *answer);
 

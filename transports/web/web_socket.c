@@ -10,6 +10,8 @@
  */
 #include "transports/web/web_inside.h"
 
+#include "transports/web/web_address.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -115,6 +117,10 @@ established (web_socket_t *self, struct lws *wsi)
     self->web = web;
     self->message.limit = web->options.edge.limits.message_bytes;
     self->peer = peer_new (web->edge, is_binary ? &binary_codec : &text_codec, &port, self);
+    web_address_t address;
+    web_address_of (wsi, &address);
+    if (self->peer)
+        peer_from (self->peer, address.key, address.key_size);
     web->connections += 1;
     lws_set_timer_usecs (wsi, (lws_usec_t) web->options.limits.hello_ms * 1000);
     lws_callback_on_writable (wsi);  /* what came right behind the handshake would not be looked at for long */
