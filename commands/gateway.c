@@ -185,6 +185,7 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         },
         .edge.identify = identify,
         .edge.identify_arg = self,
+        .edge.audit = audit,
         .edge.rates = {
             [RATE_READ] = (uint32_t) settings->rate_reads,
             [RATE_COMMAND] = (uint32_t) settings->rate_commands,

@@ -11,6 +11,11 @@
 #include "runtime/base/bytes.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
+#include "transports/edge/permit.h"
+
+#include <stdio.h>
+
+#define DENIED_MOST 10  /* lines a second */
 
 edge_t *
 edge_new (const edge_options_t *options)
@@ -87,6 +92,27 @@ edge_drain (edge_t *self)
         peer_let_go (peer);
     }
     return wait_ms;
+}
+
+troupe_status_t
+edge_permit (edge_t *self, troupe_allow_t allow, const identity_t *who, const char *address, const char *name,
+             troupe_error_t *error)
+{
+    char line[512];
+    troupe_status_t status = permit_check (allow, who, address, name, error);
+    if (status == TROUPE_OK || !self->options.audit)
+        return status;
+    uint64_t now_ms = self->host.now_ms (self->host.self);
+    if (now_ms - self->denied_ms >= 1000) {
+        self->denied_ms = now_ms;
+        self->denied = 0;
+    }
+    if (self->denied++ < DENIED_MOST) {
+        snprintf (line, sizeof line, "denied: %s wanted %s of %s", *who->subject ? who->subject : "nobody", name,
+                  address);
+        self->options.audit (self->options.audit_arg, line);
+    }
+    return status;
 }
 
 void

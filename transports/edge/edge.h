@@ -37,6 +37,9 @@ typedef struct {
     /* Whose token it is; the error never tells the token. NULL: nobody can sign in. */
     troupe_status_t (*identify) (void *arg, const char *token, identity_t *identity, troupe_error_t *error);
     void *identify_arg;
+    /* A line for the audit log: somebody was denied what the tables keep from him. At most some a second. */
+    void (*audit) (void *arg, const char *line);
+    void *audit_arg;
     /* Any thread: have edge_drain called soon on the gateway's. */
     void (*wake) (void *arg);
     void *wake_arg;

@@ -158,6 +158,8 @@ struct edge_s {
     edge_options_t options;
     host_port_t host;
     rates_t *rates;
+    uint64_t denied_ms;            /* the second that `denied` counts in */
+    uint32_t denied;
     struct sign_in_s *sign_in;     /* NULL: nobody can sign in here */
     inbox_t inbox;
     /* owner: gateway */
@@ -193,6 +195,10 @@ count_up (_Atomic uint64_t *count, uint64_t by)
 
 /*  Any thread: leaves it for the next drain. */
 void edge_tell (edge_t *self, inbox_item_t *item);
+
+/*  As permit_check, and what is denied is told to the audit log. */
+troupe_status_t edge_permit (edge_t *self, troupe_allow_t allow, const identity_t *who, const char *address,
+                             const char *name, troupe_error_t *error) TROUPE_CHECKED;
 
 /* ---- peer.c ---- */
 

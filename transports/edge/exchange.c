@@ -13,7 +13,6 @@
 #include "runtime/base/memory.h"
 #include "runtime/body/json.h"
 #include "transports/edge/edge_inside.h"
-#include "transports/edge/permit.h"
 
 #include <sodium.h>
 
@@ -94,7 +93,7 @@ exchange_begin (edge_t *edge, const exchange_call_t *call, void (*done) (void *a
     const troupe_verb_t *verb = edge_verb (edge, call->to, call->verb, error);
     if (!verb)
         return error->status;
-    troupe_status_t status = permit_check (verb->allow, call->who, call->to, call->verb, error);
+    troupe_status_t status = edge_permit (edge, verb->allow, call->who, call->to, call->verb, error);
     if (status != TROUPE_OK)
         return status;
     exchange_t *self = memory_zalloc (sizeof *self);

@@ -16,7 +16,6 @@
 #include "runtime/base/memory.h"
 #include "transports/edge/envelope.h"
 #include "transports/edge/exchange.h"
-#include "transports/edge/permit.h"
 
 #include <sodium.h>
 
@@ -299,7 +298,8 @@ check_call (peer_t *self, const client_message_t *message, uint32_t *retry_after
     const troupe_verb_t *verb = host->verb (host->self, message->to, message->verb, error);
     if (!verb)
         return error->status;
-    troupe_status_t status = permit_check (verb->allow, peer_identity (self), message->to, message->verb, error);
+    troupe_status_t status = edge_permit (self->edge, verb->allow, peer_identity (self), message->to, message->verb,
+                                          error);
     if (status != TROUPE_OK)
         return status;
     return check_rate (self, message, verb->reads ? RATE_READ : RATE_COMMAND, retry_after_ms, error);

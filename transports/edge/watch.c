@@ -242,7 +242,7 @@ watch_new (peer_t *peer, const client_message_t *message, watch_t **self_p, trou
     const troupe_channel_t *table = host->channel (host->self, address, channel, error);
     if (!table)
         return error->status;
-    troupe_status_t status = permit_check (table->allow, peer_identity (peer), address, channel, error);
+    troupe_status_t status = edge_permit (peer->edge, table->allow, peer_identity (peer), address, channel, error);
     if (status != TROUPE_OK)
         return status;
     if (peer->watch_count >= peer->edge->options.limits.watches)
