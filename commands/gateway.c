@@ -173,6 +173,8 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .host = self->host,
         .port = port,
         .log = write_log,
+        .certificate = settings->web_certificate,
+        .key = settings->web_key,
         .files = files,
         .origins = settings->web_origins,
         .write_page = write_page,
@@ -247,6 +249,12 @@ gateway_start (gateway_t *self, requests_t *requests, control_t *control, troupe
     edge_attach (web_edge (self->web), &host);
     troupe_status_t status = open_sign_in (self, error);
     return status == TROUPE_OK ? web_start (self->web, &host, error) : status;
+}
+
+bool
+gateway_reload (gateway_t *self)
+{
+    return self->web && web_reload (self->web);
 }
 
 void

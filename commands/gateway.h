@@ -17,6 +17,9 @@ const char *gateway_address (const gateway_t *self);
 troupe_status_t gateway_start (gateway_t *self, requests_t *requests, control_t *control,
                                troupe_error_t *error) TROUPE_CHECKED;
 
+/*  Reads the files of TLS again. False: there are none. */
+bool gateway_reload (gateway_t *self);
+
 /*  Tells clients to go and waits until they have, at most so long. While the node runs. */
 void gateway_quiet (gateway_t *self, uint64_t most_ms);
 

@@ -185,7 +185,9 @@ wait_for_the_end (const host_t *self)
             return "asked to over the control socket";
         if (fds[2].revents)
             return "the parent process ended";
-        if (fds[0].revents && read (self->signals, &info, sizeof info) == sizeof info)
+        if (!fds[0].revents || read (self->signals, &info, sizeof info) != sizeof info)
+            continue;
+        if (info.ssi_signo != SIGHUP || !gateway_reload (self->gateway))
             return info.ssi_signo == SIGINT ? "interrupted" : info.ssi_signo == SIGHUP ? "hung up" : "terminated";
     }
 }

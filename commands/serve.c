@@ -68,6 +68,15 @@ start_child (parent_t *self, troupe_error_t *error)
     return TROUPE_OK;
 }
 
+/*  Of the watched signals. With TLS a hangup has the certificate read again. */
+static bool
+is_end (const parent_t *self, int signal_number)
+{
+    if (signal_number <= 0 || signal_number == SIGCHLD)
+        return false;
+    return signal_number != SIGHUP || !*self->invocation->settings.web_certificate;
+}
+
 /*  Returns the status of waitpid. */
 static int
 wait_for_child (parent_t *self)
@@ -80,10 +89,11 @@ wait_for_child (parent_t *self)
             return status;
         }
         int signal_number = sigwaitinfo (&self->watched, NULL);
-        if (signal_number > 0 && signal_number != SIGCHLD) {
+        if (is_end (self, signal_number)) {
             self->is_stopping = true;
             kill (self->child, SIGTERM);
-        }
+        } else if (signal_number == SIGHUP)
+            kill (self->child, SIGHUP);
     }
 }
 
@@ -99,7 +109,7 @@ pause_for (const parent_t *self, uint64_t pause_ms)
         uint64_t left_ns = until_ns - now_ns;
         struct timespec left = { (time_t) (left_ns / 1000000000), (long) (left_ns % 1000000000) };
         int signal_number = sigtimedwait (&self->watched, NULL, &left);
-        if (signal_number > 0 && signal_number != SIGCHLD)
+        if (is_end (self, signal_number))
             return false;
     }
 }
@@ -185,7 +195,8 @@ const command_t command_serve = {
     .summary = "run a node",
     .help = "Kinds come from shared objects that say TROUPE_KINDS (&one, &other), and from this program.\n"
             "When the node is up it prints a line that begins with \"ready\".\n"
-            "SIGTERM, SIGINT and SIGHUP stop it gracefully.\n",
+            "SIGTERM and SIGINT stop it gracefully, and so does SIGHUP, which with web_certificate\n"
+            "has the certificate read again instead.\n",
     .options = options,
     .run = run
 };

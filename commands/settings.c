@@ -119,6 +119,10 @@ static const setting_t table[] = {
     ROW (web_hello_ms, DURATION, "10s", 100, DAY_MS, "How long a new client may take to say hello."),
     ROW (web_idle_ms, DURATION, "60s", 1000, DAY_MS,
          "A client that was silent for so long is pinged, and closed when it stays so for as long again."),
+    ROW (web_certificate, TEXT, "", 0, SETTINGS_TEXT_MAX,
+         "A file with the certificate of the gateway and those between it and its root, as PEM: then it speaks TLS 1.2 "
+         "and 1.3 alone. SIGHUP has it and its key read again. Empty: without TLS."),
+    ROW (web_key, TEXT, "", 0, SETTINGS_TEXT_MAX, "A file with the key of web_certificate, as PEM without a password."),
     ROW (web_files, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Files of an application that are served as pages: PREFIX=DIRECTORY, several of them parted by spaces, "
          "\"/=public /lib=vendor/lib\". The longest prefix counts."),

@@ -39,8 +39,8 @@ typedef enum {
 
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
-/*  Texts are never empty but `control`, `listen`, `web_files`, `web_origins` and `token_keys`; numbers are within the
- *  bounds of the table. */
+/*  Texts are never empty but `control`, `listen`, `token_keys` and those of `web_`; numbers are within the bounds of the
+ *  table. */
 typedef struct {
     /* where the node lives */
     char store[SETTINGS_TEXT_MAX + 1];
@@ -89,6 +89,8 @@ typedef struct {
     uint64_t web_watches;
     uint64_t web_hello_ms;
     uint64_t web_idle_ms;
+    char web_certificate[SETTINGS_TEXT_MAX + 1];
+    char web_key[SETTINGS_TEXT_MAX + 1];
     char web_files[SETTINGS_TEXT_MAX + 1];
     bool web_console;
     char web_origins[SETTINGS_TEXT_MAX + 1];

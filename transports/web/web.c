@@ -59,7 +59,8 @@ end_all (web_t *self)
     if (self->is_ending)
         return;
     self->is_ending = true;
-    lws_context_destroy (self->context);
+    if (self->context)
+        lws_context_destroy (self->context);
     uv_close ((uv_handle_t *) &self->woken, NULL);
     uv_close ((uv_handle_t *) &self->before, NULL);
     uv_close ((uv_handle_t *) &self->check, NULL);
@@ -91,6 +92,18 @@ on_check (uv_check_t *check)
 }
 
 static void
+reload (web_t *self)
+{
+    troupe_error_t error;
+    char line[sizeof error.text + 64];
+    troupe_status_t status = web_tls_read (self, self->tls, &error);
+    snprintf (line, sizeof line, "%s%s", status == TROUPE_OK ? "the certificate was read again" : error.text,
+              status == TROUPE_OK ? "" : "; the old certificate stays in use");
+    if (self->options.log)
+        self->options.log (status != TROUPE_OK, line);
+}
+
+static void
 on_wake (uv_poll_t *poll, int status, int events)
 {
     (void) status;
@@ -99,6 +112,8 @@ on_wake (uv_poll_t *poll, int status, int events)
     uint64_t count;
     while (read (self->wake, &count, sizeof count) < 0 && errno == EINTR)
         ;
+    if (atomic_exchange_explicit (&self->must_reload, false, memory_order_acquire))
+        reload (self);
     uint64_t quiet_ms = atomic_load_explicit (&self->quiet_ms, memory_order_acquire);
     if (!quiet_ms || self->is_stopping)
         return;
@@ -187,7 +202,8 @@ open_context (web_t *self, troupe_error_t *error)
     void *loops[] = { &self->loop };
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6
+                   | (*self->certificate ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
         .foreign_loops = loops,
         .user = self,
         .gid = (gid_t) -1,
@@ -207,7 +223,10 @@ open_context (web_t *self, troupe_error_t *error)
         .port = self->options.port,
         .protocols = protocols,
         .mounts = &streams,
-        .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_DISABLE_IPV6,
+        .alpn = "http/1.1",
+        .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_DISABLE_IPV6
+                   | (*self->certificate ? LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT
+                                         : 0),
         .timeout_secs = 10,
         .retry_and_idle_policy = &self->idle,
         .keepalive_timeout = 60
@@ -231,6 +250,8 @@ web_new (const web_options_t *options, troupe_error_t *error)
     snprintf (self->host, sizeof self->host, "%s", options->host);
     snprintf (self->files, sizeof self->files, "%s", options->files ? options->files : "");
     snprintf (self->origins, sizeof self->origins, "%s", options->origins ? options->origins : "");
+    snprintf (self->certificate, sizeof self->certificate, "%s", options->certificate ? options->certificate : "");
+    snprintf (self->key, sizeof self->key, "%s", options->key ? options->key : "");
     set_idle (options, &self->idle);
     self->wake = -1;
     edge_options_t edge = options->edge;
@@ -239,6 +260,10 @@ web_new (const web_options_t *options, troupe_error_t *error)
     self->edge = edge_new (&edge);
     troupe_status_t status = self->edge ? open_loop (self, error)
                                         : error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
+    if (status == TROUPE_OK && !*self->certificate != !*self->key)
+        status = error_set (error, TROUPE_INVALID, "web_certificate and web_key go together");
+    if (status == TROUPE_OK && *self->certificate)
+        status = web_tls_read (self, NULL, error);
     if (status == TROUPE_OK)
         status = open_context (self, error);
     if (status != TROUPE_OK)
@@ -267,6 +292,16 @@ web_start (web_t *self, const host_port_t *host, troupe_error_t *error)
     return status;
 }
 
+bool
+web_reload (web_t *self)
+{
+    if (!self->tls)
+        return false;
+    atomic_store_explicit (&self->must_reload, true, memory_order_release);
+    wake (self);
+    return true;
+}
+
 /* ---- end ---- */
 
 void
@@ -288,8 +323,6 @@ web_destroy (web_t **self_p)
         return;
     web_quiet (self, 0);
     if (self->has_loop && !self->is_ending) {
-        if (!self->context)
-            self->is_ending = true;
         end_all (self);
         uv_run (&self->loop, UV_RUN_DEFAULT);
     }

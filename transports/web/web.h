@@ -21,6 +21,7 @@ typedef struct {
     const char *host;    /* the address to listen on, "127.0.0.1" */
     uint16_t port;       /* 0: any that is free */
     web_limits_t limits;
+    const char *certificate, *key;  /* files with PEM; both empty: without TLS; copied */
     const char *files;   /* PREFIX=DIRECTORY, parted by spaces; copied */
     const char *origins; /* foreign ones whose pages may come, parted by spaces; "*": all; copied */
     edge_options_t edge; /* without wake */
@@ -45,6 +46,9 @@ edge_t *web_edge (web_t *self);
 
 /*  The node runs now, and the host is this. Starts the thread. */
 troupe_status_t web_start (web_t *self, const host_port_t *host, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  Any thread: reads the certificate and its key again, soon. False: there is none. */
+bool web_reload (web_t *self);
 
 /*  Tells clients to go and takes no more; waits for the thread, at most so long. While the node still runs. */
 void web_quiet (web_t *self, uint64_t most_ms);

@@ -105,6 +105,8 @@ put_headers (web_request_t *self, head_t *head)
     if (*self->etag)
         put_header (head, "etag:", self->etag);
     put_header (head, "x-content-type-options:", "nosniff");
+    if (self->web->tls)
+        put_header (head, "strict-transport-security:", "max-age=31536000");
     if (self->is_page) {
         put_header (head, "content-security-policy:",
                     "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'");
@@ -366,6 +368,8 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
         || reason == LWS_CALLBACK_TIMER)
         request = lws_get_opaque_user_data (wsi);
     switch (reason) {
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        return web_tls_begin (lws_context_user (lws_get_context (wsi)), user);
     case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
         return has_socket_left (lws_context_user (lws_get_context (wsi))) ? 0 : -1;
     case LWS_CALLBACK_WSI_CREATE:

@@ -4,6 +4,7 @@
  *      web_socket.c  WebSocket connections
  *      web_http.c    HTTP requests: which of the following it is for, and what is answered
  *      web_origin.c  pages of other hosts
+ *      web_tls.c     the certificate
  *      web_call.c    calls of verbs
  *      web_stream.c  feeds as server-sent events
  *      web_auth.c    signing in
@@ -30,6 +31,8 @@ struct web_s {
     char host[64];
     char files[2048];
     char origins[1024];
+    char certificate[1024], key[1024];
+    struct ssl_ctx_st *tls;      /* OpenSSL's, of libwebsockets; NULL: without TLS */
     pthread_t thread;
     bool has_thread, has_loop;
     int wake;                    /* an eventfd; any thread writes, the loop polls it */
@@ -48,6 +51,7 @@ struct web_s {
 
     /* shared: atomic; set before the wake, read after it */
     _Atomic uint64_t quiet_ms;   /* 0: no */
+    _Atomic bool must_reload;
 };
 
 /* ---- web.c ---- */
@@ -137,6 +141,14 @@ typedef enum { ORIGIN_OWN, ORIGIN_ALLOWED, ORIGIN_FOREIGN } web_origin_t;
 
 /*  Where the page is from whose browser asks; ORIGIN_OWN also when it is no browser. `origin` is then empty. */
 web_origin_t web_origin (const web_t *web, struct lws *wsi, char origin[WEB_ORIGIN_SIZE]);
+
+/* ---- web_tls.c ---- */
+
+/*  Reads the files, and has `to`, if there is one, use them; on an error it stays as it was. */
+troupe_status_t web_tls_read (const web_t *web, struct ssl_ctx_st *to, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  libwebsockets made its context. -1: it cannot be used. */
+int web_tls_begin (web_t *web, struct ssl_ctx_st *context);
 
 /* ---- web_files.c ---- */
 
