@@ -42,12 +42,8 @@ function signIn(token) {
     pages.track(figures);
     troupe = connect("/v1", { token, clientName: "console", store: new MemoryStore(), timeoutMs: waitMs });
     const mine = troupe;
-    troupe.on("state", (state, error) => {
-        if (error?.status === "forbidden")
-            signOut(error.text, mine);
-        else if (troupe === mine)
-            showLink();
-    });
+    troupe.on("state", () => troupe === mine && showLink());
+    troupe.on("error", (error) => error.status === "forbidden" && signOut(`The node says: ${error.text}.`, mine));
     troupe.watch("node/self/figures", {
         onEvent: ({ body }) => take(body),
         onState: (state, error) => {
@@ -155,7 +151,11 @@ function press(key) {
 }
 
 const keys = {
-    "/": () => document.querySelector("#find input").select(),
+    "/": () => {
+        const box = document.querySelector("#find input");
+        box.focus();
+        box.select();
+    },
     "?": () => $("keys").showModal(),
     "j": () => step(1),
     "k": () => step(-1),
@@ -168,7 +168,7 @@ const helpOf = [["/", "inspect an actor"], ...menu.map(([, key, title]) => [`g $
                 ["t", "light or dark"], ["?", "this"]];
 
 function heard(event) {
-    const isTyping = event.target.closest("input, textarea, dialog");
+    const isTyping = event.target.closest("input, textarea, dialog[open]");
     if (event.key === "Escape" && event.target.closest("#find"))
         event.target.blur();
     if (!troupe || isTyping || event.ctrlKey || event.metaKey || event.altKey)

@@ -1,0 +1,136 @@
+"""browser.py - a Chromium without a window, over its DevTools protocol."""
+import asyncio
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import websockets
+
+PATIENCE_S = 30
+
+
+def program():
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class Browser:
+    async def __aenter__(self):
+        self.process = subprocess.Popen(
+            [program(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+             "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={os.getcwd()}/browser",
+             "about:blank"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(os.environ, HOME=os.getcwd()))
+        for line in self.process.stderr:
+            listens = re.match(r"DevTools listening on (\S+)", line)
+            if listens:
+                break
+        else:
+            raise RuntimeError("the browser left before it listened")
+        self.drain = asyncio.get_running_loop().run_in_executor(None, self.process.stderr.read)
+        self.socket = await websockets.connect(listens.group(1), max_size=None, ping_interval=None)
+        self.numbers, self.waiting, self.errors = 0, {}, []
+        self.reader = asyncio.create_task(self.read())
+        return self
+
+    async def __aexit__(self, *_):
+        self.reader.cancel()
+        await self.socket.close()
+        self.process.terminate()
+        self.process.wait(PATIENCE_S)
+        await self.drain
+        self.process.stderr.close()
+
+    async def read(self):
+        async for text in self.socket:
+            message = json.loads(text)
+            if "id" in message:
+                self.waiting.pop(message["id"]).set_result(message)
+            elif message["method"] == "Runtime.exceptionThrown":
+                details = message["params"]["exceptionDetails"]
+                self.errors.append(details.get("exception", {}).get("description") or details["text"])
+
+    async def ask(self, method, session=None, **params):
+        self.numbers += 1
+        answer = self.waiting[self.numbers] = asyncio.get_running_loop().create_future()
+        message = {"id": self.numbers, "method": method, "params": params}
+        await self.socket.send(json.dumps(message | ({"sessionId": session} if session else {})))
+        message = await asyncio.wait_for(answer, PATIENCE_S)
+        if "error" in message:
+            raise RuntimeError(f"{method}: {message['error']['message']}")
+        return message["result"]
+
+    async def open(self, url, width=1300, height=950):
+        target = await self.ask("Target.createTarget", url="about:blank")
+        attached = await self.ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        page = Page(self, attached["sessionId"])
+        await page.ask("Page.enable")
+        await page.ask("Runtime.enable")
+        await page.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+                       mobile=width < 500)
+        await page.go(url)
+        return page
+
+
+class Page:
+    def __init__(self, browser, session):
+        self.browser, self.session = browser, session
+
+    async def ask(self, method, **params):
+        return await self.browser.ask(method, self.session, **params)
+
+    async def go(self, url):
+        await self.ask("Page.navigate", url=url)
+
+    async def eval(self, expression):
+        result = await self.ask("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in result:
+            raise RuntimeError(result["exceptionDetails"]["exception"].get("description", expression))
+        return result["result"].get("value")
+
+    async def until(self, condition):
+        """Waits in the page until the expression is something, and returns that. It is looked at anew in a new page."""
+        look = f"""new Promise((done) => {{
+            const look = () => {{ const is = ({condition}); is ? done(is) : setTimeout(look, 20); }};
+            look();
+        }})"""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + PATIENCE_S
+        while loop.time() < end:
+            try:
+                return await asyncio.wait_for(self.eval(look), end - loop.time())
+            except asyncio.TimeoutError:
+                break
+            except RuntimeError as error:  # another page came while it was waited for, or it is not there yet
+                if not re.search("context|navigated|TypeError|ReferenceError", str(error)):
+                    raise
+        raise TimeoutError(condition)
+
+    async def text_of(self, selector):
+        return await self.eval(f"document.querySelector({json.dumps(selector)}).textContent")
+
+    async def click(self, selector):
+        await self.until(f"document.querySelector({json.dumps(selector)})")
+        await self.eval(f"document.querySelector({json.dumps(selector)}).click()")
+
+    async def press(self, *keys):
+        for key in keys:
+            text, code = ("\r", 13) if key == "Enter" else (key, 0)
+            await self.ask("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
+            await self.ask("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    async def type(self, text):
+        await self.ask("Input.insertText", text=text)
+
+    async def scheme(self, name):
+        await self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
+
+    async def shoot(self, name):
+        """A picture for people, in the build's directory."""
+        place = os.environ["TROUPE_BUILD"] + "/tests/browser/pictures"
+        os.makedirs(place, exist_ok=True)
+        picture = await self.ask("Page.captureScreenshot", format="png")
+        with open(f"{place}/{name}.png", "wb") as file:
+            file.write(base64.b64decode(picture["data"]))
