@@ -197,9 +197,10 @@ function begin() {
     $("find").addEventListener("submit", (event) => {
         event.preventDefault();
         const address = event.target.elements.address.value.trim();
-        if (address.includes("/"))
+        if (address.includes("/")) {
             location.hash = `#/actor/${encodeURIComponent(address)}`;
-        else
+            event.target.reset();
+        } else
             say("An actor is named kind/id.", true);
     });
     $("theme").addEventListener("click", nextTheme);

@@ -70,7 +70,7 @@ const line = (figures, name, color, title = name) => ({ name: title, points: fig
 function overviewCharts(figures) {
     return [
         new Chart("Per second", [line(figures, "turns", "--c0"), line(figures, "calls", "--c1"),
-                                 line(figures, "events", "--c2"), line(figures, "deliveries", "--c3")], count),
+                                 line(figures, "events", "--c2"), line(figures, "deliveries", "--c3")], rate),
         new Chart("Latency", [line(figures, "call p50", "--c1"), line(figures, "call p99", "--c4"),
                               line(figures, "disk p50", "--c2", "to disk p50"),
                               line(figures, "disk p99", "--c0", "to disk p99"),

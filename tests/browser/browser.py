@@ -1,11 +1,14 @@
 """browser.py - a Chromium without a window, over its DevTools protocol."""
 import asyncio
+import atexit
 import base64
+import functools
 import json
 import os
 import re
 import shutil
 import subprocess
+import time
 
 import websockets
 
@@ -16,32 +19,37 @@ def program():
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-class Browser:
-    async def __aenter__(self):
-        self.process = subprocess.Popen(
+@functools.cache
+def start():
+    """One for all tests: its start takes longer than they do. Where it listens."""
+    with open("browser.log", "w", encoding="utf-8") as log:
+        process = subprocess.Popen(
             [program(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
              "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={os.getcwd()}/browser",
              "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(os.environ, HOME=os.getcwd()))
-        for line in self.process.stderr:
-            listens = re.match(r"DevTools listening on (\S+)", line)
-            if listens:
-                break
-        else:
-            raise RuntimeError("the browser left before it listened")
-        self.drain = asyncio.get_running_loop().run_in_executor(None, self.process.stderr.read)
-        self.socket = await websockets.connect(listens.group(1), max_size=None, ping_interval=None)
-        self.numbers, self.waiting, self.errors = 0, {}, []
+            stdout=subprocess.DEVNULL, stderr=log, env=dict(os.environ, HOME=os.getcwd()))
+    atexit.register(lambda: (process.terminate(), process.wait(PATIENCE_S)))
+    while process.poll() is None:
+        with open("browser.log", encoding="utf-8", errors="replace") as log:
+            listens = re.search(r"DevTools listening on (\S+)\n", log.read())
+        if listens:
+            return listens.group(1)
+        time.sleep(.02)
+    raise RuntimeError("the browser left before it listened")
+
+
+class Browser:
+    async def __aenter__(self):
+        self.socket = await websockets.connect(start(), max_size=None, ping_interval=None)
+        self.numbers, self.waiting, self.errors, self.targets = 0, {}, [], []
         self.reader = asyncio.create_task(self.read())
         return self
 
     async def __aexit__(self, *_):
+        for target in self.targets:
+            await self.ask("Target.closeTarget", targetId=target)
         self.reader.cancel()
         await self.socket.close()
-        self.process.terminate()
-        self.process.wait(PATIENCE_S)
-        await self.drain
-        self.process.stderr.close()
 
     async def read(self):
         async for text in self.socket:
@@ -63,8 +71,9 @@ class Browser:
         return message["result"]
 
     async def open(self, url, width=1300, height=950):
-        target = await self.ask("Target.createTarget", url="about:blank")
-        attached = await self.ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        target = (await self.ask("Target.createTarget", url="about:blank"))["targetId"]
+        self.targets.append(target)
+        attached = await self.ask("Target.attachToTarget", targetId=target, flatten=True)
         page = Page(self, attached["sessionId"])
         await page.ask("Page.enable")
         await page.ask("Runtime.enable")
