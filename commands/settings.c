@@ -110,8 +110,8 @@ static const setting_t table[] = {
          "its message becomes a dead letter. 0: never."),
 
     ROW (web_connections, INTEGER, "20000", 1, 1000000,
-         "Clients at one time: WebSocket connections, and calls and streams over HTTP. Beyond it 503 is answered, and far "
-         "beyond it connections are closed at once."),
+         "Clients at one time: WebSocket connections, and calls and streams over HTTP. Beyond it 503 is answered, and "
+         "far beyond it connections are closed at once."),
     ROW (web_message_bytes, BYTES, "64K", KIB, TROUPE_BODY_MAX, "The largest message that a client may send."),
     ROW (web_in_flight, INTEGER, "256", 1, 65536,
          "Calls of one client that have no outcome yet. With so many, nothing more is read from it."),

@@ -39,8 +39,8 @@ typedef enum {
 
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
-/*  Texts are never empty but `control`, `listen`, `token_keys` and those of `web_`; numbers are within the bounds of the
- *  table. */
+/*  Texts are never empty but `control`, `listen`, `token_keys` and those of `web_`; numbers are within the bounds of
+ *  the table. */
 typedef struct {
     /* where the node lives */
     char store[SETTINGS_TEXT_MAX + 1];
