@@ -257,6 +257,12 @@ gateway_reload (gateway_t *self)
     return self->web && web_reload (self->web);
 }
 
+bool
+gateway_came_round (gateway_t *self)
+{
+    return !self->web || web_came_round (self->web);
+}
+
 void
 gateway_quiet (gateway_t *self, uint64_t most_ms)
 {

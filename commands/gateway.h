@@ -20,6 +20,9 @@ troupe_status_t gateway_start (gateway_t *self, requests_t *requests, control_t 
 /*  Reads the files of TLS again. False: there are none. */
 bool gateway_reload (gateway_t *self);
 
+/*  As web_came_round. */
+bool gateway_came_round (gateway_t *self);
+
 /*  Tells clients to go and waits until they have, at most so long. While the node runs. */
 void gateway_quiet (gateway_t *self, uint64_t most_ms);
 

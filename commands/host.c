@@ -16,12 +16,14 @@
 #include "commands/control.h"
 #include "commands/gateway.h"
 #include "commands/log.h"
+#include "commands/notify.h"
 #include "commands/plugin.h"
 #include "commands/requests.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -168,10 +170,13 @@ say_ready (const host_t *self)
     fflush (stdout);
 }
 
-/*  Returns why. */
+/*  Returns why. A service manager that wants to hear that all is well does not when the gateway's thread is stuck;
+ *  stuck handlers end the process by themselves. */
 static const char *
 wait_for_the_end (const host_t *self)
 {
+    uint64_t beat_ms = notify_watchdog_ms () / 3;
+    int patience_ms = beat_ms == 0 ? -1 : beat_ms < INT_MAX ? (int) beat_ms : INT_MAX;
     struct pollfd fds[] = {
         { .fd = self->signals, .events = POLLIN },
         { .fd = self->stop, .events = POLLIN },
@@ -179,7 +184,10 @@ wait_for_the_end (const host_t *self)
     };
     for (;;) {
         struct signalfd_siginfo info;
-        if (poll (fds, sizeof fds / sizeof *fds, -1) < 0)
+        int count = poll (fds, sizeof fds / sizeof *fds, patience_ms);
+        if (count == 0 && gateway_came_round (self->gateway))
+            notify_say ("WATCHDOG=1");
+        if (count <= 0)
             continue;
         if (fds[1].revents)
             return "asked to over the control socket";
@@ -236,7 +244,9 @@ host_run (const invocation_t *invocation, int parent)
         return code;
     }
     say_ready (&self);
+    notify_say ("READY=1");
     log_info ("the node stops: %s", wait_for_the_end (&self));
+    notify_say ("STOPPING=1");
     end (&self);
     log_info ("the node stopped");
     return EXIT_OK;

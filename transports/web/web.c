@@ -112,6 +112,7 @@ on_wake (uv_poll_t *poll, int status, int events)
     uint64_t count;
     while (read (self->wake, &count, sizeof count) < 0 && errno == EINTR)
         ;
+    atomic_store_explicit (&self->is_asked, false, memory_order_relaxed);
     if (atomic_exchange_explicit (&self->must_reload, false, memory_order_acquire))
         reload (self);
     uint64_t quiet_ms = atomic_load_explicit (&self->quiet_ms, memory_order_acquire);
@@ -300,6 +301,14 @@ web_reload (web_t *self)
     atomic_store_explicit (&self->must_reload, true, memory_order_release);
     wake (self);
     return true;
+}
+
+bool
+web_came_round (web_t *self)
+{
+    bool was_asked = atomic_exchange_explicit (&self->is_asked, true, memory_order_relaxed);
+    wake (self);
+    return !was_asked;
 }
 
 /* ---- end ---- */

@@ -50,6 +50,9 @@ troupe_status_t web_start (web_t *self, const host_port_t *host, troupe_error_t 
 /*  Any thread: reads the certificate and its key again, soon. False: there is none. */
 bool web_reload (web_t *self);
 
+/*  One thread: whether the gateway's came round since this was asked the last time, and asks it again. */
+bool web_came_round (web_t *self);
+
 /*  Tells clients to go and takes no more; waits for the thread, at most so long. While the node still runs. */
 void web_quiet (web_t *self, uint64_t most_ms);
 

@@ -52,6 +52,7 @@ struct web_s {
     /* shared: atomic; set before the wake, read after it */
     _Atomic uint64_t quiet_ms;   /* 0: no */
     _Atomic bool must_reload;
+    _Atomic bool is_asked;       /* and has not answered: see web_came_round */
 };
 
 /* ---- web.c ---- */
