@@ -176,6 +176,8 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .certificate = settings->web_certificate,
         .key = settings->web_key,
         .files = files,
+        .hooks = settings->web_hooks,
+        .hook_headers = settings->web_hook_headers,
         .origins = settings->web_origins,
         .write_page = write_page,
         .is_ready = is_ready,

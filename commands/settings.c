@@ -129,6 +129,14 @@ static const setting_t table[] = {
     ROW (web_console, FLAG, "yes", 0, 0,
          "Serve the operator's console at /console, unless web_files has something there. Its pages are for anyone, "
          "what they show is for operators."),
+    ROW (web_hooks, TEXT, "", 0, SETTINGS_TEXT_MAX,
+         "What other services post under a path is given to a verb as it came, with its headers: "
+         "PREFIX=KIND/ID/VERB, several of them parted by spaces, \"/hooks/shop=shop/main/paid\". Nobody needs to sign in for it: the handler "
+         "looks at the signature."),
+    ROW (web_hook_headers, TEXT,
+         "stripe-signature x-hub-signature-256 x-github-event x-github-delivery x-shopify-hmac-sha256 x-shopify-topic "
+         "webhook-id webhook-timestamp webhook-signature", 0, SETTINGS_TEXT_MAX,
+         "Names of the headers, besides content-type, that such a verb is given; at most 32."),
     ROW (web_origins, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Origins of pages, besides the gateway's own, that may call and watch from a browser, parted by spaces: "
          "\"https://example.org\". *: all."),

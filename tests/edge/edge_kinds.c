@@ -103,6 +103,25 @@ shut (troupe_turn_t *turn)
     return troupe_reply (turn, NULL);
 }
 
+/*  What another service posted; the signature is the body turned around. */
+static troupe_status_t
+posted (troupe_turn_t *turn)
+{
+    const char *path, *query, *signature = "", *type = "";
+    const char *body;
+    size_t size;
+    troupe_status_t status = troupe_unpack (turn, "{s:s, s:s, s:{s?:s, s?:s}, s:r#}", "path", &path, "query", &query,
+                                            "headers", "x-signature", &signature, "content-type", &type, "body", &body,
+                                            &size);
+    if (status != TROUPE_OK)
+        return status;
+    for (size_t i = 0; i < size; i++)
+        if (strlen (signature) != size || signature[size - 1 - i] != body[i])
+            return troupe_refuse (turn, "the signature is wrong");
+    return troupe_reply (turn, "{s:I, s:s, s:s, s:s, s:I}", "total", (json_int_t) bump (turn, "total"), "path", path,
+                         "query", query, "type", type, "size", (json_int_t) size);
+}
+
 /*  Whoever says so in the address, until it is shut. */
 static troupe_status_t
 may_watch (troupe_turn_t *turn)
@@ -121,6 +140,7 @@ static const troupe_verb_t verbs[] = {
     { "echo", echo, .reads = true, .allow = TROUPE_ANYONE },
     { "pass", pass, .allow = TROUPE_ANYONE },
     { "note", note },
+    { "posted", posted },
     { "passed", passed },
     { "shut", shut, .allow = TROUPE_ANYONE },
     { "may-watch", may_watch, .reads = true, .allow = TROUPE_ANYONE },

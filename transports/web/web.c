@@ -250,6 +250,8 @@ web_new (const web_options_t *options, troupe_error_t *error)
     self->options = *options;
     snprintf (self->host, sizeof self->host, "%s", options->host);
     snprintf (self->files, sizeof self->files, "%s", options->files ? options->files : "");
+    snprintf (self->hooks, sizeof self->hooks, "%s", options->hooks ? options->hooks : "");
+    snprintf (self->hook_headers, sizeof self->hook_headers, "%s", options->hook_headers ? options->hook_headers : "");
     snprintf (self->origins, sizeof self->origins, "%s", options->origins ? options->origins : "");
     snprintf (self->certificate, sizeof self->certificate, "%s", options->certificate ? options->certificate : "");
     snprintf (self->key, sizeof self->key, "%s", options->key ? options->key : "");

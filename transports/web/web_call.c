@@ -173,8 +173,8 @@ web_call_may (web_request_t *self, rate_class_t class)
     return false;
 }
 
-static void
-submit (web_request_t *self, const void *body, size_t size)
+void
+web_call_submit (web_request_t *self, const void *body, size_t size)
 {
     troupe_error_t error;
     exchange_call_t call = {
@@ -187,14 +187,21 @@ submit (web_request_t *self, const void *body, size_t size)
         .key = self->method == WEB_POST ? self->key : ""
     };
     self->wants_body = false;
-    const troupe_verb_t *verb = edge_verb (self->web->edge, self->to, self->verb, &error);
-    if (!web_call_may (self, verb && verb->reads ? RATE_READ : RATE_COMMAND))
-        return;
     if (exchange_begin (self->web->edge, &call, web_call_answered, self, &self->exchange, &error) != TROUPE_OK) {
         web_answer_error (self, &error, 0);
         return;
     }
     web_call_wait (self);
+}
+
+static void
+submit (web_request_t *self, const void *body, size_t size)
+{
+    troupe_error_t error;
+    const troupe_verb_t *verb = edge_verb (self->web->edge, self->to, self->verb, &error);
+    self->wants_body = false;
+    if (web_call_may (self, verb && verb->reads ? RATE_READ : RATE_COMMAND))
+        web_call_submit (self, body, size);
 }
 
 /*  Nothing more is read until it is answered. */
@@ -225,6 +232,10 @@ web_call_complete (web_request_t *self)
     buffer_t packed = { 0 };
     if (self->is_sign_in) {
         web_auth_complete (self);
+        return;
+    }
+    if (self->is_hook) {
+        web_hook_complete (self);
         return;
     }
     troupe_status_t status = self->body.size == 0 ? TROUPE_OK
@@ -264,25 +275,23 @@ begin_get (web_request_t *self, const troupe_verb_t *verb)
         web_answer_error (self, &error, 0);
 }
 
+/*  The length of the body as the request tells it. False: there is none. */
+static bool
+announced (web_request_t *self, char *length, size_t size)
+{
+    (void) web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length, size);
+    return *length && strspn (length, "0") != strlen (length);
+}
+
 void
-web_call_take_body (web_request_t *self)
+web_call_wait_for_body (web_request_t *self)
 {
     troupe_error_t error;
-    char type[128], length[32];
-    troupe_status_t status = TROUPE_OK;
-    (void) web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length, sizeof length);
-    bool has_body = *length && strspn (length, "0") != strlen (length);
-    if (!web_header_named (self->wsi, "idempotency-key:", self->key, sizeof self->key))
-        status = error_set (&error, TROUPE_INVALID, "Idempotency-Key: at most %zu bytes", sizeof self->key - 1);
-    else if (!web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, type, sizeof type)
-             || (has_body && strncasecmp (type, WEB_TYPE_JSON, strlen (WEB_TYPE_JSON)) != 0)) {
-        web_answer_text (self, HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE, "a body must be " WEB_TYPE_JSON "\n");
-        return;
-    } else if (has_body && (strlen (length) > 15 || strtoull (length, NULL, 10) > self->body.limit)) {
+    char length[32];
+    bool has_body = announced (self, length, sizeof length);
+    if (has_body && (strlen (length) > 15 || strtoull (length, NULL, 10) > self->body.limit)) {
         self->is_closing = true;
-        status = error_set (&error, TROUPE_TOO_LARGE, "the body has more than %zu bytes", self->body.limit);
-    }
-    if (status != TROUPE_OK) {
+        error_set (&error, TROUPE_TOO_LARGE, "the body has more than %zu bytes", self->body.limit);
         web_answer_error (self, &error, 0);
         return;
     }
@@ -291,6 +300,22 @@ web_call_take_body (web_request_t *self)
         lws_set_timer_usecs (self->wsi, (lws_usec_t) self->web->options.limits.hello_ms * 1000);
     else if (!*length)
         web_call_complete (self);  /* with a length of zero libwebsockets tells the end */
+}
+
+void
+web_call_take_body (web_request_t *self)
+{
+    troupe_error_t error;
+    char type[128], length[32];
+    bool has_body = announced (self, length, sizeof length);
+    if (!web_header_named (self->wsi, "idempotency-key:", self->key, sizeof self->key)) {
+        error_set (&error, TROUPE_INVALID, "Idempotency-Key: at most %zu bytes", sizeof self->key - 1);
+        web_answer_error (self, &error, 0);
+    } else if (!web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, type, sizeof type)
+               || (has_body && strncasecmp (type, WEB_TYPE_JSON, strlen (WEB_TYPE_JSON)) != 0))
+        web_answer_text (self, HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE, "a body must be " WEB_TYPE_JSON "\n");
+    else
+        web_call_wait_for_body (self);
 }
 
 bool

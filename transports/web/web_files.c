@@ -22,19 +22,18 @@
 #define FILE_MOST (8u << 20)
 #define INDEX_FILE "index.html"
 
-/*  The directory of the longest prefix that the path begins with, and the rest of the path; false: there is none. */
-static bool
-find_directory (const char *files, const char *path, char directory[PATH_MAX], const char **rest)
+bool
+web_find_prefix (const char *words, const char *path, char *value, size_t value_size, const char **rest)
 {
     size_t best = 0;
-    for (const char *word = files; *word;) {
+    for (const char *word = words; *word;) {
         size_t size = strcspn (word, " "), prefix = strcspn (word, "="), bare = prefix;
         while (bare > 0 && word[bare - 1] == '/')
             bare--;
         bool begins = prefix < size && strncmp (path, word, bare) == 0 && (path[bare] == '/' || path[bare] == '\0');
-        if (begins && prefix + 1 > best && size - prefix - 1 < PATH_MAX) {
+        if (begins && prefix + 1 > best && size - prefix - 1 < value_size) {
             best = prefix + 1;
-            snprintf (directory, PATH_MAX, "%.*s", (int) (size - prefix - 1), word + prefix + 1);
+            snprintf (value, value_size, "%.*s", (int) (size - prefix - 1), word + prefix + 1);
             *rest = path + bare;
         }
         word += size;
@@ -100,7 +99,7 @@ web_file_begin (web_request_t *self, const char *path)
     char directory[PATH_MAX], real[PATH_MAX], known[WEB_ETAG_SIZE];
     const char *rest;
     struct stat status;
-    if (!find_directory (self->web->files, path, directory, &rest))
+    if (!web_find_prefix (self->web->files, path, directory, sizeof directory, &rest))
         return false;
     int file = open_below (directory, rest, real, &status);
     if (file < 0)

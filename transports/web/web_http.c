@@ -167,6 +167,7 @@ request_free (web_request_t *self)
     sign_in_leave (&self->flow);
     buffer_clear (&self->content);
     buffer_clear (&self->body);
+    buffer_clear (&self->head);
     memory_free (self);
 }
 
@@ -332,6 +333,8 @@ begin (web_t *web, struct lws *wsi)
         web_stream_begin (self, path + sizeof WEB_STREAM_PATH);
     } else if (strncmp (path, "/auth/", 6) == 0) {
         web_auth_begin (self, path + 6);
+    } else if (web_hook_begin (self, path)) {
+        return 0;
     } else if (!web_file_begin (self, path)) {
         error_set (&error, TROUPE_NOT_FOUND, "nothing is here");
         web_answer_error (self, &error, 0);

@@ -8,6 +8,7 @@
  *      web_call.c    calls of verbs
  *      web_stream.c  feeds as server-sent events
  *      web_auth.c    signing in
+ *      web_hook.c    what other services post
  *      web_address.c  where a connection comes from
  */
 #ifndef TRANSPORTS_WEB_WEB_INSIDE_H
@@ -30,6 +31,7 @@ struct web_s {
     struct lws_vhost *vhost;
     char host[64];
     char files[2048];
+    char hooks[1024], hook_headers[1024];
     char origins[1024];
     char certificate[1024], key[1024];
     struct ssl_ctx_st *tls;      /* OpenSSL's, of libwebsockets; NULL: without TLS */
@@ -116,6 +118,9 @@ typedef struct {
     /* web_auth.c */
     bool is_sign_in;
     sign_in_flow_t *flow;
+    /* web_hook.c */
+    bool is_hook;
+    buffer_t head;               /* what goes before the body, packed */
 } web_request_t;
 
 int web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);
@@ -153,8 +158,18 @@ int web_tls_begin (web_t *web, struct ssl_ctx_st *context);
 
 /* ---- web_files.c ---- */
 
+/*  The value of the longest prefix in PREFIX=VALUE words that the path begins with, and the rest of the path.
+ *  False: there is none. */
+bool web_find_prefix (const char *words, const char *path, char *value, size_t value_size, const char **rest);
+
 /*  False: there is no such file. */
 bool web_file_begin (web_request_t *self, const char *path);
+
+/* ---- web_hook.c ---- */
+
+/*  False: the path leads to no hook. */
+bool web_hook_begin (web_request_t *self, const char *path);
+void web_hook_complete (web_request_t *self);
 
 /* ---- web_call.c ---- */
 
@@ -172,6 +187,8 @@ void web_call_complete (web_request_t *self);
 /*  Parts of it, for other requests with a body. False: it was answered. */
 bool web_call_is_welcome (web_request_t *self);
 void web_call_take_body (web_request_t *self);
+void web_call_wait_for_body (web_request_t *self);  /* whatever it is */
+void web_call_submit (web_request_t *self, const void *body, size_t size);
 /*  False: it asks for too much, and was told. */
 bool web_call_may (web_request_t *self, rate_class_t class);
 void web_call_wait (web_request_t *self);
