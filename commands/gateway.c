@@ -176,6 +176,7 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .certificate = settings->web_certificate,
         .key = settings->web_key,
         .files = files,
+        .proxies = settings->web_proxies,
         .hooks = settings->web_hooks,
         .hook_headers = settings->web_hook_headers,
         .origins = settings->web_origins,

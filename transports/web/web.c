@@ -12,6 +12,7 @@
  *  over; then the context closes what is left, and the loop runs until nothing is open.
  */
 #include "transports/web/web_inside.h"
+#include "transports/web/web_proxy.h"
 
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
@@ -250,6 +251,7 @@ web_new (const web_options_t *options, troupe_error_t *error)
     self->options = *options;
     snprintf (self->host, sizeof self->host, "%s", options->host);
     snprintf (self->files, sizeof self->files, "%s", options->files ? options->files : "");
+    snprintf (self->proxies, sizeof self->proxies, "%s", options->proxies ? options->proxies : "");
     snprintf (self->hooks, sizeof self->hooks, "%s", options->hooks ? options->hooks : "");
     snprintf (self->hook_headers, sizeof self->hook_headers, "%s", options->hook_headers ? options->hook_headers : "");
     snprintf (self->origins, sizeof self->origins, "%s", options->origins ? options->origins : "");
@@ -263,6 +265,10 @@ web_new (const web_options_t *options, troupe_error_t *error)
     self->edge = edge_new (&edge);
     troupe_status_t status = self->edge ? open_loop (self, error)
                                         : error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
+    const char *bad = proxy_bad_word (self->proxies);
+    if (status == TROUPE_OK && bad)
+        status = error_set (error, TROUPE_INVALID, "web_proxies: an address or a prefix like 10.0.0.0/8 is wanted, not "
+                                                   "\"%.*s\"", (int) strcspn (bad, " "), bad);
     if (status == TROUPE_OK && !*self->certificate != !*self->key)
         status = error_set (error, TROUPE_INVALID, "web_certificate and web_key go together");
     if (status == TROUPE_OK && *self->certificate)

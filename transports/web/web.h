@@ -23,6 +23,7 @@ typedef struct {
     web_limits_t limits;
     const char *certificate, *key;  /* files with PEM; both empty: without TLS; copied */
     const char *files;   /* PREFIX=DIRECTORY, parted by spaces; copied */
+    const char *proxies; /* whose X-Forwarded-For is believed: addresses and prefixes, parted by spaces; copied */
     const char *hooks;   /* PREFIX=KIND/ID/VERB, parted by spaces; copied, as the next */
     const char *hook_headers;  /* names of headers that a hook gets, parted by spaces */
     const char *origins; /* foreign ones whose pages may come, parted by spaces; "*": all; copied */

@@ -1,32 +1,47 @@
 /*  web_address.c - where a connection comes from. */
 #include "transports/web/web_address.h"
 
+#include "transports/web/web_inside.h"
+#include "transports/web/web_proxy.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
 
-static void
-set (web_address_t *self, int family, const void *text_of, const void *key, size_t key_size)
+#define FORWARDED_SIZE 1024
+
+/*  False: not known. */
+static bool
+peer_of (struct lws *wsi, struct in6_addr *address)
 {
-    (void) inet_ntop (family, text_of, self->text, sizeof self->text);
-    memcpy (self->key, key, key_size);
-    self->key_size = key_size;
+    char text[INET6_ADDRSTRLEN];
+    struct sockaddr_storage peer = { 0 };
+    socklen_t size = sizeof peer;
+    if (getpeername (lws_get_socket_fd (wsi), (struct sockaddr *) &peer, &size) != 0)
+        return false;
+    if (peer.ss_family == AF_INET6)
+        *address = ((struct sockaddr_in6 *) &peer)->sin6_addr;
+    return peer.ss_family == AF_INET6
+           || (peer.ss_family == AF_INET
+               && inet_ntop (AF_INET, &((struct sockaddr_in *) &peer)->sin_addr, text, sizeof text)
+               && proxy_read_address (text, address));
 }
 
 void
 web_address_of (struct lws *wsi, web_address_t *self)
 {
-    struct sockaddr_storage peer = { 0 };
-    socklen_t size = sizeof peer;
+    const web_t *web = lws_context_user (lws_get_context (wsi));
+    char forwarded[FORWARDED_SIZE];
+    struct in6_addr address;
     memset (self, 0, sizeof *self);
-    if (getpeername (lws_get_socket_fd (wsi), (struct sockaddr *) &peer, &size) != 0)
+    if (!peer_of (wsi, &address))
         return;
-    const struct in_addr *four = &((struct sockaddr_in *) &peer)->sin_addr;
-    const struct in6_addr *six = &((struct sockaddr_in6 *) &peer)->sin6_addr;
-    if (peer.ss_family == AF_INET)
-        set (self, AF_INET, four, four, sizeof *four);
-    else if (peer.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED (six))
-        set (self, AF_INET, six->s6_addr + 12, six->s6_addr + 12, sizeof *four);
-    else if (peer.ss_family == AF_INET6)
-        set (self, AF_INET6, six, six, sizeof self->key);
+    if (*web->proxies && proxy_is_trusted (web->proxies, &address)
+        && web_header (wsi, WSI_TOKEN_X_FORWARDED_FOR, forwarded, sizeof forwarded))
+        proxy_client (web->proxies, forwarded, &address);
+    bool is_four = IN6_IS_ADDR_V4MAPPED (&address);
+    const uint8_t *bytes = address.s6_addr + (is_four ? 12 : 0);
+    self->key_size = is_four ? 4 : sizeof self->key;
+    memcpy (self->key, bytes, self->key_size);
+    (void) inet_ntop (is_four ? AF_INET : AF_INET6, bytes, self->text, sizeof self->text);
 }

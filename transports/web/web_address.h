@@ -13,6 +13,7 @@ typedef struct {
     size_t key_size;              /* 0: not known */
 } web_address_t;
 
+/*  While the head of its request is known: a proxy that is trusted (web_proxies) tells in it for whom it speaks. */
 void web_address_of (struct lws *wsi, web_address_t *self);
 
 #endif

@@ -4,7 +4,6 @@
 #include "runtime/base/error.h"
 #include "runtime/body/packed.h"
 #include "transports/auth/member.h"
-#include "transports/web/web_address.h"
 
 #include <stdio.h>
 
@@ -29,7 +28,6 @@ void
 web_auth_complete (web_request_t *self)
 {
     troupe_error_t error;
-    web_address_t address;
     buffer_t packed = { 0 };
     self->wants_body = false;
     if (!web_call_may (self, RATE_SIGN_IN))
@@ -37,10 +35,9 @@ web_auth_complete (web_request_t *self)
     sign_in_request_t request = { .what = self->verb, .who = &self->who };
     const char *text = self->body.size ? (const char *) self->body.data : "{}";
     troupe_status_t status = object_read (text, self->body.size ? self->body.size : 2, &packed, &request.body, &error);
-    web_address_of (self->wsi, &address);
-    request.from = address.text;
-    request.address = address.key;
-    request.address_size = address.key_size;
+    request.from = self->address.text;
+    request.address = self->address.key;
+    request.address_size = self->address.key_size;
     if (status == TROUPE_OK)
         status = sign_in_begin (edge_sign_in (self->web->edge), &request, web_call_answered, self, &self->flow, &error);
     buffer_clear (&packed);

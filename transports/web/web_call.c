@@ -13,7 +13,6 @@
 #include "runtime/body/packed.h"
 #include "runtime/body/schema.h"
 #include "transports/edge/message.h"
-#include "transports/web/web_address.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -162,10 +161,9 @@ bool
 web_call_may (web_request_t *self, rate_class_t class)
 {
     troupe_error_t error;
-    web_address_t address;
+    const web_address_t *address = &self->address;
     uint32_t retry_after_ms = 0;
-    web_address_of (self->wsi, &address);
-    if (edge_may (self->web->edge, class, &self->who, address.key, address.key_size, &retry_after_ms, &error)
+    if (edge_may (self->web->edge, class, &self->who, address->key, address->key_size, &retry_after_ms, &error)
         == TROUPE_OK)
         return true;
     self->is_limited = true;

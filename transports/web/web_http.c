@@ -240,6 +240,7 @@ request_new (web_t *web, struct lws *wsi, web_method_t method)
     self->method = method;
     self->content.limit = CONTENT_MOST;
     self->body.limit = web->options.edge.limits.message_bytes;
+    web_address_of (wsi, &self->address);
     lws_set_opaque_user_data (wsi, self);
     web->requests += 1;
     return self;

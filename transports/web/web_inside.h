@@ -10,6 +10,7 @@
  *      web_auth.c    signing in
  *      web_hook.c    what other services post
  *      web_address.c  where a connection comes from
+ *      web_proxy.c   and what proxies say of it
  */
 #ifndef TRANSPORTS_WEB_WEB_INSIDE_H
 #define TRANSPORTS_WEB_WEB_INSIDE_H
@@ -17,6 +18,7 @@
 #include "transports/edge/exchange.h"
 #include "transports/edge/sign_in.h"
 #include "transports/web/web.h"
+#include "transports/web/web_address.h"
 
 #include <libwebsockets.h>
 #include <pthread.h>
@@ -31,6 +33,7 @@ struct web_s {
     struct lws_vhost *vhost;
     char host[64];
     char files[2048];
+    char proxies[1024];
     char hooks[1024], hook_headers[1024];
     char origins[1024];
     char certificate[1024], key[1024];
@@ -111,6 +114,7 @@ typedef struct {
     char to[TROUPE_ADDRESS_MAX + 1], verb[TROUPE_NAME_MAX + 1], key[256];
     char trace[TRACE_MAX + 1];
     buffer_t body;               /* of the request */
+    web_address_t address;       /* whom it is from */
     bool is_limited;             /* it was too much of this client */
     /* web_stream.c */
     peer_t *peer;

@@ -10,7 +10,6 @@
  */
 #include "transports/web/web_inside.h"
 
-#include "transports/web/web_address.h"
 
 #include <stdio.h>
 #include <string.h>
