@@ -131,7 +131,8 @@ static const setting_t table[] = {
          "what they show is for operators."),
     ROW (web_proxies, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Proxies in front of the gateway that are believed when they say in X-Forwarded-For for whom they speak: "
-         "addresses and prefixes, parted by spaces, \"127.0.0.1 10.0.0.0/8\". Limits and the audit log count that one."),
+         "addresses and prefixes, parted by spaces, \"127.0.0.1 10.0.0.0/8\". Limits and the audit log count that "
+         "one."),
     ROW (web_hooks, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "What other services post under a path is given to a verb as it came, with its headers: "
          "PREFIX=KIND/ID/VERB, several of them parted by spaces, \"/hooks/shop=shop/main/paid\". Nobody needs to sign "

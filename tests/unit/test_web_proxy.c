@@ -76,7 +76,7 @@ proxy_words_that_are_none_are_told (void **state)
     (void) state;
     assert_null (proxy_bad_word (""));
     assert_null (proxy_bad_word (PROXIES));
-    static const char *const bad[] = { "x", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/8x", "10.0.0", "localhost" };
+    static const char *const bad[] = { "x", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/8x", "10.0.0", "host" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char words[64] = "127.0.0.1 ";
         strcat (words, bad[i]);

@@ -11,8 +11,8 @@ bool proxy_read_address (const char *text, struct in6_addr *address);
 /*  Whether it is in one of the words "10.0.0.0/8 ::1", parted by spaces; words that are none are in vain. */
 bool proxy_is_trusted (const char *proxies, const struct in6_addr *address);
 
-/*  The newest hop of an X-Forwarded-For that no trusted proxy stands for; the oldest when all are. `address` stays as it was
- *  when that hop is no address. */
+/*  The newest hop of an X-Forwarded-For that no trusted proxy stands for; the oldest when all are. `address` stays as
+ *  it was when that hop is no address. */
 void proxy_client (const char *proxies, const char *forwarded, struct in6_addr *address);
 
 /*  The first word that is no address or prefix; NULL: all are. */
