@@ -438,9 +438,9 @@ static void
 beat (note_t *note)
 {
     beating_t *self = (beating_t *) note;
-    self->arrived += 1;
     if (--self->left > 0)
         control_post_later (self->control, note, 1);
+    self->arrived += 1;  /* last: who sees it may write */
 }
 
 static void
