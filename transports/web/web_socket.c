@@ -10,7 +10,6 @@
  */
 #include "transports/web/web_inside.h"
 
-
 #include <stdio.h>
 #include <string.h>
 
