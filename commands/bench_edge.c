@@ -130,6 +130,7 @@ serve (bench_t *bench, int told, int stop)
     troupe_t *node = bench_new (bench, "edge", kinds, NULL);
     settings_t *settings = node_settings (node);
     snprintf (settings->listen, sizeof settings->listen, "127.0.0.1:0");
+    *settings->zmq_listen = '\0';
     settings->web_connections = 100000;
     settings->web_in_flight = 4096;
     gateway_t *gateway = gateway_new (node, settings, &error);

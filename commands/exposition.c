@@ -168,22 +168,21 @@ put_storage (troupe_t *node, buffer_t *to)
 }
 
 static void
-put_edge (const edge_t *edge, buffer_t *to)
+put_edge (const edge_counts_t *counts, buffer_t *to)
 {
-    edge_counts_t counts = edge_counts (edge);
-    put_gauge (to, "gateway_clients", "Clients that are connected.", counts.clients);
-    put_gauge (to, "gateway_watches", "Watches of clients.", counts.watches);
-    put_gauge (to, "gateway_feeds", "Feeds that somebody watches.", counts.feeds);
-    put_counter (to, "gateway_messages", "Messages of clients.", counts.messages);
-    put_counter (to, "gateway_calls", "Calls of clients that were submitted.", counts.calls);
-    put_counter (to, "gateway_events", "Events that were heard of watched feeds.", counts.events);
-    put_counter (to, "gateway_deliveries", "Events that were sent to watchers.", counts.deliveries);
-    put_counter (to, "gateway_errors", "Errors that clients were told.", counts.errors);
-    put_counter (to, "gateway_cuts", "Watches that the gateway ended.", counts.cuts);
+    put_gauge (to, "gateway_clients", "Clients that are connected.", counts->clients);
+    put_gauge (to, "gateway_watches", "Watches of clients.", counts->watches);
+    put_gauge (to, "gateway_feeds", "Feeds that somebody watches.", counts->feeds);
+    put_counter (to, "gateway_messages", "Messages of clients.", counts->messages);
+    put_counter (to, "gateway_calls", "Calls of clients that were submitted.", counts->calls);
+    put_counter (to, "gateway_events", "Events that were heard of watched feeds.", counts->events);
+    put_counter (to, "gateway_deliveries", "Events that were sent to watchers.", counts->deliveries);
+    put_counter (to, "gateway_errors", "Errors that clients were told.", counts->errors);
+    put_counter (to, "gateway_cuts", "Watches that the gateway ended.", counts->cuts);
 }
 
 void
-exposition_write (troupe_t *node, const edge_t *edge, buffer_t *to)
+exposition_write (troupe_t *node, const edge_counts_t *edge, buffer_t *to)
 {
     put_gauge (to, "start_time_seconds", "When the node started, since 1970.", node_started_ms (node) / 1000);
     put_gauge (to, "shards", "Shards of the node.", node_shard_count (node));

@@ -5,7 +5,7 @@
 #include "commands/node.h"
 #include "transports/edge/edge.h"
 
-/*  Appends the page; times in seconds, sizes in bytes. Any thread. */
-void exposition_write (troupe_t *node, const edge_t *edge, buffer_t *to);
+/*  Appends the page, with `edge` of all gateways; times in seconds, sizes in bytes. Any thread. */
+void exposition_write (troupe_t *node, const edge_counts_t *edge, buffer_t *to);
 
 #endif

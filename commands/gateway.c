@@ -1,6 +1,7 @@
 /*  gateway.c - the doors of a served node for clients, put together from settings. */
 #include "commands/gateway.h"
 
+#include "commands/backends.h"
 #include "commands/exposition.h"
 #include "commands/log.h"
 #include "commands/node_host.h"
@@ -28,6 +29,7 @@
 struct gateway_s {
     troupe_t *node;
     web_t *web;  /* NULL: none is wanted */
+    backends_t *backends;  /* the same */
     node_kind_t *kind;
     char epoch[NODE_EPOCH_SIZE];
     host_port_t node_port;
@@ -77,8 +79,12 @@ static void
 write_page (void *arg, web_page_t page, buffer_t *to)
 {
     gateway_t *self = arg;
+    edge_counts_t counts = edge_counts (web_edge (self->web)), others = { 0 };
+    if (self->backends)
+        others = edge_counts (bus_edge (backends_bus (self->backends)));
+    edge_counts_add (&counts, &others);
     if (page == WEB_METRICS)
-        exposition_write (self->node, web_edge (self->web), to);
+        exposition_write (self->node, &counts, to);
     else
         write_document (node_registry (self->node), page, to);
 }
@@ -207,9 +213,40 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
     if (!self->web)
         return error->status;
     snprintf (self->address, sizeof self->address, "%s:%u", self->host, web_port (self->web));
-    node_listener_t listener = { web_edge (self->web), edge_is_watched, edge_published };
-    node_listen (self->node, &listener);
     return TROUPE_OK;
+}
+
+/* ---- events, for both doors; any thread ---- */
+
+static bool
+is_watched (void *arg, const char *address, const char *channel)
+{
+    gateway_t *self = arg;
+    return (self->web && edge_is_watched (web_edge (self->web), address, channel))
+           || (self->backends && bus_is_watched (backends_bus (self->backends), address, channel));
+}
+
+static void
+published (void *arg, const char *address, const char *channel, uint64_t offset, const char *key, const void *body,
+           size_t size)
+{
+    gateway_t *self = arg;
+    if (self->web && edge_is_watched (web_edge (self->web), address, channel))
+        edge_published (web_edge (self->web), address, channel, offset, key, body, size);
+    if (self->backends)
+        bus_published (backends_bus (self->backends), address, channel, offset, key, body, size);
+}
+
+static troupe_status_t
+open_doors (gateway_t *self, const settings_t *settings, troupe_error_t *error)
+{
+    node_listener_t listener = { self, is_watched, published };
+    troupe_status_t status = *settings->listen ? open_web (self, settings, error) : TROUPE_OK;
+    if (status == TROUPE_OK && *settings->zmq_listen && !(self->backends = backends_new (settings, error)))
+        status = error->status;
+    if (self->web || self->backends)
+        node_listen (self->node, &listener);
+    return status;
 }
 
 gateway_t *
@@ -225,7 +262,7 @@ gateway_new (troupe_t *node, const settings_t *settings, troupe_error_t *error)
     if (sodium_init () < 0) {
         error_set (error, TROUPE_NO_MEMORY, "libsodium does not start");
         gateway_destroy (&self);
-    } else if (*settings->listen && open_web (self, settings, error) != TROUPE_OK)
+    } else if (open_doors (self, settings, error) != TROUPE_OK)
         gateway_destroy (&self);
     return self;
 }
@@ -236,13 +273,27 @@ gateway_address (const gateway_t *self)
     return self->address;
 }
 
+const char *
+gateway_backends_address (const gateway_t *self)
+{
+    return self->backends ? bus_address (backends_bus (self->backends)) : "";
+}
+
+const char *
+gateway_feeds_address (const gateway_t *self)
+{
+    return self->backends ? bus_feeds_address (backends_bus (self->backends)) : "";
+}
+
 troupe_status_t
 gateway_start (gateway_t *self, requests_t *requests, control_t *control, troupe_error_t *error)
 {
-    if (!self->web)
-        return TROUPE_OK;
     self->node_port = node_host (self->node, self->epoch);
     host_port_t host = self->node_port;
+    if (self->backends && backends_start (self->backends, &host, error) != TROUPE_OK)
+        return error->status;
+    if (!self->web)
+        return TROUPE_OK;
     if (requests) {
         self->kind = node_kind_new (self->node, web_edge (self->web), requests, control, &host);
         if (!self->kind)
@@ -271,6 +322,8 @@ gateway_quiet (gateway_t *self, uint64_t most_ms)
 {
     if (self->web)
         web_quiet (self->web, most_ms);
+    if (self->backends)
+        backends_quiet (self->backends, most_ms);
 }
 
 void
@@ -281,6 +334,7 @@ gateway_destroy (gateway_t **self_p)
         return;
     if (self->web)
         web_quiet (self->web, 0);
+    backends_destroy (&self->backends);
     sign_in_destroy (&self->sign_in);
     web_destroy (&self->web);
     tokens_destroy (&self->tokens);

@@ -13,6 +13,10 @@ gateway_t *gateway_new (troupe_t *node, const settings_t *settings, troupe_error
 /*  "127.0.0.1:7317"; "" when there is none. Borrowed. */
 const char *gateway_address (const gateway_t *self);
 
+/*  The same for ZeroMQ; empty: it does not. */
+const char *gateway_backends_address (const gateway_t *self);
+const char *gateway_feeds_address (const gateway_t *self);
+
 /*  After the node started. What operators ask of it goes to the requests, on the control's thread; NULL: of none. */
 troupe_status_t gateway_start (gateway_t *self, requests_t *requests, control_t *control,
                                troupe_error_t *error) TROUPE_CHECKED;

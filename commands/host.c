@@ -149,14 +149,17 @@ say_ready (const host_t *self)
     const settings_t *settings = &self->invocation->settings;
     bool json = settings->log_format == LOG_FORMAT_JSON;
     const char *listen = gateway_address (self->gateway);
+    const char *zmq = gateway_backends_address (self->gateway);
+    const char *feeds = gateway_feeds_address (self->gateway);
     int shards = (int) node_shard_count (self->node), workers = (int) node_worker_count (self->node);
     if (json) {
         json_t *kinds = json_array ();
         for (uint32_t i = 0; i < registry_count (registry); i++)
             json_array_append_new (kinds, json_string (registry_at (registry, i)->name));
-        json_t *ready = json_pack ("{s:b, s:s, s:o, s:i, s:i, s:s, s:s, s:i}", "ready", 1, "store", settings->store,
-                                   "kinds", kinds, "shards", shards, "workers", workers, "control",
-                                   self->control_path, "listen", listen, "pid", (int) getpid ());
+        json_t *ready = json_pack ("{s:b, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:s, s:i}", "ready", 1, "store",
+                                   settings->store, "kinds", kinds, "shards", shards, "workers", workers, "control",
+                                   self->control_path, "listen", listen, "zmq", zmq, "zmq_feeds", feeds,
+                                   "pid", (int) getpid ());
         json_dumpf (ready, stdout, JSON_COMPACT);
         json_decref (ready);
         putchar ('\n');
@@ -164,8 +167,8 @@ say_ready (const host_t *self)
         printf ("ready store=%s kinds=", settings->store);
         for (uint32_t i = 0; i < registry_count (registry); i++)
             printf ("%s%s", i ? "," : "", registry_at (registry, i)->name);
-        printf (" shards=%d workers=%d control=%s listen=%s pid=%ld\n", shards, workers, self->control_path, listen,
-                (long) getpid ());
+        printf (" shards=%d workers=%d control=%s listen=%s zmq=%s zmq_feeds=%s pid=%ld\n", shards, workers,
+                self->control_path, listen, zmq, feeds, (long) getpid ());
     }
     fflush (stdout);
 }

@@ -18,7 +18,7 @@
 
 #define SETTINGS_TEXT_MAX 1023        /* bytes of a text */
 #define SETTINGS_FILE_MAX (1u << 20)  /* bytes of troupe.conf */
-#define SETTINGS_MOST 64              /* rows of the table */
+#define SETTINGS_MOST 80              /* rows of the table */
 
 typedef enum {
     SETTING_TEXT,
@@ -39,8 +39,8 @@ typedef enum {
 
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
-/*  Texts are never empty but `control`, `listen`, `token_keys` and those of `web_`; numbers are within the bounds of
- *  the table. */
+/*  Texts are never empty but `control`, `listen`, `token_keys` and those of `web_` and `zmq_`; numbers are within
+ *  the bounds of the table. */
 typedef struct {
     /* where the node lives */
     char store[SETTINGS_TEXT_MAX + 1];
@@ -97,6 +97,14 @@ typedef struct {
     char web_hooks[SETTINGS_TEXT_MAX + 1];
     char web_hook_headers[SETTINGS_TEXT_MAX + 1];
     char web_origins[SETTINGS_TEXT_MAX + 1];
+
+    /* backends */
+    char zmq_listen[SETTINGS_TEXT_MAX + 1];
+    char zmq_feeds[SETTINGS_TEXT_MAX + 1];
+    char zmq_certificate[SETTINGS_TEXT_MAX + 1];
+    char zmq_certificates[SETTINGS_TEXT_MAX + 1];
+    uint64_t zmq_connections;
+    uint64_t zmq_idle_ms;
 
     /* who is who */
     char token_keys[SETTINGS_TEXT_MAX + 1];  /* "": STORE/token.keys, see settings_token_keys */

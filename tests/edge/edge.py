@@ -37,9 +37,10 @@ class Node:
 
     def wait_ready(self):
         for line in self.process.stdout:
-            ready = re.match(r"ready .*listen=(\S+) .*?pid=(\d+)", line)
+            ready = re.match(r"ready .*listen=(\S*) zmq=(\S*) zmq_feeds=(\S*) pid=(\d+)", line)
             if ready:
-                self.address, self.pid = ready.group(1), int(ready.group(2))
+                self.address, self.zmq, self.zmq_feeds, pid = ready.groups()
+                self.pid = int(pid)
                 self.port = int(self.address.rsplit(":", 1)[1])
                 return
         raise RuntimeError("the node left before it was ready")

@@ -11,6 +11,7 @@
 static const char *const names[] = {
     [CLIENT_HELLO] = "hello", [CLIENT_TOKEN] = "token", [CLIENT_CALL] = "call", [CLIENT_CAST] = "cast",
     [CLIENT_WATCH] = "watch", [CLIENT_UNWATCH] = "unwatch", [CLIENT_PING] = "ping",
+    [CLIENT_CREDIT] = "credit", [CLIENT_GOODBYE] = "goodbye",
 };
 
 /* ------------------------------------------------------------------ *
@@ -107,6 +108,8 @@ put_message (object_t *self, const client_message_t *message)
             put_session (self, message->session);
         put_text (self, "epoch", message->epoch);
         put_text (self, "client", message->client);
+        if (message->credit)
+            put_number (self, "credit", message->credit);
     }
 }
 
@@ -184,6 +187,9 @@ put_binary_call (buffer_t *to, const client_message_t *message)
 void
 client_write_binary (buffer_t *to, const client_message_t *message)
 {
+    static const uint8_t bytes[CLIENT_TYPES] = {
+        [CLIENT_UNWATCH] = 0x08, [CLIENT_PING] = 0x09, [CLIENT_CREDIT] = 0x0b, [CLIENT_GOODBYE] = 0x0c
+    };
     object_t object = { { 0 }, 0, 0 };
     switch (message->type) {
     case CLIENT_HELLO:
@@ -204,7 +210,9 @@ client_write_binary (buffer_t *to, const client_message_t *message)
         return;
     case CLIENT_UNWATCH:
     case CLIENT_PING:
-        buffer_byte (to, message->type == CLIENT_PING ? 9 : 8);
+    case CLIENT_CREDIT:
+    case CLIENT_GOODBYE:
+        buffer_byte (to, bytes[message->type]);
         put_leb (to, message->number);
         return;
     default:
@@ -225,6 +233,7 @@ client_messages_equal (const client_message_t *left, const client_message_t *rig
            && (left->size == 0 || memcmp (left->body, right->body, left->size) == 0)
            && strcmp (left->from, right->from) == 0 && left->has_session == right->has_session
            && memcmp (left->session, right->session, SESSION_SIZE) == 0 && strcmp (left->epoch, right->epoch) == 0
+           && left->credit == right->credit
            && strcmp (left->client, right->client) == 0 && strcmp (left->token, right->token) == 0;
 }
 

@@ -53,6 +53,21 @@ assert_refused (const void *bytes, size_t size, const char *why)
 
 #define REFUSED(literal, why) assert_refused (literal, sizeof literal - 1, why)
 
+/*  The vectors of doc/protocol-zmq.md. */
+static void
+what_is_of_zeromq_alone_is_read (void **state)
+{
+    (void) state;
+    READ_ONE ("\x01\x10\x82\xa5hello\x01\xa6""credit\x64");
+    assert_int_equal (message.type, CLIENT_HELLO);
+    assert_int_equal (message.credit, 100);
+    READ_ONE ("\x0b\xe8\x07");
+    assert_int_equal (message.type, CLIENT_CREDIT);
+    assert_int_equal (message.number, 1000);
+    READ_ONE ("\x0c\x01");
+    assert_int_equal (message.type, CLIENT_GOODBYE);
+}
+
 static void
 hello_is_the_object_of_the_text_form (void **state)
 {
@@ -163,7 +178,7 @@ what_does_not_fit_is_refused_with_its_place (void **state)
     (void) state;
     REFUSED ("", "the frame is empty");
     REFUSED ("\x00", "byte 0: there is no type 00 of messages");
-    REFUSED ("\x0b", "byte 0: there is no type 0b of messages");
+    REFUSED ("\x0d", "byte 0: there is no type 0d of messages");
     REFUSED ("\x81", "byte 0: there is no type 81 of messages");
     REFUSED ("\x09\xff\xff\xff\xff\xff\xff\xff\x10", "byte 1: ping: a number below 2^53 is wanted");
     REFUSED ("\x09\x80\x80\x80\x80\x80\x80\x80\x80\x00", "byte 1: ping: a number below 2^53 is wanted");
@@ -356,6 +371,8 @@ messages_of_the_server_are_written (void **state)
     WRITTEN ("\x8a\x07\xac\x02");
     binary_codec.drain (&out, 2500);
     WRITTEN ("\x8b\xc4\x13");
+    binary_codec.goodbye (&out, 1002, "message");
+    WRITTEN ("\x8c\xea\x07\x07message");
 }
 
 static void
@@ -402,6 +419,7 @@ main (void)
         cmocka_unit_test (bodies_are_taken_to_the_depth_of_bodies),
         cmocka_unit_test (frames_that_end_too_early_are_refused),
         cmocka_unit_test (without_memory_nothing_is_read_and_later_all),
+        cmocka_unit_test (what_is_of_zeromq_alone_is_read),
         cmocka_unit_test (messages_of_the_server_are_written),
         cmocka_unit_test (frames_of_several_messages_have_nothing_between_them),
         cmocka_unit_test (what_does_not_fit_leaves_what_was_there),

@@ -123,6 +123,14 @@ the_other_types_are_read (void **state)
     read_one ("{\"ping\":0}");
     assert_int_equal (message.type, CLIENT_PING);
     assert_int_equal (message.number, 0);
+    read_one ("{\"hello\":1,\"credit\":100}");
+    assert_int_equal (message.credit, 100);
+    read_one ("{\"credit\":1000}");
+    assert_int_equal (message.type, CLIENT_CREDIT);
+    assert_int_equal (message.number, 1000);
+    assert_int_equal (message.credit, 0);
+    read_one ("{\"goodbye\":1}");
+    assert_int_equal (message.type, CLIENT_GOODBYE);
 }
 
 static void
@@ -397,6 +405,8 @@ messages_of_the_server_are_written (void **state)
     assert_written ("{\"pong\":7,\"now\":1764190000000}");
     text_codec.drain (&out, 2500);
     assert_written ("{\"drain\":2500}");
+    text_codec.goodbye (&out, 1002, "message");
+    assert_written ("{\"goodbye\":1002,\"text\":\"message\"}");
 }
 
 static void

@@ -17,10 +17,10 @@
 
 typedef enum {
     TYPE_HELLO = 0x01, TYPE_TOKEN, TYPE_ROUTE, TYPE_UNTIL, TYPE_CALL, TYPE_CAST, TYPE_WATCH, TYPE_UNWATCH, TYPE_PING,
-    TYPE_TRACE,
+    TYPE_TRACE, TYPE_CREDIT, TYPE_GOODBYE,
 
     TYPE_WELCOME = 0x81, TYPE_REPLY, TYPE_ERROR, TYPE_WATCHING, TYPE_SNAPSHOT, TYPE_EVENT, TYPE_KEY_EVENT, TYPE_CUT,
-    TYPE_UNWATCHED, TYPE_PONG, TYPE_DRAIN
+    TYPE_UNWATCHED, TYPE_PONG, TYPE_DRAIN, TYPE_SERVER_GOODBYE
 } type_t;
 
 struct binary_route_s {
@@ -273,6 +273,8 @@ read_message (binary_reader_t *self, client_type_t type, client_message_t *messa
     case CLIENT_WATCH: return read_watch (self, message, error);
     case CLIENT_UNWATCH: return take_number (self, "feed", &message->number, error);
     case CLIENT_PING: return take_number (self, "ping", &message->number, error);
+    case CLIENT_CREDIT: return take_number (self, "credit", &message->number, error);
+    case CLIENT_GOODBYE: return take_number (self, "goodbye", &message->number, error);
     case CLIENT_TYPES: break;
     }
     return error_set (error, TROUPE_INVALID, "no such type");
@@ -285,10 +287,11 @@ read_item (binary_reader_t *self, client_message_t *message, troupe_error_t *err
     static const client_type_t types[] = {
         [TYPE_HELLO] = CLIENT_HELLO, [TYPE_TOKEN] = CLIENT_TOKEN, [TYPE_CALL] = CLIENT_CALL, [TYPE_CAST] = CLIENT_CAST,
         [TYPE_WATCH] = CLIENT_WATCH, [TYPE_UNWATCH] = CLIENT_UNWATCH, [TYPE_PING] = CLIENT_PING,
+        [TYPE_CREDIT] = CLIENT_CREDIT, [TYPE_GOODBYE] = CLIENT_GOODBYE,
     };
     uint8_t type = *self->at;
     message->type = CLIENT_TYPES;
-    if (type < TYPE_HELLO || type > TYPE_TRACE)
+    if (type < TYPE_HELLO || type > TYPE_GOODBYE)
         return error_set (error, TROUPE_INVALID, "byte %zu: there is no type %02x of messages",
                           (size_t) (self->at - self->begin), type);
     self->at += 1;
@@ -495,25 +498,26 @@ write_drain (buffer_t *to, uint64_t after_ms)
 }
 
 static void
+write_goodbye (buffer_t *to, uint16_t code, const char *text)
+{
+    size_t start = to->size;
+    buffer_byte (to, TYPE_SERVER_GOODBYE);
+    put_number (to, code);
+    put_text (to, text);
+    finish (to, start);
+}
+
+static void
 write_nothing (buffer_t *to)
 {
     (void) to;
 }
 
-const codec_t binary_codec = {
-    .subprotocol = "troupe.v1.bin",
-    .form = FORM_BINARY,
-    .welcome = write_welcome,
-    .reply = write_reply,
-    .error = write_error,
-    .watching = write_watching,
-    .snapshot = write_snapshot,
-    .event = write_event,
-    .cut = write_cut,
-    .unwatched = write_unwatched,
-    .pong = write_pong,
-    .drain = write_drain,
-    .begin = write_nothing,
-    .next = write_nothing,
-    .end = write_nothing,
-};
+#define WRITERS                                                                                                        \
+    .welcome = write_welcome, .reply = write_reply, .error = write_error, .watching = write_watching,                  \
+    .snapshot = write_snapshot, .event = write_event, .cut = write_cut, .unwatched = write_unwatched,                  \
+    .pong = write_pong, .drain = write_drain, .goodbye = write_goodbye, .begin = write_nothing,                        \
+    .next = write_nothing, .end = write_nothing
+
+const codec_t binary_codec = { .subprotocol = "troupe.v1.bin", .form = FORM_BINARY, WRITERS };
+const codec_t records_codec = { .form = FORM_RECORDS, WRITERS };

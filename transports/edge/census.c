@@ -93,7 +93,7 @@ put_watch (const watch_t *watch, buffer_t *to)
     put_name (to, "state");
     put_name (to, states[watch->state]);
     put_name (to, "binary");
-    packed_put_bool (to, peer->codec->form == FORM_BINARY);
+    packed_put_bool (to, form_is_binary (peer->codec->form));
     put_number (to, "lacks", watch->state == WATCH_LIVE && watch->next <= watch->feed->head
                                  ? watch->feed->head + 1 - watch->next : 0);
     put_number (to, "unread_bytes", peer->out.size);

@@ -137,3 +137,17 @@ edge_counts (const edge_t *self)
                              READ (events),  READ (deliveries), READ (errors), READ (cuts) };
 #undef READ
 }
+
+void
+edge_counts_add (edge_counts_t *sum, const edge_counts_t *counts)
+{
+    sum->clients += counts->clients;
+    sum->watches += counts->watches;
+    sum->feeds += counts->feeds;
+    sum->messages += counts->messages;
+    sum->calls += counts->calls;
+    sum->events += counts->events;
+    sum->deliveries += counts->deliveries;
+    sum->errors += counts->errors;
+    sum->cuts += counts->cuts;
+}

@@ -72,6 +72,9 @@ typedef struct {
 } edge_counts_t;
 edge_counts_t edge_counts (const edge_t *self);  /* any thread */
 
+/*  Adds those of another edge. */
+void edge_counts_add (edge_counts_t *sum, const edge_counts_t *counts);
+
 /* ---- clients ---- */
 
 /*  What carries a client's bytes. Called on the gateway's thread. */
@@ -80,12 +83,14 @@ typedef struct {
     void (*send) (void *connection, const void *bytes, size_t size);
     /* Whether something sent before is still on its way out; peer_has_room follows. */
     bool (*is_choked) (void *connection);
-    /* Reads no more of it, or again. */
+    /* Reads no more of it, or again. NULL: cannot be; calls beyond what may be in flight are refused. */
     void (*pause) (void *connection, bool is_paused);
     /* After what was sent; peer_gone follows. */
     void (*close) (void *connection, uint16_t code, const char *text);
     /* Of a stream, before anything was sent: the watch is refused. peer_gone follows. */
     void (*refuse) (void *connection, const troupe_error_t *error);
+    /* It takes so many bytes more: in its hello, where there must be some, and later. NULL: it cannot say so. */
+    void (*credit) (void *connection, uint64_t bytes);
 } peer_port_t;
 
 /*  The port and the connection live until peer_gone. NULL: no memory. */
@@ -94,12 +99,17 @@ peer_t *peer_new (edge_t *edge, const codec_t *codec, const peer_port_t *port, v
 /*  Where it comes from, as limits count it. */
 void peer_from (peer_t *self, const void *address, size_t size);
 
+/*  Who it is was found out already: before its first message. */
+void peer_known_as (peer_t *self, const identity_t *who);
+
 /*  One whole message of the connection. Answers may be sent before it returns. */
 void peer_received (peer_t *self, const void *bytes, size_t size);
 
 /*  A stream of events, new with sse_codec, whose client says no more than this: `message` is a watch. It may be refused
  *  or be sent something before this returns. It is closed when the watch ends. */
 void peer_watch (peer_t *self, const identity_t *who, const client_message_t *message);
+
+const codec_t *peer_codec (const peer_t *self);
 
 /*  It has not said hello yet. */
 bool peer_is_new (const peer_t *self);

@@ -1,4 +1,4 @@
-/*  envelope.h - the head of a WebSocket frame from a server, around what is written in between.
+/*  envelope.h - what parts a message of the server from the next: the head of a WebSocket frame, or an end of line.
  *
  *  Frames are made here and not by libwebsockets, so that one encoding of an event serves all
  *  of its watchers and many messages leave in one send.
@@ -9,8 +9,9 @@
 #include "transports/edge/message.h"
 
 #define ENVELOPE_HEAD 10       /* the largest */
-/*  FIN and opcode by form; 0: no head. */
-static const uint8_t envelopes[FORMS] = { [FORM_TEXT] = 0x81, [FORM_BINARY] = 0x82 };
+#define ENVELOPE_LINE 0x0a
+/*  FIN and opcode by form; 0: nothing is needed. */
+static const uint8_t envelopes[FORMS] = { [FORM_TEXT] = 0x81, [FORM_BINARY] = 0x82, [FORM_LINES] = ENVELOPE_LINE };
 
 /*  Leaves room for the head and returns the place to give to envelope_close. */
 static inline size_t
@@ -31,10 +32,13 @@ envelope_close (buffer_t *to, size_t place, uint8_t kind)
         return;
     }
     uint8_t *head = to->data + place;
-    size_t size = to->size - place - ENVELOPE_HEAD, used = !kind ? 0 : size < 126 ? 2 : size < 65536 ? 4 : 10;
+    bool has_head = kind > ENVELOPE_LINE;
+    size_t size = to->size - place - ENVELOPE_HEAD, used = !has_head ? 0 : size < 126 ? 2 : size < 65536 ? 4 : 10;
     memmove (head + used, head + ENVELOPE_HEAD, size);
     to->size = place + used + size;
-    if (!kind)
+    if (kind == ENVELOPE_LINE)
+        to->data[to->size++] = '\n';  /* there was room for a head */
+    if (!has_head)
         return;
     head[0] = kind;
     head[1] = (uint8_t) (used == 2 ? size : used == 4 ? 126 : 127);

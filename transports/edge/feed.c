@@ -86,7 +86,8 @@ event_drop (event_t *event)
 static const encoded_t *
 event_encoded (const feed_t *feed, event_t *event, codec_form_t form)
 {
-    static const codec_t *const codecs[] = { &text_codec, &binary_codec, &sse_codec };
+    static const codec_t *const codecs[] = { &text_codec, &binary_codec, &sse_codec, &lines_codec,
+                                             &records_codec };
     encoded_t *encoded = &event->forms[form];
     if (encoded->bytes)
         return encoded;

@@ -43,7 +43,8 @@ static const struct {
     [CLIENT_HELLO] = { { NUMBER_MEMBER ("hello", true, number), MEMBER ("token", TOKEN, false, token, TOKEN_MAX),
                          MEMBER ("session", SESSION, false, session, SESSION_TEXT),
                          MEMBER ("epoch", TEXT, false, epoch, RESUME_MAX),
-                         MEMBER ("client", TEXT, false, client, CLIENT_NAME_MAX) } },
+                         MEMBER ("client", TEXT, false, client, CLIENT_NAME_MAX),
+                         NUMBER_MEMBER ("credit", false, credit) } },
     [CLIENT_TOKEN] = { { MEMBER ("token", TOKEN, true, token, TOKEN_MAX) } },
     [CLIENT_CALL] = { { ADDRESS_MEMBER ("call"), VERB_MEMBER, NUMBER_MEMBER ("seq", true, number),
                         NUMBER_MEMBER ("until", false, until_ms), BODY_MEMBER, TRACE_MEMBER } },
@@ -52,6 +53,8 @@ static const struct {
                          MEMBER ("from", TEXT, false, from, RESUME_MAX) } },
     [CLIENT_UNWATCH] = { { NUMBER_MEMBER ("unwatch", true, number) } },
     [CLIENT_PING] = { { NUMBER_MEMBER ("ping", true, number) } },
+    [CLIENT_CREDIT] = { { NUMBER_MEMBER ("credit", true, number) } },
+    [CLIENT_GOODBYE] = { { NUMBER_MEMBER ("goodbye", true, number) } },
 };
 
 /*  The reading of one message. */
@@ -75,7 +78,7 @@ members_reset (client_message_t *message, client_type_t type)
     message->type = type;
     message->to[0] = message->verb[0] = message->trace[0] = message->from[0] = '\0';
     message->epoch[0] = message->client[0] = '\0';
-    message->number = message->until_ms = 0;
+    message->number = message->until_ms = message->credit = 0;
     message->body = NULL;
     message->size = 0;
     message->has_session = false;

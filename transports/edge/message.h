@@ -27,6 +27,8 @@ typedef enum {
     CLIENT_WATCH,
     CLIENT_UNWATCH,
     CLIENT_PING,
+    CLIENT_CREDIT,
+    CLIENT_GOODBYE,
     CLIENT_TYPES
 } client_type_t;
 
@@ -37,8 +39,9 @@ typedef struct {
     char to[FEED_MAX + 1];             /* call, cast: the address; watch: the feed */
     char verb[TROUPE_NAME_MAX + 1];
     char trace[TRACE_MAX + 1];
-    uint64_t number;                   /* hello: version; call: seq; watch: id; unwatch: feed; ping */
+    uint64_t number;                   /* hello: version; call: seq; watch: id; unwatch: feed; ping; credit; goodbye */
     uint64_t until_ms;                 /* call */
+    uint64_t credit;                   /* hello; 0: none */
     const void *body;                  /* NULL when size is 0: absent, or null */
     size_t size;
     char from[RESUME_MAX + 1];         /* watch */
@@ -75,8 +78,15 @@ typedef struct {
     edge_limits_t limits;
 } welcome_t;
 
-/*  Text and binary are frames of WebSocket; server-sent events are a text without frames, of one feed. */
-typedef enum { FORM_TEXT, FORM_BINARY, FORM_SSE, FORMS } codec_form_t;
+/*  Text and binary are frames of WebSocket; server-sent events are a text without frames, of one feed; lines and
+ *  records are text and binary for what has frames of its own. */
+typedef enum { FORM_TEXT, FORM_BINARY, FORM_SSE, FORM_LINES, FORM_RECORDS, FORMS } codec_form_t;
+
+static inline bool
+form_is_binary (codec_form_t form)
+{
+    return form == FORM_BINARY || form == FORM_RECORDS;
+}
 
 /*  The writers of one form. Bodies are packed; an empty one is null; one that is no good value counts, in text, as
  *  one that does not fit. A write that does not fit makes the buffer `failed` and leaves in it what was there. Bytes
@@ -96,6 +106,7 @@ typedef struct {
     void (*unwatched) (buffer_t *to, uint32_t feed);
     void (*pong) (buffer_t *to, uint64_t number, uint64_t now_ms);
     void (*drain) (buffer_t *to, uint64_t after_ms);
+    void (*goodbye) (buffer_t *to, uint16_t code, const char *text);
     /* Opens, parts and closes a frame of several messages; they do nothing where none is needed. */
     void (*begin) (buffer_t *to);
     void (*next) (buffer_t *to);
@@ -119,6 +130,7 @@ const char *message_status (troupe_status_t status);
 
 extern const codec_t text_codec;    /* text.h */
 extern const codec_t binary_codec;  /* binary.h */
+extern const codec_t lines_codec, records_codec;  /* what they are without WebSocket */
 extern const codec_t sse_codec;     /* sse.c: watching, snapshot, event, cut, drain alone */
 
 #endif

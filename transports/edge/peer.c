@@ -152,6 +152,22 @@ peer_from (peer_t *self, const void *address, size_t size)
     memcpy (self->address, address, self->address_size);
 }
 
+void
+peer_known_as (peer_t *self, const identity_t *who)
+{
+    self->who = memory_alloc (sizeof *self->who);
+    if (self->who)
+        *self->who = *who;
+    else
+        close_peer (self, CLOSE_SERVER, "no memory");
+}
+
+const codec_t *
+peer_codec (const peer_t *self)
+{
+    return self->codec;
+}
+
 bool
 peer_is_new (const peer_t *self)
 {
@@ -187,13 +203,19 @@ peer_gone (peer_t **self_p)
     peer_let_go (self);
 }
 
+static bool
+is_over (const peer_t *self)
+{
+    return self->in_flight >= self->edge->options.limits.in_flight || self->out.size > OUT_SOFT;
+}
+
 static void
 see_to_pause (peer_t *self)
 {
-    bool is_paused = self->in_flight >= self->edge->options.limits.in_flight || self->out.size > OUT_SOFT;
+    bool is_paused = is_over (self);
     if (self->out.size > EDGE_OUT_MOST)
         close_peer (self, CLOSE_POLICY, "too much that is not read");
-    if (is_paused == self->is_paused || self->state == PEER_GONE)
+    if (is_paused == self->is_paused || self->state == PEER_GONE || !self->port->pause)
         return;
     self->is_paused = is_paused;
     self->port->pause (self->connection, is_paused);
@@ -279,9 +301,11 @@ check_rate (peer_t *self, const client_message_t *message, rate_class_t class, u
     bool is_ordered = is_of_session (self, message);
     bool is_behind = is_ordered && self->limited_seq && message->number > self->limited_seq
                      && edge->host.now_ms (edge->host.self) < self->limited_until_ms;
+    bool is_beyond = !self->port->pause && is_over (self);
     *retry_after_ms = 1;
-    troupe_status_t status = is_behind ? error_set (error, TROUPE_OVERLOADED, "calls before this one wait")
-                                       : edge_may (edge, class, peer_identity (self), self->address,
+    troupe_status_t status = is_behind   ? error_set (error, TROUPE_OVERLOADED, "calls before this one wait")
+                             : is_beyond ? error_set (error, TROUPE_OVERLOADED, "too many calls without an answer")
+                                         : edge_may (edge, class, peer_identity (self), self->address,
                                                    self->address_size, retry_after_ms, error);
     if (is_behind || !is_ordered)
         return status;
@@ -443,8 +467,16 @@ take_hello (peer_t *self, const client_message_t *message)
         close_peer (self, CLOSE_PROTOCOL, "version");
         return;
     }
+    if (self->port->credit && message->credit == 0) {
+        error_set (&error, TROUPE_INVALID, "hello: credit: is missing");
+        peer_say_error (self, ERROR_PROTOCOL, 0, &error, 0);
+        close_peer (self, CLOSE_PROTOCOL, "credit");
+        return;
+    }
     if (*message->token && !identify (self, message->token))
         return;
+    if (self->port->credit)
+        self->port->credit (self->connection, message->credit);
     name_session (self, message);
     self->state = PEER_OPEN;
     welcome_t welcome = {
@@ -489,6 +521,18 @@ fail_protocol (peer_t *self, const troupe_error_t *error)
 }
 
 static void
+take_credit (peer_t *self, const client_message_t *message)
+{
+    troupe_error_t error;
+    if (self->port->credit) {
+        self->port->credit (self->connection, message->number);
+        return;
+    }
+    error_set (&error, TROUPE_INVALID, "credit: of no use on this connection");
+    fail_protocol (self, &error);
+}
+
+static void
 take (peer_t *self, const client_message_t *message)
 {
     troupe_error_t error;
@@ -520,6 +564,12 @@ take (peer_t *self, const client_message_t *message)
         break;
     case CLIENT_PING:
         take_ping (self, message);
+        break;
+    case CLIENT_CREDIT:
+        take_credit (self, message);
+        break;
+    case CLIENT_GOODBYE:
+        close_peer (self, CLOSE_DONE, "");
         break;
     case CLIENT_TYPES:
         CHECK (false);
@@ -579,7 +629,7 @@ peer_received (peer_t *self, const void *bytes, size_t size)
     troupe_error_t error;
     if (!is_talking (self))
         return;
-    troupe_status_t status = self->codec->form == FORM_BINARY ? take_binary (self, bytes, size, &error)
+    troupe_status_t status = form_is_binary (self->codec->form) ? take_binary (self, bytes, size, &error)
                                                            : take_text (self, bytes, size, &error);
     if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
         fail_protocol (self, &error);

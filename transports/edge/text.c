@@ -261,6 +261,17 @@ write_drain (buffer_t *to, uint64_t after_ms)
 }
 
 static void
+write_goodbye (buffer_t *to, uint16_t code, const char *text)
+{
+    size_t start = to->size;
+    PUT (to, "{\"goodbye\":");
+    put_number (to, code);
+    PUT (to, ",\"text\":");
+    put_string (to, text);
+    finish (to, start);
+}
+
+static void
 write_begin (buffer_t *to)
 {
     buffer_byte (to, '[');
@@ -278,19 +289,11 @@ write_end (buffer_t *to)
     buffer_byte (to, ']');
 }
 
-const codec_t text_codec = {
-    .subprotocol = "troupe.v1",
-    .welcome = write_welcome,
-    .reply = write_reply,
-    .error = write_error,
-    .watching = write_watching,
-    .snapshot = write_snapshot,
-    .event = write_event,
-    .cut = write_cut,
-    .unwatched = write_unwatched,
-    .pong = write_pong,
-    .drain = write_drain,
-    .begin = write_begin,
-    .next = write_next,
-    .end = write_end,
-};
+#define WRITERS                                                                                                        \
+    .welcome = write_welcome, .reply = write_reply, .error = write_error, .watching = write_watching,                  \
+    .snapshot = write_snapshot, .event = write_event, .cut = write_cut, .unwatched = write_unwatched,                  \
+    .pong = write_pong, .drain = write_drain, .goodbye = write_goodbye, .begin = write_begin, .next = write_next,      \
+    .end = write_end
+
+const codec_t text_codec = { .subprotocol = "troupe.v1", .form = FORM_TEXT, WRITERS };
+const codec_t lines_codec = { .form = FORM_LINES, WRITERS };

@@ -1,0 +1,312 @@
+/*  bus.c - the thread of the gateway for backends: sockets of ZeroMQ on one loop.
+ *
+ *  DESIGN
+ *  libzmq as it is, in a context of our own. A round takes what came in, on all sockets and from the node, and
+ *  then lets the edge send: many answers to one client leave as one message. With nothing to do the loop sleeps.
+ */
+#include "transports/zmq/bus_inside.h"
+
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+#include "runtime/base/thread.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define COME_BACK_MS 1000
+#define LINGER_MS 500         /* for goodbyes on their way */
+#define HEARTBEAT_MS 10000
+#define HANDSHAKE_MS 10000
+#define FEEDS_HWM 1000        /* events that wait for a subscriber; then it loses some */
+#define IN_HWM 64             /* messages of a client that wait here */
+
+/* ---- the loop ---- */
+
+void
+bus_wake (bus_t *self)
+{
+    uint64_t one = 1;
+    while (write (self->wake, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static void
+wake_for_edge (void *arg)
+{
+    bus_wake (arg);
+}
+
+static void
+see_to_end (bus_t *self, uint64_t now_ms, uint64_t *end_ms)
+{
+    uint64_t quiet_ms = atomic_load_explicit (&self->quiet_ms, memory_order_acquire);
+    if (!quiet_ms || self->is_stopping)
+        return;
+    self->is_stopping = true;
+    *end_ms = now_ms + quiet_ms;
+    edge_say_drain (self->edge, COME_BACK_MS);
+}
+
+static uint64_t
+least (uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
+/*  Everything that there is to do now. Returns for how many ms there is nothing more. */
+static uint64_t
+go_round (bus_t *self, uint64_t end_ms)
+{
+    uint64_t woken;
+    while (read (self->wake, &woken, sizeof woken) < 0 && errno == EINTR)
+        ;
+    while (self->zap && certificates_answer (self->certificates, self->zap))
+        ;
+    if (self->feeds)
+        feeds_receive (self);
+    bus_receive (self);
+    feeds_send (self);
+    uint64_t wait_ms = edge_drain (self->edge);
+    bus_end_all (self);
+    uint64_t now_ms = self->host.now_ms (self->host.self);
+    wait_ms = least (wait_ms, bus_sweep (self, now_ms));
+    return end_ms == EDGE_NEVER ? wait_ms : least (wait_ms, end_ms > now_ms ? end_ms - now_ms : 0);
+}
+
+static bool
+has_more (void *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    return socket && zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
+}
+
+static void *
+run (void *arg)
+{
+    bus_t *self = arg;
+    zmq_pollitem_t items[4] = { { NULL, self->wake, ZMQ_POLLIN, 0 } };
+    void *sockets[] = { self->router, self->feeds, self->zap };
+    int count = 1;
+    uint64_t end_ms = EDGE_NEVER;
+    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
+        if (sockets[i])
+            items[count++] = (zmq_pollitem_t) { sockets[i], 0, ZMQ_POLLIN, 0 };
+    for (;;) {
+        uint64_t now_ms = self->host.now_ms (self->host.self);
+        see_to_end (self, now_ms, &end_ms);
+        uint64_t wait_ms = go_round (self, end_ms);
+        if (self->is_stopping && (now_ms >= end_ms || self->connections.count == 0))
+            break;
+        if (!has_more (self->router))
+            (void) zmq_poll (items, count, wait_ms == EDGE_NEVER ? -1 : (long) wait_ms);
+    }
+    bus_forget_all (self);
+    (void) edge_drain (self->edge);
+    return NULL;
+}
+
+/* ---- new ---- */
+
+static void
+set_number (void *socket, int option, int value)
+{
+    (void) zmq_setsockopt (socket, option, &value, sizeof value);
+}
+
+static void *
+new_socket (bus_t *self, int type)
+{
+    void *socket = zmq_socket (self->context, type);
+    if (!socket)
+        return NULL;
+    set_number (socket, ZMQ_LINGER, LINGER_MS);
+    set_number (socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    set_number (socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
+    set_number (socket, ZMQ_HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS);
+    set_number (socket, ZMQ_BACKLOG, 1024);
+    return socket;
+}
+
+static bool
+is_loopback (const char *address)
+{
+    return strncmp (address, "127.", 4) == 0 || strncmp (address, "localhost:", 10) == 0;
+}
+
+static troupe_status_t
+bind_socket (bus_t *self, void *socket, const char *setting, const char *where, const char *domain, char *bound,
+             troupe_error_t *error)
+{
+    char endpoint[BUS_TEXT_MAX + 16];
+    size_t size = BUS_TEXT_MAX;
+    troupe_status_t status = TROUPE_OK;
+    if (*self->certificate)
+        status = certificates_guard (socket, self->certificate, domain, error);
+    else if (!is_loopback (where))
+        status = error_set (error, TROUPE_INVALID, "%s: %.60s is not a loopback address: set zmq_certificate and "
+                                                   "zmq_certificates", setting, where);
+    if (status != TROUPE_OK)
+        return status;
+    snprintf (endpoint, sizeof endpoint, "tcp://%s", where);
+    char last[BUS_TEXT_MAX + 16] = "";
+    if (zmq_bind (socket, endpoint) != 0)
+        return error_set (error, TROUPE_INVALID, "cannot listen on %.60s: %s (%s)", where, zmq_strerror (errno),
+                          setting);
+    (void) zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, last, &size);
+    snprintf (bound, BUS_TEXT_MAX + 1, "%s", strncmp (last, "tcp://", 6) == 0 ? last + 6 : last);
+    return TROUPE_OK;
+}
+
+/*  Who may come is asked before anybody can. */
+static troupe_status_t
+open_certificates (bus_t *self, troupe_error_t *error)
+{
+    if (!*self->certificate != !*self->certificates_path)
+        return error_set (error, TROUPE_INVALID, "zmq_certificate and zmq_certificates go together");
+    if (!*self->certificate)
+        return TROUPE_OK;
+    self->certificates = certificates_open (self->certificates_path, self->options.log, error);
+    if (!self->certificates)
+        return error->status;
+    self->zap = zmq_socket (self->context, ZMQ_REP);
+    if (!self->zap || zmq_bind (self->zap, "inproc://zeromq.zap.01") != 0)
+        return error_set (error, TROUPE_NO_MEMORY, "ZeroMQ: %s", zmq_strerror (errno));
+    set_number (self->zap, ZMQ_LINGER, 0);
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+open_sockets (bus_t *self, troupe_error_t *error)
+{
+    self->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    self->context = zmq_ctx_new ();
+    if (self->wake < 0 || !self->context)
+        return error_set (error, TROUPE_NO_MEMORY, "no descriptors for ZeroMQ: %s", strerror (errno));
+    (void) zmq_ctx_set (self->context, ZMQ_MAX_SOCKETS, 16);
+    troupe_status_t status = open_certificates (self, error);
+    if (status != TROUPE_OK)
+        return status;
+    self->router = new_socket (self, ZMQ_ROUTER);
+    if (*self->feeds_listen)
+        self->feeds = new_socket (self, ZMQ_XPUB);
+    if (!self->router || (*self->feeds_listen && !self->feeds))
+        return error_set (error, TROUPE_NO_MEMORY, "ZeroMQ: %s", zmq_strerror (errno));
+    int64_t most = self->options.edge.limits.message_bytes;
+    (void) zmq_setsockopt (self->router, ZMQ_MAXMSGSIZE, &most, sizeof most);
+    set_number (self->router, ZMQ_ROUTER_MANDATORY, 1);
+    set_number (self->router, ZMQ_SNDHWM, 0);  /* credit bounds it */
+    set_number (self->router, ZMQ_RCVHWM, IN_HWM);
+    status = bind_socket (self, self->router, "zmq_listen", self->listen, "calls", self->address, error);
+    if (status != TROUPE_OK || !self->feeds)
+        return status;
+    most = BUS_SUBSCRIPTION_MAX;
+    (void) zmq_setsockopt (self->feeds, ZMQ_MAXMSGSIZE, &most, sizeof most);
+    set_number (self->feeds, ZMQ_SNDHWM, FEEDS_HWM);
+    return bind_socket (self, self->feeds, "zmq_feeds", self->feeds_listen, "feeds", self->feeds_address, error);
+}
+
+static void
+copy (char to[BUS_TEXT_MAX + 1], const char *text)
+{
+    snprintf (to, BUS_TEXT_MAX + 1, "%s", text ? text : "");
+}
+
+bus_t *
+bus_new (const bus_options_t *options, troupe_error_t *error)
+{
+    bus_t *self = memory_zalloc (sizeof *self);
+    if (!self) {
+        error_set (error, TROUPE_NO_MEMORY, "no memory for ZeroMQ");
+        return NULL;
+    }
+    self->options = *options;
+    self->wake = -1;
+    copy (self->listen, options->listen);
+    copy (self->feeds_listen, options->feeds);
+    copy (self->certificate, options->certificate);
+    copy (self->certificates_path, options->certificates);
+    edge_options_t edge = options->edge;
+    edge.wake = wake_for_edge;
+    edge.wake_arg = self;
+    self->edge = edge_new (&edge);
+    troupe_status_t status = self->edge ? open_sockets (self, error)
+                                        : error_set (error, TROUPE_NO_MEMORY, "no memory for ZeroMQ");
+    if (status != TROUPE_OK)
+        bus_destroy (&self);
+    return self;
+}
+
+const char *
+bus_address (const bus_t *self)
+{
+    return self->address;
+}
+
+const char *
+bus_feeds_address (const bus_t *self)
+{
+    return self->feeds_address;
+}
+
+edge_t *
+bus_edge (bus_t *self)
+{
+    return self->edge;
+}
+
+troupe_status_t
+bus_start (bus_t *self, const host_port_t *host, troupe_error_t *error)
+{
+    self->host = *host;
+    edge_attach (self->edge, host);
+    troupe_status_t status = thread_start (&self->thread, "troupe-zmq", run, self, error);
+    self->has_thread = status == TROUPE_OK;
+    return status;
+}
+
+/* ---- end ---- */
+
+void
+bus_quiet (bus_t *self, uint64_t most_ms)
+{
+    if (!self->has_thread)
+        return;
+    atomic_store_explicit (&self->quiet_ms, most_ms ? most_ms : 1, memory_order_release);
+    bus_wake (self);
+    pthread_join (self->thread, NULL);
+    self->has_thread = false;
+}
+
+static void
+close_socket (void **socket)
+{
+    if (*socket)
+        zmq_close (*socket);
+    *socket = NULL;
+}
+
+void
+bus_destroy (bus_t **self_p)
+{
+    bus_t *self = *self_p;
+    if (!self)
+        return;
+    bus_quiet (self, 0);
+    close_socket (&self->router);
+    close_socket (&self->feeds);
+    feeds_send (self);
+    close_socket (&self->zap);
+    if (self->context)
+        zmq_ctx_term (self->context);
+    certificates_close (&self->certificates);
+    if (self->wake >= 0)
+        close (self->wake);
+    edge_destroy (&self->edge);
+    buffer_clear (&self->scratch);
+    memory_free (self);
+    *self_p = NULL;
+}

@@ -1,0 +1,148 @@
+/*  bus_feeds.c - all events of durable feeds, for whoever subscribes to a prefix of their names.
+ *
+ *  DESIGN
+ *  An XPUB socket tells who subscribes, so that nothing is encoded that nobody wants: in JSON for topics
+ *  below "json/", in MessagePack below "pack/". A subscriber that does not read loses events, as ZeroMQ has it;
+ *  it sees so by the offsets and fetches them through the ROUTER. Without certificates only what anybody may watch
+ *  is sent.
+ */
+#include "transports/zmq/bus_inside.h"
+
+#include "runtime/base/memory.h"
+#include "runtime/body/json.h"
+
+#include <stdio.h>
+
+typedef struct {
+    inbox_item_t item;
+    uint64_t offset;
+    uint32_t address_size, channel_size, key_size, body_size;
+    char bytes[];  /* address NUL channel NUL key NUL body */
+} feeds_event_t;
+
+static const char *const prefixes[FEEDS_FORMS] = { "json/", "pack/" };
+
+/* ---- any thread ---- */
+
+static bool
+has_subscribers (bus_t *self, feeds_form_t form)
+{
+    return atomic_load_explicit (&self->subscriptions[form], memory_order_relaxed) > 0;
+}
+
+bool
+bus_is_watched (bus_t *self, const char *address, const char *channel)
+{
+    return has_subscribers (self, FEEDS_JSON) || has_subscribers (self, FEEDS_PACK)
+           || edge_is_watched (self->edge, address, channel);
+}
+
+static void
+hand_over (bus_t *self, const char *address, const char *channel, uint64_t offset, const char *key, const void *body,
+           size_t size)
+{
+    size_t address_size = strlen (address) + 1, channel_size = strlen (channel) + 1;
+    size_t key_size = (key ? strlen (key) : 0) + 1;
+    feeds_event_t *event = memory_alloc (sizeof *event + address_size + channel_size + key_size + size);
+    if (!event)
+        return;
+    *event = (feeds_event_t) { .offset = offset, .address_size = (uint32_t) address_size,
+                               .channel_size = (uint32_t) channel_size, .key_size = (uint32_t) key_size,
+                               .body_size = (uint32_t) size };
+    char *at = event->bytes;
+    memcpy (at, address, address_size);
+    memcpy (at += address_size, channel, channel_size);
+    memcpy (at += channel_size, key ? key : "", key_size);
+    if (size)
+        memcpy (at + key_size, body, size);
+    if (inbox_push (&self->events, &event->item))
+        bus_wake (self);
+}
+
+void
+bus_published (bus_t *self, const char *address, const char *channel, uint64_t offset, const char *key,
+               const void *body, size_t size)
+{
+    if (has_subscribers (self, FEEDS_JSON) || has_subscribers (self, FEEDS_PACK))
+        hand_over (self, address, channel, offset, key, body, size);
+    if (edge_is_watched (self->edge, address, channel))
+        edge_published (self->edge, address, channel, offset, key, body, size);
+}
+
+/* ---- the bus' thread ---- */
+
+static bool
+may_all_see (bus_t *self, const char *address, const char *channel)
+{
+    troupe_error_t error;
+    const troupe_channel_t *table = self->host.channel (self->host.self, address, channel, &error);
+    return table && (table->allow == TROUPE_ANYONE);
+}
+
+static bool
+put_part (bus_t *self, const void *bytes, size_t size, int flags)
+{
+    return zmq_send (self->feeds, bytes, size, ZMQ_DONTWAIT | flags) >= 0;
+}
+
+static void
+send_in (bus_t *self, const feeds_event_t *event, feeds_form_t form)
+{
+    char topic[8 + FEED_MAX + 1], token[RESUME_MAX + 1] = "";
+    const char *channel = event->bytes + event->address_size, *key = channel + event->channel_size;
+    const void *body = key + event->key_size;
+    size_t size = event->body_size;
+    if (form == FEEDS_JSON) {
+        buffer_reset (&self->scratch);
+        if (json_from_packed (body, size, &self->scratch, NULL) != TROUPE_OK)
+            return;
+        body = self->scratch.data;
+        size = self->scratch.size;
+    }
+    int topic_size = snprintf (topic, sizeof topic, "%s%s/%s", prefixes[form], event->bytes, channel);
+    if (event->offset)
+        message_resume (self->host.epoch, event->offset, token);
+    if (put_part (self, topic, (size_t) topic_size, ZMQ_SNDMORE) && put_part (self, token, strlen (token), ZMQ_SNDMORE)
+        && put_part (self, key, event->key_size - 1, ZMQ_SNDMORE))
+        (void) put_part (self, body, size, 0);
+}
+
+void
+feeds_send (bus_t *self)
+{
+    for (inbox_item_t *item = inbox_take (&self->events), *next; item; item = next) {
+        feeds_event_t *event = (feeds_event_t *) item;
+        const char *channel = event->bytes + event->address_size;
+        bool is_seen = self->feeds && (self->certificates || may_all_see (self, event->bytes, channel));
+        next = item->next;
+        for (feeds_form_t form = 0; form < FEEDS_FORMS && is_seen; form++)
+            if (has_subscribers (self, form))
+                send_in (self, event, form);
+        memory_free (event);
+    }
+}
+
+/*  ZeroMQ tells the first subscription to a topic and the end of the last. */
+static void
+count_subscription (bus_t *self, const uint8_t *bytes, size_t size)
+{
+    uint32_t by = bytes[0] ? 1 : (uint32_t) -1;
+    for (feeds_form_t form = 0; form < FEEDS_FORMS; form++) {
+        size_t common = size - 1 < strlen (prefixes[form]) ? size - 1 : strlen (prefixes[form]);
+        if (memcmp (bytes + 1, prefixes[form], common) == 0)
+            atomic_fetch_add_explicit (&self->subscriptions[form], by, memory_order_relaxed);
+    }
+}
+
+void
+feeds_receive (bus_t *self)
+{
+    uint8_t bytes[BUS_SUBSCRIPTION_MAX];
+    for (;;) {
+        int size = zmq_recv (self->feeds, bytes, sizeof bytes, ZMQ_DONTWAIT);
+        if (size < 0)
+            return;
+        if (size > 0 && bytes[0] <= 1)
+            count_subscription (self, bytes, (size_t) size < sizeof bytes ? (size_t) size : sizeof bytes);
+    }
+}

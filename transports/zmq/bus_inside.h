@@ -1,0 +1,92 @@
+/*  bus_inside.h - what the files of the bus share. For transports/zmq/ alone.
+ *
+ *      bus.c        its life and its loop
+ *      bus_peer.c   connections of the ROUTER: credit, silence, the end of a conversation
+ *      bus_feeds.c  all events for those who subscribe
+ */
+#ifndef TRANSPORTS_ZMQ_BUS_INSIDE_H
+#define TRANSPORTS_ZMQ_BUS_INSIDE_H
+
+#include "runtime/base/inbox.h"
+#include "runtime/base/table.h"
+#include "transports/zmq/bus.h"
+#include "transports/zmq/certificates.h"
+
+#include <pthread.h>
+#include <zmq.h>
+
+#define BUS_TEXT_MAX 255
+#define BUS_CREDIT_MOST (4u << 20)    /* bytes that a client may let wait for it */
+#define BUS_MESSAGE_COST 64           /* what a message counts besides its bytes */
+#define BUS_TALKS_MOST 3              /* conversations of one connection that ended by its fault */
+#define BUS_SUBSCRIPTION_MAX 512
+
+typedef enum { FEEDS_JSON, FEEDS_PACK, FEEDS_FORMS } feeds_form_t;
+
+/*  A connection, as the ROUTER numbers them. */
+typedef struct connection_s {
+    table_node_t node;
+    bus_t *bus;
+    uint32_t number;
+    peer_t *peer;                     /* NULL: no conversation */
+    int64_t credit;
+    uint64_t heard_ms;
+    uint32_t talks_ended;
+    bool is_ending;                   /* the conversation ends with this round */
+    bool is_gone;                     /* so does the connection */
+    struct connection_s *next_ending;
+} connection_t;
+
+struct bus_s {
+    bus_options_t options;
+    char listen[BUS_TEXT_MAX + 1], feeds_listen[BUS_TEXT_MAX + 1];
+    char certificate[BUS_TEXT_MAX + 1], certificates_path[BUS_TEXT_MAX + 1];
+    char address[BUS_TEXT_MAX + 1], feeds_address[BUS_TEXT_MAX + 1];
+    edge_t *edge;
+    void *context;
+    pthread_t thread;
+    bool has_thread;
+    int wake;                         /* eventfd; outlives the thread: a node that stops still tells its last answers */
+    inbox_t events;                   /* for the PUB socket */
+    /* shared: atomic */
+    _Atomic uint64_t quiet_ms;        /* not 0: stop, after so long at most */
+    _Atomic uint32_t subscriptions[FEEDS_FORMS];
+    /* owner: the thread, once it runs */
+    void *router, *feeds, *zap;       /* sockets; feeds and zap may be NULL */
+    certificates_t *certificates;
+    host_port_t host;
+    table_t connections;
+    connection_t *ending;
+    bool is_stopping;
+    uint64_t sweep_ms;
+    buffer_t scratch;
+};
+
+/* ---- bus.c ---- */
+
+/*  Any thread: has the loop turn once. */
+void bus_wake (bus_t *self);
+
+/* ---- bus_peer.c ---- */
+
+/*  Takes what came, some messages at most. */
+void bus_receive (bus_t *self);
+
+/*  What ended in this round. */
+void bus_end_all (bus_t *self);
+
+/*  Forgets who was silent for too long. Returns in how many ms to look again. */
+uint64_t bus_sweep (bus_t *self, uint64_t now_ms);
+
+/*  At the end: all of them. */
+void bus_forget_all (bus_t *self);
+
+/* ---- bus_feeds.c ---- */
+
+/*  Takes subscriptions. */
+void feeds_receive (bus_t *self);
+
+/*  Sends all events that came in. */
+void feeds_send (bus_t *self);
+
+#endif
