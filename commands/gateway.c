@@ -136,7 +136,13 @@ static troupe_status_t
 open_sign_in (gateway_t *self, troupe_error_t *error)
 {
     const settings_t *settings = node_settings (self->node);
-    troupe_status_t status = tokens_open (self->keys_path, &self->tokens, error);
+    tokens_options_t from = {
+        .keys = self->keys_path,
+        .issuer = settings->token_issuer,
+        .audience = settings->token_audience,
+        .issuers = settings->token_issuers
+    };
+    troupe_status_t status = tokens_open (&from, &self->tokens, error);
     if (status != TROUPE_OK)
         return status;
     sign_in_options_t options = {

@@ -163,6 +163,11 @@ static const setting_t table[] = {
     ROW (token_keys, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "The file of the keys that sign access tokens, readable for the node's user alone; it is made when there is "
          "none. Not part of a backup. Empty: token.keys in the store's directory."),
+    ROW (token_issuer, TEXT, "troupe", 1, 255, "The issuer (iss) of the node's own access tokens."),
+    ROW (token_audience, TEXT, "troupe", 1, 255, "And their audience (aud): no token of another is taken."),
+    ROW (token_issuers, TEXT, "", 0, SETTINGS_TEXT_MAX,
+         "A file that names outside identity providers whose tokens are taken, and the files with their keys (JWKS): "
+         "see doc/security.md. All are read again when one of them changes. Empty: there are none."),
 
     ROW (auth_register, FLAG, "no", 0, 1,
          "Whoever comes may make an account by POST /auth/register. With no, only an operator."),

@@ -39,8 +39,8 @@ typedef enum {
 
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
-/*  Texts are never empty but `control`, `listen`, `token_keys` and those of `web_` and `zmq_`; numbers are within
- *  the bounds of the table. */
+/*  Texts are never empty but `control`, `listen`, `token_keys`, `token_issuers` and those of `web_` and `zmq_`; numbers
+ *  are within the bounds of the table. */
 typedef struct {
     /* where the node lives */
     char store[SETTINGS_TEXT_MAX + 1];
@@ -108,6 +108,9 @@ typedef struct {
 
     /* who is who */
     char token_keys[SETTINGS_TEXT_MAX + 1];  /* "": STORE/token.keys, see settings_token_keys */
+    char token_issuer[SETTINGS_TEXT_MAX + 1];
+    char token_audience[SETTINGS_TEXT_MAX + 1];
+    char token_issuers[SETTINGS_TEXT_MAX + 1];  /* "": none */
     bool auth_register;
     uint64_t auth_access_ms;
     uint64_t auth_refresh_ms;

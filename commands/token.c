@@ -60,7 +60,13 @@ print_token (const invocation_t *invocation, const char *path, const char *const
 {
     tokens_t *tokens = NULL;
     buffer_t text = { 0 };
-    troupe_status_t status = tokens_open (path, &tokens, error);
+    tokens_options_t from = {
+        .keys = path,
+        .issuer = invocation->settings.token_issuer,
+        .audience = invocation->settings.token_audience,
+        .issuers = ""
+    };
+    troupe_status_t status = tokens_open (&from, &tokens, error);
     if (status == TROUPE_OK)
         status = tokens_make (tokens, invocation->words[0], option_given (invocation, "operator"), names,
                               clock_wall_ms (), life_ms, &text, error);

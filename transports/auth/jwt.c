@@ -66,15 +66,15 @@ role_name (const char *const *roles, unsigned bit)
     return bit == 0 ? "operator" : roles ? roles[bit - 1] : NULL;
 }
 
-/*  `role`, one of them, or `roles`, several. */
+/*  One of them, or several. */
 static token_result_t
 read_roles (packed_reader_t object, const jwt_issuer_t *issuer, claims_t *claims)
 {
-    const char *name;
+    const char *name, *claim = issuer->claim;
     for (unsigned bit = 0; bit < ROLES_MAX && (name = role_name (issuer->roles, bit)); bit++) {
         bool one, several;
-        if (member_has (object, "role", name, &one) == MEMBER_BAD
-            || member_has (object, "roles", name, &several) == MEMBER_BAD)
+        if (member_has (object, claim ? claim : "role", name, &one) == MEMBER_BAD
+            || member_has (object, claim ? claim : "roles", name, &several) == MEMBER_BAD)
             return TOKEN_CLAIMS;
         if (one || several)
             claims->roles |= 1u << bit & issuer->grants;

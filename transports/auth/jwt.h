@@ -20,6 +20,7 @@ typedef struct {
     const char *audience;        /* `aud` must be or have this; NULL: not looked at */
     const char *prefix;          /* put before `sub`, so that no provider can name another's people; NULL: none */
     const char *const *roles;    /* names of the bits after ROLE_OPERATOR, ended by NULL; NULL: none */
+    const char *claim;           /* the member with the roles; NULL: `role` and `roles` */
     uint32_t grants;             /* the roles that tokens of this issuer may give; others in them count for nothing */
     uint64_t leeway_ms;
     const key_set_t *keys;

@@ -3,69 +3,86 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
+#include "transports/auth/issuers.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
-#define PATH_SIZE 1100
+#define NAME_SIZE 256
 #define LEEWAY_MS 1000           /* a clock may have been set back a little since */
 
-/*  What tells that a file is another one. */
-typedef struct {
-    uint64_t device, inode, size, changed_ns;
-} stamp_t;
-
 struct tokens_s {
-    char path[PATH_SIZE];
+    char path[FILE_PATH_SIZE], issuers_path[FILE_PATH_SIZE];
+    char issuer[NAME_SIZE], audience[NAME_SIZE];
+    const char *const *roles;
+    files_t files;
     keys_t *keys;
-    stamp_t stamp;
-    jwt_issuer_t issuer;
+    issuers_t *issuers;          /* NULL: none */
+    size_t rule_count;
+    jwt_issuer_t rules[1 + ISSUERS_MAX];  /* its own, then the others */
 };
 
-static stamp_t
-stamp_of (const char *path)
-{
-    struct stat info;
-    if (stat (path, &info) != 0)
-        return (stamp_t) { 0 };
-    return (stamp_t) {
-        .device = (uint64_t) info.st_dev,
-        .inode = (uint64_t) info.st_ino,
-        .size = (uint64_t) info.st_size,
-        .changed_ns = (uint64_t) info.st_ctim.tv_sec * 1000000000u + (uint64_t) info.st_ctim.tv_nsec
-    };
-}
-
-/*  The stamp is taken first: a change while the file is read is then seen the next time. */
+/*  The stamps are taken first: a change while a file is read is then seen the next time. */
 static troupe_status_t
-read_keys (tokens_t *self, troupe_error_t *error)
+read_files (tokens_t *self, troupe_error_t *error)
 {
     keys_t *keys = NULL;
-    self->stamp = stamp_of (self->path);
-    troupe_status_t status = keys_open (self->path, clock_wall_ms (), &keys, error);
-    if (status != TROUPE_OK)
+    issuers_t *issuers = NULL;
+    const jwt_issuer_t *rules = NULL;
+    size_t count = 0;
+    self->files.count = 0;
+    troupe_status_t status = files_add (&self->files, self->path, error);
+    if (status == TROUPE_OK)
+        status = keys_open (self->path, clock_wall_ms (), &keys, error);
+    if (*self->issuers_path) {
+        troupe_error_t other;
+        troupe_status_t outside = issuers_open (self->issuers_path, self->roles, &self->files, &issuers, &other);
+        if (status == TROUPE_OK && outside != TROUPE_OK)
+            status = error_set (error, outside, "%s", other.text);
+    }
+    if (status != TROUPE_OK) {
+        keys_destroy (&keys);
+        issuers_destroy (&issuers);
         return status;
+    }
     keys_destroy (&self->keys);
+    issuers_destroy (&self->issuers);
     self->keys = keys;
-    self->issuer.keys = keys_public (keys);
+    self->issuers = issuers;
+    self->rules[0].keys = keys_public (keys);
+    if (issuers)
+        rules = issuers_rules (issuers, &count);
+    self->rule_count = 1 + count;
+    for (size_t i = 0; i < count; i++)
+        self->rules[1 + i] = rules[i];
     return TROUPE_OK;
 }
 
+static bool
+take (char *to, size_t size, const char *text)
+{
+    return snprintf (to, size, "%s", text) < (int) size;
+}
+
 troupe_status_t
-tokens_open (const char *path, tokens_t **self_p, troupe_error_t *error)
+tokens_open (const tokens_options_t *options, tokens_t **self_p, troupe_error_t *error)
 {
     tokens_t *self = memory_zalloc (sizeof *self);
     if (!self)
         return error_set (error, TROUPE_NO_MEMORY, "no memory for tokens");
-    self->issuer = (jwt_issuer_t) {
-        .issuer = TOKENS_ISSUER,
-        .audience = TOKENS_ISSUER,
+    self->roles = options->roles;
+    bool fits = take (self->path, sizeof self->path, options->keys)
+                && take (self->issuers_path, sizeof self->issuers_path, options->issuers)
+                && take (self->issuer, sizeof self->issuer, options->issuer)
+                && take (self->audience, sizeof self->audience, options->audience);
+    self->rules[0] = (jwt_issuer_t) {
+        .issuer = self->issuer,
+        .audience = self->audience,
+        .roles = options->roles,
         .grants = UINT32_MAX,
         .leeway_ms = LEEWAY_MS
     };
-    bool fits = snprintf (self->path, sizeof self->path, "%s", path) < (int) sizeof self->path;
-    troupe_status_t status = fits ? read_keys (self, error)
-                                  : error_set (error, TROUPE_INVALID, "the path of the keys is too long");
+    troupe_status_t status = fits ? read_files (self, error)
+                                  : error_set (error, TROUPE_INVALID, "a path, an issuer or an audience is too long");
     if (status == TROUPE_OK)
         *self_p = self;
     else
@@ -80,6 +97,7 @@ tokens_destroy (tokens_t **self_p)
     if (!self)
         return;
     keys_destroy (&self->keys);
+    issuers_destroy (&self->issuers);
     memory_free (self);
     *self_p = NULL;
 }
@@ -87,14 +105,13 @@ tokens_destroy (tokens_t **self_p)
 troupe_status_t
 tokens_look (tokens_t *self, troupe_error_t *error)
 {
-    stamp_t stamp = stamp_of (self->path);
-    return memcmp (&stamp, &self->stamp, sizeof stamp) == 0 ? TROUPE_OK : read_keys (self, error);
+    return files_changed (&self->files) ? read_files (self, error) : TROUPE_OK;
 }
 
 troupe_status_t
 tokens_verify (const tokens_t *self, const char *token, uint64_t now_ms, claims_t *claims, troupe_error_t *error)
 {
-    token_result_t result = jwt_verify (&self->issuer, 1, token, strlen (token), now_ms, claims);
+    token_result_t result = jwt_verify (self->rules, self->rule_count, token, strlen (token), now_ms, claims);
     if (result == TOKEN_OK)
         return TROUPE_OK;
     return error_set (error, result == TOKEN_NO_MEMORY ? TROUPE_OVERLOADED : TROUPE_FORBIDDEN, "%s",
@@ -115,8 +132,8 @@ tokens_make (const tokens_t *self, const char *subject, bool is_operator, const 
              uint64_t life_ms, buffer_t *to, troupe_error_t *error)
 {
     jwt_new_t what = {
-        .issuer = TOKENS_ISSUER,
-        .audience = TOKENS_ISSUER,
+        .issuer = self->issuer,
+        .audience = self->audience,
         .subject = subject,
         .roles = roles,
         .has_roles = bits_of (is_operator, roles),
@@ -124,6 +141,12 @@ tokens_make (const tokens_t *self, const char *subject, bool is_operator, const 
         .life_ms = life_ms
     };
     return jwt_make (self->keys, &what, to, error);
+}
+
+const char *
+tokens_audience (const tokens_t *self)
+{
+    return self->audience;
 }
 
 void

@@ -1,19 +1,26 @@
 /*  tokens.h - whose access tokens a node takes, and those that it makes.
  *
- *  Its own are signed with the keys of one file (keys.h). Others may change the file, `troupe token --rotate` for one;
- *  then it is read again. Used by one thread at a time.
+ *  Its own are signed with the keys of one file (keys.h), those of outside providers verified with the keys that
+ *  another names (issuers.h). Others may change these files, `troupe token --rotate` for one; then they are read again.
+ *  Used by one thread at a time.
  */
 #ifndef TRANSPORTS_AUTH_TOKENS_H
 #define TRANSPORTS_AUTH_TOKENS_H
 
 #include "transports/auth/jwt.h"
 
-#define TOKENS_ISSUER "troupe"   /* `iss` and `aud` of the node's own */
-
 typedef struct tokens_s tokens_t;
 
-/*  Reads the file, and makes it when there is none; errors as of keys_open. */
-troupe_status_t tokens_open (const char *path, tokens_t **self_p, troupe_error_t *error) TROUPE_CHECKED;
+/*  Texts are copied, the names of roles live longer. */
+typedef struct {
+    const char *keys;              /* the file of the node's own; made when there is none */
+    const char *issuer, *audience; /* `iss` and `aud` of the node's own */
+    const char *issuers;           /* the file of outside providers; "": there are none */
+    const char *const *roles;      /* names of the bits after ROLE_OPERATOR, ended by NULL; NULL: none */
+} tokens_options_t;
+
+/*  Errors as of keys_open and issuers_open. */
+troupe_status_t tokens_open (const tokens_options_t *options, tokens_t **self_p, troupe_error_t *error) TROUPE_CHECKED;
 void tokens_destroy (tokens_t **self_p);
 
 /*  Reads again what has changed since. An error is told once, and what was good before goes on. */
@@ -26,6 +33,8 @@ troupe_status_t tokens_verify (const tokens_t *self, const char *token, uint64_t
 /*  Appends a token for so long; `roles` are names, ended by NULL. Errors as of jwt_make. */
 troupe_status_t tokens_make (const tokens_t *self, const char *subject, bool is_operator, const char *const *roles,
                              uint64_t now_ms, uint64_t life_ms, buffer_t *to, troupe_error_t *error) TROUPE_CHECKED;
+
+const char *tokens_audience (const tokens_t *self);
 
 /*  As keys_secret. */
 void tokens_secret (const tokens_t *self, const char *purpose, uint8_t secret[32]);

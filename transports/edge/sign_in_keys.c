@@ -85,7 +85,7 @@ sign_in_begin_challenge (sign_in_flow_t *self, const sign_in_request_t *request,
         return status;
     device_challenge (self->service->device_secret, self->device, host->now_ms (host->self), CHALLENGE_MS, challenge);
     buffer_printf (&self->answer.text, "{\"challenge\":\"%s\",\"audience\":\"%s\",\"expires_in\":%d}", challenge,
-                   TOKENS_ISSUER, CHALLENGE_MS / 1000);
+                   tokens_audience (self->service->options.tokens), CHALLENGE_MS / 1000);
     return TROUPE_OK;
 }
 
@@ -95,10 +95,11 @@ device_told (sign_in_flow_t *self, troupe_error_t *error)
     char stored[BASE64URL_SIZE (ED25519_KEY_SIZE)] = "";
     uint8_t key[ED25519_KEY_SIZE];
     const host_port_t *host = &self->service->edge->host;
+    const char *audience = tokens_audience (self->service->options.tokens);
     troupe_status_t status = take_key (self, "device", stored, sizeof stored, error);
     if (status == TROUPE_OK
         && (!base64url_read_exactly (stored, strlen (stored), key, sizeof key)
-            || device_verify (self->service->device_secret, TOKENS_ISSUER, self->device, self->challenge,
+            || device_verify (self->service->device_secret, audience, self->device, self->challenge,
                               host->now_ms (host->self), key, self->signature) != DEVICE_OK))
         status = error_set (error, TROUPE_FORBIDDEN, wrong_key);
     if (status == TROUPE_OK)
