@@ -34,11 +34,13 @@ put_flag (buffer_t *to, const char *name, bool flag)
     packed_put_bool (to, flag);
 }
 
-static const char *
-allow_name (troupe_allow_t allow)
+static void
+put_allow (buffer_t *to, troupe_allow_t allow, const char *role)
 {
-    static const char *const names[] = { "actors", "anyone", "signed in", "owner", "operator", "decides" };
-    return (size_t) allow < sizeof names / sizeof *names ? names[allow] : "?";
+    static const char *const names[] = { "actors", "anyone", "signed in", "owner", "operator", "decides", "role " };
+    char text[TROUPE_NAME_MAX + 8];
+    snprintf (text, sizeof text, "%s%s", names[allow], role ? role : "");
+    wire_put_text (to, "allow", text);
 }
 
 static void
@@ -46,7 +48,7 @@ put_verb (buffer_t *to, const troupe_verb_t *verb)
 {
     packed_put_object (to, 7);
     wire_put_text (to, "name", verb->name);
-    wire_put_text (to, "allow", allow_name (verb->allow));
+    put_allow (to, verb->allow, verb->role);
     put_flag (to, "reads", verb->reads);
     put_table_text (to, "args", verb->args);
     put_table_text (to, "gives", verb->gives);
@@ -62,7 +64,7 @@ put_channel (buffer_t *to, const troupe_channel_t *channel)
     wire_put_number (to, "keep", channel->keep);
     wire_put_number (to, "keep_ms", channel->keep_ms);
     put_flag (to, "volatile", channel->is_volatile);
-    wire_put_text (to, "allow", allow_name (channel->allow));
+    put_allow (to, channel->allow, channel->role);
     put_table_text (to, "doc", channel->doc);
 }
 

@@ -36,6 +36,7 @@ struct gateway_s {
     char host[SETTINGS_TEXT_MAX + 1];
     char address[SETTINGS_TEXT_MAX + 16];
     char keys_path[SETTINGS_TEXT_MAX + 32];
+    const char *roles[ROLES_MAX];  /* that the kinds ask for, ended by NULL; from the start on */
     /* owner: the gateway's thread, once it runs */
     tokens_t *tokens;
     uint64_t look_at_ms;
@@ -121,6 +122,7 @@ identify (void *arg, const char *token, identity_t *who, troupe_error_t *error)
         return status;
     snprintf (who->subject, sizeof who->subject, "%s", claims.subject);
     who->is_operator = (claims.roles & ROLE_OPERATOR) != 0;
+    who->roles = claims.roles >> 1;
     who->until_ms = self->node_port.now_ms (self->node) + (claims.expires_ms > now_ms ? claims.expires_ms - now_ms : 0);
     return TROUPE_OK;
 }
@@ -133,6 +135,35 @@ audit (void *arg, const char *line)
 }
 
 static troupe_status_t
+add_role (gateway_t *self, const char *role, troupe_error_t *error)
+{
+    unsigned count = 0;
+    while (self->roles[count] && role && strcmp (self->roles[count], role) != 0)
+        count++;
+    if (!role || self->roles[count])
+        return TROUPE_OK;
+    if (count == ROLES_MAX - 1)
+        return error_set (error, TROUPE_INVALID, "the kinds ask for more than %d roles", ROLES_MAX - 1);
+    self->roles[count] = role;
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+gather_roles (gateway_t *self, troupe_error_t *error)
+{
+    const registry_t *registry = node_registry (self->node);
+    troupe_status_t status = TROUPE_OK;
+    for (uint32_t i = 0; i < registry_count (registry); i++) {
+        const troupe_kind_t *kind = registry_at (registry, i)->table;
+        for (const troupe_verb_t *verb = kind->verbs; status == TROUPE_OK && verb && verb->name; verb++)
+            status = add_role (self, verb->role, error);
+        for (const troupe_channel_t *one = kind->channels; status == TROUPE_OK && one && one->name; one++)
+            status = add_role (self, one->role, error);
+    }
+    return status;
+}
+
+static troupe_status_t
 open_sign_in (gateway_t *self, troupe_error_t *error)
 {
     const settings_t *settings = node_settings (self->node);
@@ -140,9 +171,12 @@ open_sign_in (gateway_t *self, troupe_error_t *error)
         .keys = self->keys_path,
         .issuer = settings->token_issuer,
         .audience = settings->token_audience,
-        .issuers = settings->token_issuers
+        .issuers = settings->token_issuers,
+        .roles = self->roles
     };
-    troupe_status_t status = tokens_open (&from, &self->tokens, error);
+    troupe_status_t status = gather_roles (self, error);
+    if (status == TROUPE_OK)
+        status = tokens_open (&from, &self->tokens, error);
     if (status != TROUPE_OK)
         return status;
     sign_in_options_t options = {
@@ -203,6 +237,7 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .edge.identify = identify,
         .edge.identify_arg = self,
         .edge.audit = audit,
+        .edge.roles = self->roles,
         .edge.rates = {
             [RATE_READ] = (uint32_t) settings->rate_reads,
             [RATE_COMMAND] = (uint32_t) settings->rate_commands,

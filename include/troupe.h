@@ -132,7 +132,8 @@ typedef enum {
     TROUPE_SIGNED_IN,    /* any subject */
     TROUPE_OWNER,        /* the subject whose id is the actor's id or affinity key */
     TROUPE_OPERATOR,     /* the operator role */
-    TROUPE_DECIDES       /* the handler looks at troupe_subject and decides; of a channel: its .permit */
+    TROUPE_DECIDES,      /* the handler looks at troupe_subject and decides; of a channel: its .permit */
+    TROUPE_ROLE          /* whoever has .role */
 } troupe_allow_t;
 
 typedef struct {
@@ -143,6 +144,7 @@ typedef struct {
     const char *args;     /* fields of the body, "laps:int note?:string"; NULL: not checked.
                              Types: int number string bool bytes array object any */
     const char *gives;    /* fields of the reply, for documentation */
+    const char *role;     /* with TROUPE_ROLE: its name; a node's kinds have at most 31 of them */
     uint32_t budget_ms;   /* a turn over it is reported; 0: the node's default */
     const char *doc;
 } troupe_verb_t;
@@ -161,6 +163,7 @@ typedef struct {
     troupe_allow_t allow;
     const char *permit;   /* with TROUPE_DECIDES: a read verb without arguments that runs for whoever wants to watch
                            * (troupe_subject); when it refuses, the watch is refused */
+    const char *role;     /* with TROUPE_ROLE */
     const char *doc;
 } troupe_channel_t;
 

@@ -79,14 +79,24 @@ name_hash (const char *name, size_t size)
 
 /* ---- checks of a table ---- */
 
+static const char *
+allow_fault (troupe_allow_t allow, const char *role)
+{
+    if ((unsigned) allow > TROUPE_ROLE)
+        return "its .allow is none of TROUPE_ACTORS ... TROUPE_ROLE";
+    if ((allow == TROUPE_ROLE) != (role != NULL))
+        return ".allow = TROUPE_ROLE and .role belong together";
+    return role && name_fault (role) ? "its .role is no name: a-z A-Z 0-9 . - _" : NULL;
+}
+
 static troupe_status_t
 check_verb (const troupe_kind_t *kind, const troupe_verb_t *verb, troupe_error_t *error)
 {
     const char *fault = name_fault (verb->name);
     if (!fault && !verb->run)
         fault = "it has no function to run";
-    if (!fault && (unsigned) verb->allow > TROUPE_DECIDES)
-        fault = "its .allow is none of TROUPE_ACTORS ... TROUPE_DECIDES";
+    if (!fault)
+        fault = allow_fault (verb->allow, verb->role);
     for (const troupe_verb_t *other = kind->verbs; !fault && other < verb; other++)
         if (strcmp (other->name, verb->name) == 0)
             fault = "it is declared twice";
@@ -108,8 +118,8 @@ static troupe_status_t
 check_channel (const troupe_kind_t *kind, const troupe_channel_t *channel, troupe_error_t *error)
 {
     const char *fault = name_fault (channel->name);
-    if (!fault && (unsigned) channel->allow > TROUPE_DECIDES)
-        fault = "its .allow is none of TROUPE_ACTORS ... TROUPE_DECIDES";
+    if (!fault)
+        fault = allow_fault (channel->allow, channel->role);
     if (!fault && (channel->allow == TROUPE_DECIDES) != (channel->permit != NULL))
         fault = ".allow = TROUPE_DECIDES and .permit belong together";
     if (!fault && channel->permit && !is_read (kind, channel->permit))

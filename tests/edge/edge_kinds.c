@@ -150,6 +150,7 @@ static const troupe_verb_t verbs[] = {
     { "signed-in", total, .reads = true, .allow = TROUPE_SIGNED_IN },
     { "owned", total, .reads = true, .allow = TROUPE_OWNER },
     { "operated", total, .reads = true, .allow = TROUPE_OPERATOR },
+    { "coached", total, .reads = true, .allow = TROUPE_ROLE, .role = "coach" },
     { "inner", total, .reads = true },
     { NULL }
 };
@@ -160,6 +161,7 @@ static const troupe_channel_t channels[] = {
     { "decided", .allow = TROUPE_DECIDES, .permit = "may-watch" },
     { "owned", .allow = TROUPE_OWNER },
     { "operated", .allow = TROUPE_OPERATOR },
+    { "coached", .allow = TROUPE_ROLE, .role = "coach" },
     { NULL }
 };
 static const troupe_kind_t counter = { "counter", .version = 1, .verbs = verbs, .channels = channels };

@@ -26,6 +26,7 @@ static const troupe_verb_t verbs[] = {
       .doc = "Count \"laps\"." },
     { "show", run, .allow = TROUPE_ANYONE, .reads = true, .args = "unit:string of?:array" },
     { "close", run, .allow = TROUPE_OPERATOR, .gives = "what was there" },
+    { "coach", run, .allow = TROUPE_ROLE, .role = "coach" },
     { "ask", run, .allow = TROUPE_DECIDES, .args = "" },
     { "inner", run, .args = "n:int" },
     { NULL }
@@ -88,7 +89,7 @@ openapi_has_a_path_for_each_verb_and_channel (void **state)
     assert_part (tree, "info title", "\"Runners\"");
     assert_part (tree, "servers 0 url", "\"https://example.org:7600\"");
     assert_part (tree, "tags 0", "{\"name\":\"runner\",\"description\":\"Runs.\"}");
-    assert_int_equal (json_object_size (part_of (tree, "paths")), 5);
+    assert_int_equal (json_object_size (part_of (tree, "paths")), 6);
     assert_non_null (part_of (tree, "paths /a/runner/{id}/lap post"));
     assert_null (part_of (tree, "paths /a/runner/{id}/lap get"));
     assert_non_null (part_of (tree, "paths /a/runner/{id}/show post"));
@@ -124,6 +125,9 @@ openapi_of_a_command_says_what_it_takes_and_gives (void **state)
     assert_part (post, "requestBody", "{\"required\":false,\"content\":{\"application/json\":{\"schema\":{}}}}");
     assert_part (post, "responses 200 content application/json schema", "{}");
     assert_part (post, "security", "[{\"bearer\":[\"operator\"]}]");
+    post = part_of (tree, "paths /a/runner/{id}/coach post");
+    assert_part (post, "description", "\"For the role coach.\"");
+    assert_part (post, "security", "[{\"bearer\":[\"coach\"]}]");
     post = part_of (tree, "paths /a/runner/{id}/ask post");
     assert_part (post, "requestBody required", "false");
     assert_part (post, "security", "[{},{\"bearer\":[]}]");

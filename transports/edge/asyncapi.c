@@ -70,7 +70,7 @@ put_channel (buffer_t *to, const troupe_kind_t *kind, const troupe_channel_t *ch
     snprintf (key, sizeof key, "%s.%s", kind->name, channel->name);
     document_open (to, key, '{');
     document_format (to, "address", "%s/{id}/%s", kind->name, channel->name);
-    document_description (to, channel->doc, channel->allow);
+    document_description (to, channel->doc, &(permit_t) { channel->allow, channel->role, channel->name });
     document_json (to, "parameters", "{\"id\":{\"description\":\"Which actor of the kind.\"}}");
     document_open (to, "messages", '{');
     put_message_refs (to, "#/components/messages", SENT, true);

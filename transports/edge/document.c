@@ -181,7 +181,7 @@ document_schema (buffer_t *to, const char *name, const char *fields, bool is_clo
  * ------------------------------------------------------------------ */
 
 void
-document_description (buffer_t *to, const char *doc, troupe_allow_t allow)
+document_description (buffer_t *to, const char *doc, const permit_t *permit)
 {
     static const char *const whom[] = {
         [TROUPE_ACTORS] = "actors and the operator",
@@ -190,8 +190,10 @@ document_description (buffer_t *to, const char *doc, troupe_allow_t allow)
         [TROUPE_OWNER] = "the owner of the actor",
         [TROUPE_OPERATOR] = "the operator",
         [TROUPE_DECIDES] = "whom the actor allows",
+        [TROUPE_ROLE] = "the role ",
     };
-    document_format (to, "description", "%.400s%sFor %s.", doc ? doc : "", doc && *doc ? " " : "", whom[allow]);
+    document_format (to, "description", "%.400s%sFor %s%s.", doc ? doc : "", doc && *doc ? " " : "",
+                     whom[permit->allow], permit->role ? permit->role : "");
 }
 
 void

@@ -7,6 +7,7 @@
 #define TRANSPORTS_EDGE_DOCUMENT_H
 
 #include "runtime/base/buffer.h"
+#include "transports/edge/permit.h"
 
 #include <troupe.h>
 
@@ -41,7 +42,7 @@ void document_schema (buffer_t *to, const char *name, const char *fields, bool i
 void document_type (buffer_t *to, const char *name, const char *type, bool optional);
 
 /*  A description: what the table says, and for whom it is. */
-void document_description (buffer_t *to, const char *doc, troupe_allow_t allow);
+void document_description (buffer_t *to, const char *doc, const permit_t *permit);
 
 /*  "title", "version" and what else an "info" has. */
 void document_about (buffer_t *to, const document_info_t *info);

@@ -11,7 +11,6 @@
 #include "runtime/base/bytes.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
-#include "transports/edge/permit.h"
 
 #include <stdio.h>
 
@@ -95,11 +94,10 @@ edge_drain (edge_t *self)
 }
 
 troupe_status_t
-edge_permit (edge_t *self, troupe_allow_t allow, const identity_t *who, const char *address, const char *name,
-             troupe_error_t *error)
+edge_permit (edge_t *self, const permit_t *permit, const identity_t *who, const char *address, troupe_error_t *error)
 {
     char line[512];
-    troupe_status_t status = permit_check (allow, who, address, name, error);
+    troupe_status_t status = permit_check (permit, self->options.roles, who, address, error);
     if (status == TROUPE_OK || !self->options.audit)
         return status;
     uint64_t now_ms = self->host.now_ms (self->host.self);
@@ -108,8 +106,8 @@ edge_permit (edge_t *self, troupe_allow_t allow, const identity_t *who, const ch
         self->denied = 0;
     }
     if (self->denied++ < DENIED_MOST) {
-        snprintf (line, sizeof line, "denied: %s wanted %s of %s", *who->subject ? who->subject : "nobody", name,
-                  address);
+        snprintf (line, sizeof line, "denied: %s wanted %s of %s", *who->subject ? who->subject : "nobody",
+                  permit->name, address);
         self->options.audit (self->options.audit_arg, line);
     }
     return status;

@@ -25,6 +25,7 @@ typedef struct peer_s peer_t;
 typedef struct {
     char subject[TROUPE_ADDRESS_MAX + 1];  /* "": nobody */
     bool is_operator;
+    uint32_t roles;                        /* a bit for each of edge_options_t.roles */
     uint64_t until_ms;                     /* by the host's clock; 0: no end */
 } identity_t;
 
@@ -34,6 +35,7 @@ typedef enum { RATE_READ, RATE_COMMAND, RATE_SIGN_IN, RATE_CLASSES } rate_class_
 typedef struct {
     edge_limits_t limits;
     uint32_t rates[RATE_CLASSES];  /* a second, of one client; 0: no bound */
+    const char *const *roles;      /* that the kinds ask for, ended by NULL, from the start on; at most 32 */
     /* Whose token it is; the error never tells the token. NULL: nobody can sign in. */
     troupe_status_t (*identify) (void *arg, const char *token, identity_t *identity, troupe_error_t *error);
     void *identify_arg;

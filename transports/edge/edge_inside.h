@@ -14,6 +14,7 @@
 #include "runtime/base/table.h"
 #include "transports/edge/binary.h"
 #include "transports/edge/edge.h"
+#include "transports/edge/permit.h"
 #include "transports/edge/rates.h"
 #include "transports/edge/text.h"
 
@@ -197,8 +198,8 @@ count_up (_Atomic uint64_t *count, uint64_t by)
 void edge_tell (edge_t *self, inbox_item_t *item);
 
 /*  As permit_check, and what is denied is told to the audit log. */
-troupe_status_t edge_permit (edge_t *self, troupe_allow_t allow, const identity_t *who, const char *address,
-                             const char *name, troupe_error_t *error) TROUPE_CHECKED;
+troupe_status_t edge_permit (edge_t *self, const permit_t *permit, const identity_t *who, const char *address,
+                             troupe_error_t *error) TROUPE_CHECKED;
 
 /* ---- peer.c ---- */
 

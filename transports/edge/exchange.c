@@ -93,7 +93,8 @@ exchange_begin (edge_t *edge, const exchange_call_t *call, void (*done) (void *a
     const troupe_verb_t *verb = edge_verb (edge, call->to, call->verb, error);
     if (!verb)
         return error->status;
-    troupe_status_t status = edge_permit (edge, verb->allow, call->who, call->to, call->verb, error);
+    permit_t permit = { verb->allow, verb->role, verb->name };
+    troupe_status_t status = edge_permit (edge, &permit, call->who, call->to, error);
     if (status != TROUPE_OK)
         return status;
     exchange_t *self = memory_zalloc (sizeof *self);

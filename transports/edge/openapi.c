@@ -31,16 +31,23 @@ is_first_of_code (unsigned index)
 static bool
 wants_subject (troupe_allow_t allow)
 {
-    return allow == TROUPE_SIGNED_IN || allow == TROUPE_OWNER || allow == TROUPE_OPERATOR;
+    return allow == TROUPE_SIGNED_IN || allow == TROUPE_OWNER || allow == TROUPE_OPERATOR
+           || allow == TROUPE_ROLE;
 }
 
 static void
-put_security (buffer_t *to, troupe_allow_t allow)
+put_security (buffer_t *to, const permit_t *permit)
 {
+    const char *role = permit->allow == TROUPE_OPERATOR ? "operator" : permit->role;
     document_open (to, "security", '[');
-    if (!wants_subject (allow))
+    if (!wants_subject (permit->allow))
         document_json (to, NULL, "{}");
-    document_json (to, NULL, allow == TROUPE_OPERATOR ? "{\"bearer\":[\"operator\"]}" : "{\"bearer\":[]}");
+    document_open (to, NULL, '{');
+    document_open (to, "bearer", '[');
+    if (role)
+        document_text (to, NULL, role);
+    document_close (to, ']');
+    document_close (to, '}');
     document_close (to, ']');
 }
 
@@ -88,15 +95,14 @@ put_responses (buffer_t *to, const troupe_verb_t *verb)
 
 /*  What all operations begin with; `more` tells those of one verb apart. */
 static void
-put_head (buffer_t *to, const troupe_kind_t *kind, const char *name, const char *more, const char *doc,
-          troupe_allow_t allow)
+put_head (buffer_t *to, const troupe_kind_t *kind, const permit_t *permit, const char *more, const char *doc)
 {
-    document_format (to, "operationId", "%s.%s%s", kind->name, name, more);
+    document_format (to, "operationId", "%s.%s%s", kind->name, permit->name, more);
     document_open (to, "tags", '[');
     document_text (to, NULL, kind->name);
     document_close (to, ']');
-    document_description (to, doc, allow);
-    put_security (to, allow);
+    document_description (to, doc, permit);
+    put_security (to, permit);
 }
 
 static void
@@ -126,7 +132,7 @@ static void
 put_post (buffer_t *to, const troupe_kind_t *kind, const troupe_verb_t *verb)
 {
     document_open (to, "post", '{');
-    put_head (to, kind, verb->name, "", verb->doc, verb->allow);
+    put_head (to, kind, &(permit_t) { verb->allow, verb->role, verb->name }, "", verb->doc);
     if (!verb->reads) {
         document_open (to, "parameters", '[');
         document_ref (to, NULL, "#/components/parameters/idempotency_key");
@@ -165,7 +171,7 @@ put_get (buffer_t *to, const troupe_kind_t *kind, const troupe_verb_t *verb)
 {
     schema_t *schema = verb->args ? schema_new (verb->args, NULL) : NULL;
     document_open (to, "get", '{');
-    put_head (to, kind, verb->name, ":get", verb->doc, verb->allow);
+    put_head (to, kind, &(permit_t) { verb->allow, verb->role, verb->name }, ":get", verb->doc);
     document_open (to, "parameters", '[');
     if (schema)
         schema_each (schema, put_query_field, to);
@@ -205,7 +211,7 @@ put_channel (buffer_t *to, const troupe_kind_t *kind, const troupe_channel_t *ch
         return;
     open_path (to, "f", kind, channel->name);
     document_open (to, "get", '{');
-    put_head (to, kind, channel->name, ":watch", channel->doc, channel->allow);
+    put_head (to, kind, &(permit_t) { channel->allow, channel->role, channel->name }, ":watch", channel->doc);
     document_open (to, "parameters", '[');
     document_ref (to, NULL, "#/components/parameters/from");
     document_ref (to, NULL, "#/components/parameters/last_event_id");

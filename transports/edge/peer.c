@@ -322,8 +322,8 @@ check_call (peer_t *self, const client_message_t *message, uint32_t *retry_after
     const troupe_verb_t *verb = host->verb (host->self, message->to, message->verb, error);
     if (!verb)
         return error->status;
-    troupe_status_t status = edge_permit (self->edge, verb->allow, peer_identity (self), message->to, message->verb,
-                                          error);
+    permit_t permit = { verb->allow, verb->role, verb->name };
+    troupe_status_t status = edge_permit (self->edge, &permit, peer_identity (self), message->to, error);
     if (status != TROUPE_OK)
         return status;
     return check_rate (self, message, verb->reads ? RATE_READ : RATE_COMMAND, retry_after_ms, error);

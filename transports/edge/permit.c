@@ -25,11 +25,21 @@ is_owner (const char *subject, const char *address)
     return size == strlen (subject) && memcmp (open + 1, subject, size) == 0;
 }
 
+static bool
+has_role (const identity_t *who, const char *const *roles, const char *role)
+{
+    for (unsigned bit = 0; roles && roles[bit]; bit++)
+        if (strcmp (roles[bit], role) == 0)
+            return (who->roles & 1u << bit) != 0;
+    return false;
+}
+
 troupe_status_t
-permit_check (troupe_allow_t allow, const identity_t *who, const char *address, const char *name,
+permit_check (const permit_t *self, const char *const *roles, const identity_t *who, const char *address,
               troupe_error_t *error)
 {
-    switch (allow) {
+    const char *name = self->name;
+    switch (self->allow) {
     case TROUPE_ANYONE:
     case TROUPE_DECIDES:
         return TROUPE_OK;
@@ -46,7 +56,11 @@ permit_check (troupe_allow_t allow, const identity_t *who, const char *address, 
         if (who->is_operator)
             return TROUPE_OK;
         return error_set (error, TROUPE_FORBIDDEN, "%.60s is for %s", name,
-                          allow == TROUPE_ACTORS ? "other actors" : "operators");
+                          self->allow == TROUPE_ACTORS ? "other actors" : "operators");
+    case TROUPE_ROLE:
+        if (has_role (who, roles, self->role))
+            return TROUPE_OK;
+        return error_set (error, TROUPE_FORBIDDEN, "%.60s is for the role %.63s", name, self->role);
     }
     return error_set (error, TROUPE_FORBIDDEN, "%.60s is for nobody", name);
 }

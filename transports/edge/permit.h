@@ -4,8 +4,16 @@
 
 #include "transports/edge/edge.h"
 
-/*  TROUPE_FORBIDDEN and what would be needed. TROUPE_DECIDES is left to the actor. */
-troupe_status_t permit_check (troupe_allow_t allow, const identity_t *who, const char *address, const char *name,
-                              troupe_error_t *error) TROUPE_CHECKED;
+/*  What the table says of a verb or channel. */
+typedef struct {
+    troupe_allow_t allow;
+    const char *role;            /* with TROUPE_ROLE */
+    const char *name;
+} permit_t;
+
+/*  TROUPE_FORBIDDEN and what would be needed. TROUPE_DECIDES is left to the actor. `roles` are names of the bits that
+ *  an identity has. */
+troupe_status_t permit_check (const permit_t *self, const char *const *roles, const identity_t *who,
+                              const char *address, troupe_error_t *error) TROUPE_CHECKED;
 
 #endif

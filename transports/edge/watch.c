@@ -17,7 +17,6 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 #include "runtime/body/packed.h"
-#include "transports/edge/permit.h"
 
 #define FROM_NOW UINT64_MAX
 
@@ -242,7 +241,8 @@ watch_new (peer_t *peer, const client_message_t *message, watch_t **self_p, trou
     const troupe_channel_t *table = host->channel (host->self, address, channel, error);
     if (!table)
         return error->status;
-    troupe_status_t status = edge_permit (peer->edge, table->allow, peer_identity (peer), address, channel, error);
+    permit_t permit = { table->allow, table->role, channel };
+    troupe_status_t status = edge_permit (peer->edge, &permit, peer_identity (peer), address, error);
     if (status != TROUPE_OK)
         return status;
     if (peer->watch_count >= peer->edge->options.limits.watches)
@@ -477,8 +477,9 @@ watch_check_all (peer_t *peer)
     for (watch_t *watch = peer->watches, *next; watch; watch = next) {
         const troupe_channel_t *channel = watch->feed->channel;
         next = watch->next_of_peer;
-        troupe_status_t status = permit_check (channel->allow, peer_identity (peer), watch->feed->name,
-                                               feed_channel (watch->feed), &error);
+        permit_t permit = { channel->allow, channel->role, channel->name };
+        troupe_status_t status = permit_check (&permit, peer->edge->options.roles, peer_identity (peer),
+                                               watch->feed->name, &error);
         watch->wants_permit = status == TROUPE_OK && channel->allow == TROUPE_DECIDES;
         if (status == TROUPE_OK)
             watch_go_on (watch);
