@@ -311,7 +311,7 @@ set_disabled (troupe_turn_t *turn, bool disabled)
     save (turn, &account);
     if (disabled)
         end_families (turn, NULL);
-    audit (turn, disabled ? "disabled" : "enabled", "");
+    audit (turn, disabled ? "disabled" : "enabled", account.subject);
     return TROUPE_OK;
 }
 

@@ -10,7 +10,8 @@
  *  family is known from its tokens alone, so a hash that does not fit is taken for an old one.
  *
  *  At most 32 families (the one that was used longest ago makes room) and 64 keys (the next is refused). What happened
- *  stands in the channel `audit`: {"event", "what", "by", "at"}, with no secrets and no hashes in it.
+ *  stands in the channel `audit`: {"event", "what", "by", "at"}, with no secrets and no hashes in it. The gateway hears
+ *  it: "disabled" and "enabled" name the subject.
  *
  *  Verbs that DECIDE are for the owner: calls whose subject is the account's, and other actors.
  */

@@ -79,7 +79,7 @@ join_ring (recent_t *self, uint32_t at)
 }
 
 static uint32_t *
-bucket_of (recent_t *self, const uint64_t hash[2])
+bucket_of (const recent_t *self, const uint64_t hash[2])
 {
     return &self->buckets[hash[0] & self->mask];
 }
@@ -105,14 +105,22 @@ take_entry (recent_t *self)
     return oldest;
 }
 
+/*  0: there is none. */
+static uint32_t
+find (const recent_t *self, const uint64_t hash[2])
+{
+    uint32_t at = *bucket_of (self, hash);
+    while (at && memcmp (self->entries[at].hash, hash, sizeof self->entries[at].hash) != 0)
+        at = self->entries[at].chain;
+    return at;
+}
+
 uint64_t *
 recent_use (recent_t *self, const void *key, size_t size)
 {
     uint64_t hash[2];
     crypto_shorthash_siphashx24 ((uint8_t *) hash, key, size, self->secret);
-    uint32_t at = *bucket_of (self, hash);
-    while (at && memcmp (self->entries[at].hash, hash, sizeof hash) != 0)
-        at = self->entries[at].chain;
+    uint32_t at = find (self, hash);
     if (at)
         leave_ring (self, at);
     else {
@@ -122,4 +130,13 @@ recent_use (recent_t *self, const void *key, size_t size)
     }
     join_ring (self, at);
     return self->entries[at].numbers;
+}
+
+const uint64_t *
+recent_find (const recent_t *self, const void *key, size_t size)
+{
+    uint64_t hash[2];
+    crypto_shorthash_siphashx24 ((uint8_t *) hash, key, size, self->secret);
+    uint32_t at = find (self, hash);
+    return at ? self->entries[at].numbers : NULL;
 }

@@ -19,4 +19,7 @@ void recent_destroy (recent_t **self_p);
  *  ago. Valid until the next call. */
 uint64_t *recent_use (recent_t *self, const void *key, size_t size);
 
+/*  As they are, and it is not used by this; NULL: there is no such key. */
+const uint64_t *recent_find (const recent_t *self, const void *key, size_t size);
+
 #endif

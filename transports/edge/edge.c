@@ -25,7 +25,8 @@ edge_new (const edge_options_t *options)
     self->options = *options;
     self->look_at_ms = EDGE_NEVER;
     self->rates = rates_new (options->rates);
-    if (!self->rates)
+    self->accounts = accounts_new ();
+    if (!self->rates || !self->accounts)
         edge_destroy (&self);
     return self;
 }
@@ -51,6 +52,7 @@ edge_destroy (edge_t **self_p)
     binary_close (&self->binary);
     buffer_clear (&self->gathered);
     rates_destroy (&self->rates);
+    accounts_destroy (&self->accounts);
     memory_free (self);
     *self_p = NULL;
 }

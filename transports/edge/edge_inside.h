@@ -12,6 +12,7 @@
 
 #include "runtime/base/inbox.h"
 #include "runtime/base/table.h"
+#include "transports/edge/accounts.h"
 #include "transports/edge/binary.h"
 #include "transports/edge/edge.h"
 #include "transports/edge/permit.h"
@@ -159,6 +160,7 @@ struct edge_s {
     edge_options_t options;
     host_port_t host;
     rates_t *rates;
+    accounts_t *accounts;
     uint64_t denied_ms;            /* the second that `denied` counts in */
     uint32_t denied;
     struct sign_in_s *sign_in;     /* NULL: nobody can sign in here */
@@ -228,6 +230,9 @@ void peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_
 /*  Closes those whose token has ended. Returns in how many ms the next may, or EDGE_NEVER. */
 uint64_t peer_end_tokens (edge_t *edge, uint64_t now_ms);
 
+/*  Closes those of this subject: his account was disabled. */
+void peer_end_subject (edge_t *edge, const char *subject);
+
 /*  Frees it when it is gone and nothing will be told to it. */
 void peer_let_go (peer_t *self);
 
@@ -272,6 +277,8 @@ void watch_cut (watch_t *self, const char *why);
 void watch_end (watch_t *self);
 /*  The peer has another token: what it may not watch any more is cut. */
 void watch_check_all (peer_t *peer);
+/*  It may watch nothing any more. */
+void watch_forbid_all (peer_t *peer, const troupe_error_t *error);
 watch_t *watch_find (peer_t *peer, uint64_t feed_number);
 
 #endif

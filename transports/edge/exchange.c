@@ -29,7 +29,10 @@ edge_identify (edge_t *edge, const char *token, identity_t *who, troupe_error_t 
 {
     if (!edge->options.identify)
         return error_set (error, TROUPE_FORBIDDEN, "this server knows no tokens");
-    return edge->options.identify (edge->options.identify_arg, token, who, error);
+    troupe_status_t status = edge->options.identify (edge->options.identify_arg, token, who, error);
+    if (status == TROUPE_OK && accounts_is_out (edge->accounts, who->subject))
+        status = error_set (error, TROUPE_FORBIDDEN, "the account is disabled");
+    return status;
 }
 
 troupe_status_t

@@ -33,7 +33,8 @@ edge_is_watched (void *self_, const char *address, const char *channel)
 {
     edge_t *self = self_;
     uint32_t hash = feed_hash (address, strlen (address), channel, strlen (channel));
-    return atomic_load_explicit (&self->watched[hash % WATCHED_SLOTS], memory_order_acquire) > 0;
+    return accounts_want (address, channel)
+           || atomic_load_explicit (&self->watched[hash % WATCHED_SLOTS], memory_order_acquire) > 0;
 }
 
 /* ---- events ---- */
@@ -317,10 +318,20 @@ feed_leave (feed_t *self, watch_t *watch)
         feed_free (self);
 }
 
+static void
+see_account (edge_t *edge, const event_t *event)
+{
+    char subject[TROUPE_ID_MAX + 1];
+    if (accounts_want (event->bytes, event->bytes + event->address_size + 1)
+        && accounts_heard (edge->accounts, event_key (event) + event->key_size + 1, event->body_size, subject))
+        peer_end_subject (edge, subject);
+}
+
 void
 feed_heard (edge_t *edge, inbox_item_t *item)
 {
     event_t *event = (event_t *) item;
+    see_account (edge, event);
     feed_t *self = find (edge, event->hash, event->bytes, event->address_size, event->bytes + event->address_size + 1);
     event->references = 1;
     bool is_old = self && !self->channel->is_volatile && event->offset <= self->head;

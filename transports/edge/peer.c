@@ -394,8 +394,20 @@ take_cast (peer_t *self, const client_message_t *message)
 static void
 fail_token (peer_t *self, const troupe_error_t *error)
 {
+    if (self->codec->form == FORM_SSE) {
+        watch_forbid_all (self, error);
+        return;
+    }
     peer_say_error (self, ERROR_PROTOCOL, 0, error, 0);
     close_peer (self, CLOSE_TOKEN, "token");
+}
+
+/*  Its token is looked at when it ends. */
+static void
+note_end (edge_t *edge, uint64_t until_ms)
+{
+    if (until_ms && until_ms < edge->look_at_ms)
+        edge->look_at_ms = until_ms;
 }
 
 /*  False: the token is no good, and the client is told. */
@@ -411,8 +423,7 @@ identify (peer_t *self, const char *token)
         status = error_set (&error, TROUPE_OVERLOADED, "no memory");
     if (status == TROUPE_OK) {
         *self->who = who;
-        if (who.until_ms && who.until_ms < self->edge->look_at_ms)
-            self->edge->look_at_ms = who.until_ms;
+        note_end (self->edge, who.until_ms);
         return true;
     }
     fail_token (self, &error);
@@ -439,6 +450,18 @@ peer_end_tokens (edge_t *edge, uint64_t now_ms)
         first_ms = now_ms + TOKENS_MS;
     edge->look_at_ms = first_ms;
     return first_ms == EDGE_NEVER ? EDGE_NEVER : first_ms - now_ms;
+}
+
+void
+peer_end_subject (edge_t *edge, const char *subject)
+{
+    troupe_error_t error;
+    error_set (&error, TROUPE_FORBIDDEN, "the account is disabled");
+    for (peer_t *peer = edge->peers, *next; peer; peer = next) {
+        next = peer->after;
+        if (peer->state == PEER_OPEN && strcmp (peer_identity (peer)->subject, subject) == 0)
+            fail_token (peer, &error);
+    }
 }
 
 static void
@@ -588,6 +611,7 @@ peer_watch (peer_t *self, const identity_t *who, const client_message_t *message
         return;
     }
     *self->who = *who;
+    note_end (self->edge, who->until_ms);
     take (self, message);
 }
 

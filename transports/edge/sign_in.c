@@ -20,6 +20,7 @@
 
 #define WAITING_MOST 32          /* passwords that wait to be hashed */
 #define SLOWED_KEYS 65536        /* names, and addresses, whose failures are remembered */
+#define ANSWERED_KEYS 16384      /* challenges that were answered, of the minute that each is good */
 #define NONCE_LEAST 16
 #define NONCE_MOST 64
 #define SECOND_NS 1000000000ull
@@ -298,6 +299,18 @@ flow_begin_family (sign_in_flow_t *self, troupe_error_t *error)
 
 /* ---- passwords ---- */
 
+/*  Has the account keep what the helper made. */
+static troupe_status_t
+store_hash (sign_in_flow_t *self, const char *verb, step_t *next, troupe_error_t *error)
+{
+    buffer_t body = { 0 };
+    if (self->told_status != TROUPE_OK)
+        return error_set (error, TROUPE_OVERLOADED, "no room to hash a password");
+    packed_put_object (&body, 1);
+    flow_put_text (&body, "secret_hash", self->hash);
+    return flow_ask (self, verb, NULL, &body, next, error);
+}
+
 /*  On the helper's thread. */
 static void
 verify_password (helper_job_t *job, bool is_late)
@@ -333,6 +346,29 @@ help (sign_in_flow_t *self, void (*run) (helper_job_t *job, bool is_late), step_
 }
 
 static troupe_status_t
+secret_set (sign_in_flow_t *self, troupe_error_t *error)
+{
+    if (self->told_status != TROUPE_OK)
+        return flow_said_no (self, wrong_password, error);
+    flow_audit (self, "password changed");
+    return flow_begin_family (self, error);
+}
+
+static troupe_status_t
+new_password_hashed (sign_in_flow_t *self, troupe_error_t *error)
+{
+    return store_hash (self, "set_secret", secret_set, error);
+}
+
+/*  Who showed the old one has another from now on, and all sign-ins but the one that follows end. */
+static troupe_status_t
+change_password (sign_in_flow_t *self, troupe_error_t *error)
+{
+    memcpy (self->password, self->new_password, sizeof self->password);
+    return help (self, hash_password, new_password_hashed, error);
+}
+
+static troupe_status_t
 password_verified (sign_in_flow_t *self, troupe_error_t *error)
 {
     if (self->told_status == TROUPE_NO_MEMORY || self->told_status == TROUPE_STOPPING)
@@ -349,7 +385,7 @@ password_verified (sign_in_flow_t *self, troupe_error_t *error)
         flow_audit (self, "disabled");
         return error_set (error, TROUPE_FORBIDDEN, "the account is disabled");
     }
-    return flow_begin_family (self, error);
+    return *self->new_password ? change_password (self, error) : flow_begin_family (self, error);
 }
 
 static troupe_status_t
@@ -365,7 +401,6 @@ secret_told (sign_in_flow_t *self, troupe_error_t *error)
     return status == TROUPE_OK ? help (self, verify_password, password_verified, error) : status;
 }
 
-/*  False: one of them is missing, or too long. */
 static troupe_status_t
 read_password (sign_in_flow_t *self, packed_reader_t body, troupe_error_t *error)
 {
@@ -401,12 +436,16 @@ created (sign_in_flow_t *self, troupe_error_t *error)
 static troupe_status_t
 password_hashed (sign_in_flow_t *self, troupe_error_t *error)
 {
-    buffer_t body = { 0 };
-    if (self->told_status != TROUPE_OK)
-        return error_set (error, TROUPE_OVERLOADED, "no room to hash a password");
-    packed_put_object (&body, 1);
-    flow_put_text (&body, "secret_hash", self->hash);
-    return flow_ask (self, "create", NULL, &body, created, error);
+    return store_hash (self, "create", created, error);
+}
+
+/*  It lasts longer than a typing error. */
+static troupe_status_t
+check_password (const char *password, troupe_error_t *error)
+{
+    return strlen (password) >= PASSWORD_MIN
+               ? TROUPE_OK
+               : error_set (error, TROUPE_INVALID, "a password has %d characters or more", PASSWORD_MIN);
 }
 
 static troupe_status_t
@@ -416,9 +455,19 @@ begin_register (sign_in_flow_t *self, const sign_in_request_t *request, troupe_e
     if (!self->service->options.may_register && !request->who->is_operator)
         return error_set (error, TROUPE_FORBIDDEN, "nobody registers here but by an operator (auth_register)");
     troupe_status_t status = read_password (self, request->body, error);
-    if (status == TROUPE_OK && strlen (self->password) < PASSWORD_MIN)
-        status = error_set (error, TROUPE_INVALID, "a password has %d characters or more", PASSWORD_MIN);
+    if (status == TROUPE_OK)
+        status = check_password (self->password, error);
     return status == TROUPE_OK ? help (self, hash_password, password_hashed, error) : status;
+}
+
+/*  A sign-in, and the password is another after it. */
+static troupe_status_t
+begin_password (sign_in_flow_t *self, const sign_in_request_t *request, troupe_error_t *error)
+{
+    if (member_text (request->body, "new_password", self->new_password, sizeof self->new_password) != MEMBER_OK)
+        return error_set (error, TROUPE_INVALID, "name, password and new_password are wanted");
+    troupe_status_t status = check_password (self->new_password, error);
+    return status == TROUPE_OK ? begin_login (self, request, error) : status;
 }
 
 /* ---- refresh tokens ---- */
@@ -521,7 +570,7 @@ static const struct {
 } requests[] = {
     { "register", begin_register }, { "login", begin_login },         { "refresh", begin_refresh },
     { "logout", begin_logout },     { "challenge", sign_in_begin_challenge }, { "device", sign_in_begin_device },
-    { "key", sign_in_begin_key },           { "keys", sign_in_begin_keys },
+    { "key", sign_in_begin_key },           { "keys", sign_in_begin_keys },    { "password", begin_password },
 };
 
 sign_in_t *
@@ -536,8 +585,9 @@ sign_in_new (edge_t *edge, const sign_in_options_t *options, troupe_error_t *err
     self->edge = edge;
     randombytes_buf (self->device_secret, sizeof self->device_secret);
     self->slowdown = slowdown_new (SLOWED_KEYS, &name_rule, &address_rule);
-    if (!self->slowdown)
-        error_set (error, TROUPE_NO_MEMORY, "no memory to remember failed attempts");
+    self->answered = recent_new (ANSWERED_KEYS);
+    if (!self->slowdown || !self->answered)
+        error_set (error, TROUPE_NO_MEMORY, "no memory to remember attempts");
     else
         self->helper = helper_new (WAITING_MOST, error);
     if (self->helper)
@@ -556,6 +606,7 @@ sign_in_destroy (sign_in_t **self_p)
     helper_destroy (&self->helper);
     (void) edge_drain (self->edge);  /* flows that nobody waits for */
     slowdown_destroy (&self->slowdown);
+    recent_destroy (&self->answered);
     sodium_memzero (self->device_secret, sizeof self->device_secret);
     self->edge->sign_in = NULL;
     memory_free (self);

@@ -9,6 +9,7 @@
 #include "transports/auth/device.h"
 #include "transports/auth/name.h"
 #include "transports/auth/password.h"
+#include "transports/auth/recent.h"
 #include "transports/auth/secret.h"
 #include "transports/auth/slowdown.h"
 #include "transports/edge/edge_inside.h"
@@ -22,6 +23,7 @@ struct sign_in_s {
     edge_t *edge;
     helper_t *helper;
     slowdown_t *slowdown;
+    recent_t *answered;          /* challenges, by what makes them one */
     uint8_t device_secret[DEVICE_SECRET_SIZE];
 };
 
@@ -48,6 +50,7 @@ struct sign_in_flow_s {
     char login[LOGIN_MAX + 1];
     char subject[TROUPE_ID_MAX + 1];
     char password[PASSWORD_MAX + 1];
+    char new_password[PASSWORD_MAX + 1];  /* "": it stays */
     char hash[PASSWORD_HASH_SIZE];
     bool has_hash, is_disabled;
     buffer_t roles;              /* packed, as the actor has them */

@@ -89,6 +89,14 @@ sign_in_begin_challenge (sign_in_flow_t *self, const sign_in_request_t *request,
     return TROUPE_OK;
 }
 
+/*  False: this challenge was answered before. */
+static bool
+answer_once (sign_in_flow_t *self)
+{
+    uint64_t *count = recent_use (self->service->answered, self->challenge, strlen (self->challenge));
+    return ++*count == 1;
+}
+
 static troupe_status_t
 device_told (sign_in_flow_t *self, troupe_error_t *error)
 {
@@ -102,6 +110,8 @@ device_told (sign_in_flow_t *self, troupe_error_t *error)
             || device_verify (self->service->device_secret, audience, self->device, self->challenge,
                               host->now_ms (host->self), key, self->signature) != DEVICE_OK))
         status = error_set (error, TROUPE_FORBIDDEN, wrong_key);
+    if (status == TROUPE_OK && !answer_once (self))
+        status = error_set (error, TROUPE_FORBIDDEN, "the challenge was answered before: ask for another");
     if (status == TROUPE_OK)
         return flow_begin_family (self, error);
     flow_audit (self, "sign-in failed");

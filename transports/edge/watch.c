@@ -470,6 +470,24 @@ deliver (watch_t *self)
     }
 }
 
+static void
+forbid (watch_t *self, const troupe_error_t *error)
+{
+    if (self->is_told)
+        watch_cut (self, "forbidden");
+    else
+        refuse (self, error);
+}
+
+void
+watch_forbid_all (peer_t *peer, const troupe_error_t *error)
+{
+    for (watch_t *watch = peer->watches, *next; watch; watch = next) {
+        next = watch->next_of_peer;
+        forbid (watch, error);
+    }
+}
+
 void
 watch_check_all (peer_t *peer)
 {
@@ -483,10 +501,8 @@ watch_check_all (peer_t *peer)
         watch->wants_permit = status == TROUPE_OK && channel->allow == TROUPE_DECIDES;
         if (status == TROUPE_OK)
             watch_go_on (watch);
-        else if (watch->is_told)
-            watch_cut (watch, "forbidden");
         else
-            refuse (watch, &error);
+            forbid (watch, &error);
     }
 }
 

@@ -22,6 +22,7 @@ static void
 break_off (web_request_t *self)
 {
     lws_set_timeout (self->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    lws_cancel_service (self->web->context);  /* from outside of its callbacks it would sleep over it */
 }
 
 static void

@@ -1,0 +1,61 @@
+/*  accounts.c - what happens to accounts, as far as it touches who is here now. */
+#include "transports/edge/accounts.h"
+
+#include "runtime/base/memory.h"
+#include "transports/auth/member.h"
+#include "transports/auth/recent.h"
+
+#include <string.h>
+
+#define OUT_MOST 4096
+
+struct accounts_s {
+    recent_t *out;               /* by subject: 1 when disabled */
+};
+
+accounts_t *
+accounts_new (void)
+{
+    accounts_t *self = memory_zalloc (sizeof *self);
+    if (self && !(self->out = recent_new (OUT_MOST)))
+        accounts_destroy (&self);
+    return self;
+}
+
+void
+accounts_destroy (accounts_t **self_p)
+{
+    accounts_t *self = *self_p;
+    if (!self)
+        return;
+    recent_destroy (&self->out);
+    memory_free (self);
+    *self_p = NULL;
+}
+
+bool
+accounts_want (const char *address, const char *channel)
+{
+    return strncmp (address, "login/", 6) == 0 && strcmp (channel, "audit") == 0;
+}
+
+bool
+accounts_heard (accounts_t *self, const void *body, size_t size, char subject[TROUPE_ID_MAX + 1])
+{
+    char event[16];
+    packed_reader_t object = { body, (const uint8_t *) body + size };
+    if (member_text (object, "event", event, sizeof event) != MEMBER_OK
+        || (strcmp (event, "disabled") != 0 && strcmp (event, "enabled") != 0)
+        || member_text (object, "what", subject, TROUPE_ID_MAX + 1) != MEMBER_OK)
+        return false;
+    bool is_out = strcmp (event, "disabled") == 0;
+    *recent_use (self->out, subject, strlen (subject)) = is_out;
+    return is_out;
+}
+
+bool
+accounts_is_out (const accounts_t *self, const char *subject)
+{
+    const uint64_t *out = recent_find (self->out, subject, strlen (subject));
+    return out && *out;
+}
