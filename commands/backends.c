@@ -1,23 +1,15 @@
 /*  backends.c - the door of a served node for backends, put together from settings. */
 #include "commands/backends.h"
 
+#include "commands/keyring.h"
 #include "commands/log.h"
-#include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
-#include "transports/auth/tokens.h"
-
-#include <stdio.h>
-
-#define LOOK_MS 1000  /* how often it is seen whether the keys are others now */
 
 struct backends_s {
     bus_t *bus;
-    host_port_t host;
-    char keys_path[SETTINGS_TEXT_MAX + 32];
-    /* owner: the bus' thread, once it runs */
-    tokens_t *tokens;
-    uint64_t look_at_ms;
+    troupe_t *node;
+    keyring_t keyring;  /* owner: the bus' thread, once it runs */
 };
 
 static void
@@ -29,42 +21,15 @@ write_log (bool is_error, const char *line)
         log_info ("%s", line);
 }
 
-static void
-audit (void *arg, const char *line)
-{
-    (void) arg;
-    log_info ("audit: %s", line);
-}
-
-static troupe_status_t
-identify (void *arg, const char *token, identity_t *who, troupe_error_t *error)
-{
-    backends_t *self = arg;
-    claims_t claims;
-    uint64_t now_ms = clock_wall_ms ();
-    if (now_ms >= self->look_at_ms) {
-        self->look_at_ms = now_ms + LOOK_MS;
-        if (tokens_look (self->tokens, error) != TROUPE_OK)
-            log_error ("tokens: %s; what was good before is so still", error->text);
-    }
-    troupe_status_t status = tokens_verify (self->tokens, token, now_ms, &claims, error);
-    if (status != TROUPE_OK)
-        return status;
-    snprintf (who->subject, sizeof who->subject, "%s", claims.subject);
-    who->is_operator = (claims.roles & ROLE_OPERATOR) != 0;
-    who->until_ms = self->host.now_ms (self->host.self) + (claims.expires_ms > now_ms ? claims.expires_ms - now_ms : 0);
-    return TROUPE_OK;
-}
-
 backends_t *
-backends_new (const settings_t *settings, troupe_error_t *error)
+backends_new (troupe_t *node, const settings_t *settings, troupe_error_t *error)
 {
     backends_t *self = memory_zalloc (sizeof *self);
     if (!self) {
         error_set (error, TROUPE_NO_MEMORY, "no memory for ZeroMQ");
         return NULL;
     }
-    settings_token_keys (settings, self->keys_path, sizeof self->keys_path);
+    self->node = node;
     bus_options_t options = {
         .listen = settings->zmq_listen,
         .feeds = settings->zmq_feeds,
@@ -73,9 +38,10 @@ backends_new (const settings_t *settings, troupe_error_t *error)
         .connections = (uint32_t) settings->zmq_connections,
         .idle_ms = (uint32_t) settings->zmq_idle_ms,
         .log = write_log,
-        .edge.identify = identify,
-        .edge.identify_arg = self,
-        .edge.audit = audit,
+        .edge.identify = keyring_identify,
+        .edge.identify_arg = &self->keyring,
+        .edge.audit = keyring_audit,
+        .edge.roles = self->keyring.roles,
         .edge.rates = {
             [RATE_READ] = (uint32_t) settings->rate_reads,
             [RATE_COMMAND] = (uint32_t) settings->rate_commands,
@@ -103,8 +69,7 @@ backends_bus (backends_t *self)
 troupe_status_t
 backends_start (backends_t *self, const host_port_t *host, troupe_error_t *error)
 {
-    self->host = *host;
-    troupe_status_t status = tokens_open (self->keys_path, &self->tokens, error);
+    troupe_status_t status = keyring_open (&self->keyring, self->node, host, error);
     return status == TROUPE_OK ? bus_start (self->bus, host, error) : status;
 }
 
@@ -121,7 +86,7 @@ backends_destroy (backends_t **self_p)
     if (!self)
         return;
     bus_destroy (&self->bus);
-    tokens_destroy (&self->tokens);
+    keyring_close (&self->keyring);
     memory_free (self);
     *self_p = NULL;
 }

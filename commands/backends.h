@@ -8,7 +8,7 @@
 typedef struct backends_s backends_t;
 
 /*  Before the node starts. NULL and an error. */
-backends_t *backends_new (const settings_t *settings, troupe_error_t *error);
+backends_t *backends_new (troupe_t *node, const settings_t *settings, troupe_error_t *error);
 
 bus_t *backends_bus (backends_t *self);
 

@@ -3,13 +3,13 @@
 
 #include "commands/backends.h"
 #include "commands/exposition.h"
+#include "commands/keyring.h"
 #include "commands/log.h"
 #include "commands/node_host.h"
 #include "commands/node_kind.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
-#include "transports/auth/tokens.h"
 #include "transports/edge/asyncapi.h"
 #include "transports/edge/openapi.h"
 #include "transports/edge/sign_in.h"
@@ -24,7 +24,6 @@
 #endif
 
 #define CONSOLE " /console=" TROUPE_DATA_DIRECTORY "/console"
-#define LOOK_MS 1000  /* how often it is seen whether the keys are others now */
 
 struct gateway_s {
     troupe_t *node;
@@ -35,11 +34,8 @@ struct gateway_s {
     host_port_t node_port;
     char host[SETTINGS_TEXT_MAX + 1];
     char address[SETTINGS_TEXT_MAX + 16];
-    char keys_path[SETTINGS_TEXT_MAX + 32];
-    const char *roles[ROLES_MAX];  /* that the kinds ask for, ended by NULL; from the start on */
     /* owner: the gateway's thread, once it runs */
-    tokens_t *tokens;
-    uint64_t look_at_ms;
+    keyring_t keyring;
     sign_in_t *sign_in;
 };
 
@@ -99,92 +95,19 @@ is_ready (void *arg)
 
 /* ---- who somebody is ---- */
 
-static void
-look_at_keys (gateway_t *self, uint64_t now_ms)
-{
-    troupe_error_t error;
-    if (now_ms < self->look_at_ms && now_ms + LOOK_MS >= self->look_at_ms)
-        return;
-    self->look_at_ms = now_ms + LOOK_MS;
-    if (tokens_look (self->tokens, &error) != TROUPE_OK)
-        log_error ("tokens: %s; what was good before is so still", error.text);
-}
-
-static troupe_status_t
-identify (void *arg, const char *token, identity_t *who, troupe_error_t *error)
-{
-    gateway_t *self = arg;
-    claims_t claims;
-    uint64_t now_ms = clock_wall_ms ();
-    look_at_keys (self, now_ms);
-    troupe_status_t status = tokens_verify (self->tokens, token, now_ms, &claims, error);
-    if (status != TROUPE_OK)
-        return status;
-    snprintf (who->subject, sizeof who->subject, "%s", claims.subject);
-    who->is_operator = (claims.roles & ROLE_OPERATOR) != 0;
-    who->roles = claims.roles >> 1;
-    who->until_ms = self->node_port.now_ms (self->node) + (claims.expires_ms > now_ms ? claims.expires_ms - now_ms : 0);
-    return TROUPE_OK;
-}
-
-static void
-audit (void *arg, const char *line)
-{
-    (void) arg;
-    log_info ("audit: %s", line);
-}
-
-static troupe_status_t
-add_role (gateway_t *self, const char *role, troupe_error_t *error)
-{
-    unsigned count = 0;
-    while (self->roles[count] && role && strcmp (self->roles[count], role) != 0)
-        count++;
-    if (!role || self->roles[count])
-        return TROUPE_OK;
-    if (count == ROLES_MAX - 1)
-        return error_set (error, TROUPE_INVALID, "the kinds ask for more than %d roles", ROLES_MAX - 1);
-    self->roles[count] = role;
-    return TROUPE_OK;
-}
-
-static troupe_status_t
-gather_roles (gateway_t *self, troupe_error_t *error)
-{
-    const registry_t *registry = node_registry (self->node);
-    troupe_status_t status = TROUPE_OK;
-    for (uint32_t i = 0; i < registry_count (registry); i++) {
-        const troupe_kind_t *kind = registry_at (registry, i)->table;
-        for (const troupe_verb_t *verb = kind->verbs; status == TROUPE_OK && verb && verb->name; verb++)
-            status = add_role (self, verb->role, error);
-        for (const troupe_channel_t *one = kind->channels; status == TROUPE_OK && one && one->name; one++)
-            status = add_role (self, one->role, error);
-    }
-    return status;
-}
-
 static troupe_status_t
 open_sign_in (gateway_t *self, troupe_error_t *error)
 {
     const settings_t *settings = node_settings (self->node);
-    tokens_options_t from = {
-        .keys = self->keys_path,
-        .issuer = settings->token_issuer,
-        .audience = settings->token_audience,
-        .issuers = settings->token_issuers,
-        .roles = self->roles
-    };
-    troupe_status_t status = gather_roles (self, error);
-    if (status == TROUPE_OK)
-        status = tokens_open (&from, &self->tokens, error);
+    troupe_status_t status = keyring_open (&self->keyring, self->node, &self->node_port, error);
     if (status != TROUPE_OK)
         return status;
     sign_in_options_t options = {
-        .tokens = self->tokens,
+        .tokens = self->keyring.tokens,
         .may_register = settings->auth_register,
         .access_ms = settings->auth_access_ms,
         .refresh_ms = settings->auth_refresh_ms,
-        .audit = audit
+        .audit = keyring_audit
     };
     self->sign_in = sign_in_new (web_edge (self->web), &options, error);
     return self->sign_in ? TROUPE_OK : error->status;
@@ -234,10 +157,10 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
             .hello_ms = (uint32_t) settings->web_hello_ms,
             .idle_ms = (uint32_t) settings->web_idle_ms
         },
-        .edge.identify = identify,
-        .edge.identify_arg = self,
-        .edge.audit = audit,
-        .edge.roles = self->roles,
+        .edge.identify = keyring_identify,
+        .edge.identify_arg = &self->keyring,
+        .edge.audit = keyring_audit,
+        .edge.roles = self->keyring.roles,
         .edge.rates = {
             [RATE_READ] = (uint32_t) settings->rate_reads,
             [RATE_COMMAND] = (uint32_t) settings->rate_commands,
@@ -283,7 +206,7 @@ open_doors (gateway_t *self, const settings_t *settings, troupe_error_t *error)
 {
     node_listener_t listener = { self, is_watched, published };
     troupe_status_t status = *settings->listen ? open_web (self, settings, error) : TROUPE_OK;
-    if (status == TROUPE_OK && *settings->zmq_listen && !(self->backends = backends_new (settings, error)))
+    if (status == TROUPE_OK && *settings->zmq_listen && !(self->backends = backends_new (self->node, settings, error)))
         status = error->status;
     if (self->web || self->backends)
         node_listen (self->node, &listener);
@@ -299,7 +222,6 @@ gateway_new (troupe_t *node, const settings_t *settings, troupe_error_t *error)
         return NULL;
     }
     self->node = node;
-    settings_token_keys (settings, self->keys_path, sizeof self->keys_path);
     if (sodium_init () < 0) {
         error_set (error, TROUPE_NO_MEMORY, "libsodium does not start");
         gateway_destroy (&self);
@@ -378,7 +300,7 @@ gateway_destroy (gateway_t **self_p)
     backends_destroy (&self->backends);
     sign_in_destroy (&self->sign_in);
     web_destroy (&self->web);
-    tokens_destroy (&self->tokens);
+    keyring_close (&self->keyring);
     node_kind_destroy (&self->kind);
     memory_free (self);
     *self_p = NULL;

@@ -144,11 +144,14 @@ static void
 know (connection_t *self, zmq_msg_t *part)
 {
     const char *subject = zmq_msg_gets (part, "Subject"), *roles = zmq_msg_gets (part, "Roles");
+    const char *const *known = self->bus->options.edge.roles;
     identity_t who = { .subject = "" };
     if (!subject)
         return;
     snprintf (who.subject, sizeof who.subject, "%s", subject);
-    who.is_operator = roles && strstr (roles, "operator");
+    who.is_operator = roles && certificates_has_role (roles, "operator");
+    for (unsigned i = 0; roles && known && known[i]; i++)
+        who.roles |= (uint32_t) certificates_has_role (roles, known[i]) << i;
     peer_known_as (self->peer, &who);
 }
 

@@ -242,6 +242,19 @@ certificates_make (const char *path, const char *subject, const char *roles, cha
 
 /* ---- ZAP ---- */
 
+bool
+certificates_has_role (const char *roles, const char *role)
+{
+    for (const char *at = roles; *at; at += strspn (at, ", ")) {
+        size_t size = strcspn (at, ", ");
+        if (size == strlen (role) && memcmp (at, role, size) == 0)
+            return true;
+        at += size;
+    }
+    return false;
+}
+
+
 enum { ZAP_VERSION, ZAP_REQUEST, ZAP_DOMAIN, ZAP_ADDRESS, ZAP_ROUTING, ZAP_MECHANISM, ZAP_KEY };
 
 typedef struct {
@@ -289,7 +302,10 @@ find (certificates_t *self, const question_t *question)
         if (strcmp (one->key, key) != 0)
             continue;
         bool is_feeds = is_text (question, ZAP_DOMAIN, "feeds");
-        return !is_feeds || strstr (one->roles, "feeds") || strstr (one->roles, "operator") ? one : NULL;
+        return !is_feeds || certificates_has_role (one->roles, "feeds")
+                       || certificates_has_role (one->roles, "operator")
+                   ? one
+                   : NULL;
     }
     return NULL;
 }

@@ -17,6 +17,9 @@ certificates_t *certificates_open (const char *path, void (*log) (bool is_error,
                                    troupe_error_t *error);
 void certificates_close (certificates_t **self_p);
 
+/*  Whether a word is among `roles`, parted by spaces or commas. */
+bool certificates_has_role (const char *roles, const char *role);
+
 /*  Makes a socket a server's with the certificate of this file. Before it is bound. */
 troupe_status_t certificates_guard (void *socket, const char *path, const char *domain,
                                     troupe_error_t *error) TROUPE_CHECKED;
