@@ -8,7 +8,9 @@ export type Status =
     /** The client was closed. */
     | "closed"
     /** The store could not be used. */
-    | "unsaved";
+    | "unsaved"
+    /** Of SignIn: the server did not answer. */
+    | "unreachable";
 
 export class TroupeError extends Error {
     constructor(status: Status, text: string, more?: { retryAfterMs?: number; cause?: unknown });
@@ -159,6 +161,48 @@ export interface Feed<Body = any> extends AsyncIterable<FeedEvent<Body> | FeedSn
     readonly state: FeedState;
     /** Why it closed, if not by `close`. */
     readonly error: TroupeError | undefined;
+    close(): void;
+}
+
+export interface SignInOptions {
+    /** Where the sign-in is kept: localStorage, sessionStorage. Default: memory, gone with the page. */
+    storage?: Pick<globalThis.Storage, "getItem" | "setItem" | "removeItem">;
+    /** Under this name. Default: "troupe-sign-in". */
+    storageKey?: string;
+    /** A token is renewed so long before its end, of a short one at half its life. Default: 60,000. */
+    beforeMs?: number;
+    /** What the owner sees in the list of sign-ins. */
+    clientName?: string;
+    /** Default: the global one. */
+    fetch?: (url: string, init: any) => Promise<any>;
+    /** Time, for tests. */
+    clock?: Clock;
+}
+
+interface SignInEvents {
+    /** There is another access token. */
+    token: (token: string) => void;
+    /** Nobody is signed in any more; with an error when the server said so. */
+    end: (error?: TroupeError) => void;
+}
+
+/** Somebody who signs in by name and password. All reject with a TroupeError. */
+export class SignIn {
+    /** The url of what is behind /auth of the node. Default: "/auth". */
+    constructor(url?: string, options?: SignInOptions);
+    readonly subject: string | undefined;
+    /** Resolve to the subject. */
+    register(name: string, password: string): Promise<string>;
+    login(name: string, password: string): Promise<string>;
+    /** Signs in, and ends all other sign-ins. */
+    changePassword(name: string, password: string, newPassword: string): Promise<string>;
+    /** Here at once; rejects when the server could not be told. */
+    logout(): Promise<void>;
+    /** An access token that is good for a while; undefined: nobody is signed in. */
+    token(): Promise<string | undefined>;
+    /** Returns a function that takes the listener away. */
+    on<Name extends keyof SignInEvents>(name: Name, listener: SignInEvents[Name]): () => void;
+    /** Tokens are renewed no more by themselves. */
     close(): void;
 }
 

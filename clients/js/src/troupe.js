@@ -6,11 +6,12 @@ import { Events } from "./events.js";
 import { Link } from "./link.js";
 import { Outbox } from "./outbox.js";
 import { newSession, orphans } from "./session.js";
+import { SignIn } from "./sign_in.js";
 import { IndexedDbStore, MemoryStore } from "./store.js";
 import { Watches } from "./watches.js";
 import { checkName } from "./wire.js";
 
-export { IndexedDbStore, MemoryStore, TroupeError };
+export { IndexedDbStore, MemoryStore, SignIn, TroupeError };
 
 const defaults = {
     timeoutMs: 60_000,
