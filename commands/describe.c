@@ -59,12 +59,14 @@ put_verb (buffer_t *to, const troupe_verb_t *verb)
 static void
 put_channel (buffer_t *to, const troupe_channel_t *channel)
 {
-    packed_put_object (to, 6);
+    static const char *const presences[] = { "none", "count", "list" };
+    packed_put_object (to, 7);
     wire_put_text (to, "name", channel->name);
     wire_put_number (to, "keep", channel->keep);
     wire_put_number (to, "keep_ms", channel->keep_ms);
     put_flag (to, "volatile", channel->is_volatile);
     put_allow (to, channel->allow, channel->role);
+    wire_put_text (to, "presence", presences[channel->presence]);
     put_table_text (to, "doc", channel->doc);
 }
 

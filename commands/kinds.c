@@ -32,12 +32,14 @@ print_verb (const json_t *verb)
 static void
 print_channel (const json_t *channel)
 {
-    const char *doc = tree_text (channel, "doc");
+    const char *doc = tree_text (channel, "doc"), *presence = tree_text (channel, "presence");
     printf ("    channel %s\n        for %s", tree_text (channel, "name"), tree_text (channel, "allow"));
     if (json_is_true (json_object_get (channel, "volatile")))
         printf (", not recorded");
     else if (tree_number (channel, "keep"))
         printf (", keeps %llu", (unsigned long long) tree_number (channel, "keep"));
+    if (strcmp (presence, "none") != 0)
+        printf (", watchers see %s of each other", strcmp (presence, "list") == 0 ? "a list" : "the count");
     printf ("%s%s\n", *doc ? "\n        " : "", doc);
 }
 

@@ -149,6 +149,13 @@ typedef struct {
     const char *doc;
 } troupe_verb_t;
 
+/*  What the watchers of a channel are told of each other, at most once a second. */
+typedef enum {
+    TROUPE_PRESENCE_NONE = 0,
+    TROUPE_PRESENCE_COUNT,  /* how many they are */
+    TROUPE_PRESENCE_LIST    /* and the subjects of those who are signed in, up to 100: all see all */
+} troupe_presence_t;
+
 typedef struct {
     const char *name;
     uint32_t keep;        /* events of history; 0 with keep_ms 0: 1000 */
@@ -164,6 +171,7 @@ typedef struct {
     const char *permit;   /* with TROUPE_DECIDES: a read verb without arguments that runs for whoever wants to watch
                            * (troupe_subject); when it refuses, the watch is refused */
     const char *role;     /* with TROUPE_ROLE */
+    troupe_presence_t presence;
     const char *doc;
 } troupe_channel_t;
 

@@ -120,6 +120,8 @@ check_channel (const troupe_kind_t *kind, const troupe_channel_t *channel, troup
     const char *fault = name_fault (channel->name);
     if (!fault)
         fault = allow_fault (channel->allow, channel->role);
+    if (!fault && (unsigned) channel->presence > TROUPE_PRESENCE_LIST)
+        fault = "its .presence is none of TROUPE_PRESENCE_NONE ... TROUPE_PRESENCE_LIST";
     if (!fault && (channel->allow == TROUPE_DECIDES) != (channel->permit != NULL))
         fault = ".allow = TROUPE_DECIDES and .permit belong together";
     if (!fault && channel->permit && !is_read (kind, channel->permit))

@@ -159,6 +159,8 @@ static const troupe_channel_t channels[] = {
     { "short", .keep = 3, .snapshot = "total", .allow = TROUPE_ANYONE },
     { "gauge", .is_volatile = true, .allow = TROUPE_ANYONE },
     { "decided", .allow = TROUPE_DECIDES, .permit = "may-watch" },
+    { "counted", .allow = TROUPE_ANYONE, .presence = TROUPE_PRESENCE_COUNT },
+    { "listed", .allow = TROUPE_ANYONE, .presence = TROUPE_PRESENCE_LIST },
     { "owned", .allow = TROUPE_OWNER },
     { "operated", .allow = TROUPE_OPERATOR },
     { "coached", .allow = TROUPE_ROLE, .role = "coach" },

@@ -263,7 +263,7 @@ client_check_again (const client_message_t *message, bool is_binary)
     binary_routes_clear (&routes);
 }
 
-#define SERVER_TYPES 10
+#define SERVER_TYPES 11
 
 static void
 write_any (const codec_t *codec, buffer_t *to, unsigned which)
@@ -279,6 +279,7 @@ write_any (const codec_t *codec, buffer_t *to, unsigned which)
     case 6: codec->cut (to, 1, "slow", "a-1"); break;
     case 7: codec->unwatched (to, 1); break;
     case 8: codec->pong (to, 1, 2); break;
+    case 9: codec->presence (to, 1, 2, "\x91\xa4" "anna", 6); break;
     default: codec->drain (to, 1); break;
     }
 }

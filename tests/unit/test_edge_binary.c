@@ -367,12 +367,16 @@ messages_of_the_server_are_written (void **state)
     WRITTEN ("\x88\x11\x04slow\x03" "e-1");
     binary_codec.unwatched (&out, 17);
     WRITTEN ("\x89\x11");
+    binary_codec.presence (&out, 17, 300, "\x91\xa4" "anna", 6);
+    WRITTEN ("\x8c\x11\xac\x02\x06\x91\xa4" "anna");
+    binary_codec.presence (&out, 17, 0, NULL, 0);
+    WRITTEN ("\x8c\x11\x00\x00");
     binary_codec.pong (&out, 7, 300);
     WRITTEN ("\x8a\x07\xac\x02");
     binary_codec.drain (&out, 2500);
     WRITTEN ("\x8b\xc4\x13");
     binary_codec.goodbye (&out, 1002, "message");
-    WRITTEN ("\x8c\xea\x07\x07message");
+    WRITTEN ("\x8d\xea\x07\x07message");
 }
 
 static void

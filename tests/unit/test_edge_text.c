@@ -351,6 +351,8 @@ events_of_a_stream_are_written (void **state)
     assert_out ("data: {\"event\":17,\"at\":0,\"body\":1}\n\n");
     sse_codec.cut (&out, 17, "gone", "5f3a-124");
     assert_out ("event: cut\ndata: {\"cut\":17,\"why\":\"gone\",\"token\":\"5f3a-124\"}\n\n");
+    sse_codec.presence (&out, 17, 2, "\x91\xa4" "anna", 6);
+    assert_out ("event: presence\ndata: {\"presence\":17,\"count\":2,\"subjects\":[\"anna\"]}\n\n");
     sse_codec.drain (&out, 2500);
     assert_out ("retry: 2500\n\n");
 }
@@ -401,6 +403,10 @@ messages_of_the_server_are_written (void **state)
     assert_written ("{\"cut\":17,\"why\":\"slow\",\"token\":\"5f3a09c1-124\"}");
     text_codec.unwatched (&out, 17);
     assert_written ("{\"unwatched\":17}");
+    text_codec.presence (&out, 17, 2, "\x91\xa4" "anna", 6);
+    assert_written ("{\"presence\":17,\"count\":2,\"subjects\":[\"anna\"]}");
+    text_codec.presence (&out, 17, 0, NULL, 0);
+    assert_written ("{\"presence\":17,\"count\":0}");
     text_codec.pong (&out, 7, 1764190000000);
     assert_written ("{\"pong\":7,\"now\":1764190000000}");
     text_codec.drain (&out, 2500);

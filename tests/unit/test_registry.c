@@ -167,6 +167,7 @@ registry_wrong_channel_is_refused_with_reason (void **state)
     refuse_channels ((troupe_channel_t[]) { { "live", .allow = TROUPE_ROLE }, { NULL } }, ".role");
     refuse_verbs ((troupe_verb_t[]) { { "a", nothing, .role = "coach" }, { NULL } }, ".role");
     refuse_verbs ((troupe_verb_t[]) { { "a", nothing, .allow = TROUPE_ROLE, .role = "a b" }, { NULL } }, "no name");
+    refuse_channels ((troupe_channel_t[]) { { "live", .presence = TROUPE_PRESENCE_LIST + 1 }, { NULL } }, ".presence");
     refuse_channels ((troupe_channel_t[]) { { "live", .permit = "may" }, { NULL } }, ".permit");
     refuse_channels ((troupe_channel_t[]) { { "live", .allow = TROUPE_DECIDES, .permit = "may" }, { NULL } }, ".reads");
     refuse_channels ((troupe_channel_t[]) { { "live", .snapshot = "all" }, { NULL } }, ".snapshot");

@@ -39,6 +39,10 @@ static const struct {
     { "cut", SENT,
       "{\"type\":\"object\",\"required\":[\"cut\",\"why\",\"token\"],\"properties\":{\"cut\":"
       "{\"type\":\"integer\"},\"why\":{\"type\":\"string\"},\"token\":{\"type\":\"string\"}}}" },
+    { "presence", SENT,
+      "{\"type\":\"object\",\"required\":[\"presence\",\"count\"],\"properties\":{\"presence\":"
+      "{\"type\":\"integer\"},\"count\":{\"type\":\"integer\"},\"subjects\":{\"type\":\"array\",\"items\":"
+      "{\"type\":\"string\"}}}}" },
     { "unwatched", SENT,
       "{\"type\":\"object\",\"required\":[\"unwatched\"],\"properties\":{\"unwatched\":{\"type\":\"integer\"}}}" },
     { "error", SENT,

@@ -20,7 +20,7 @@ typedef enum {
     TYPE_TRACE, TYPE_CREDIT, TYPE_GOODBYE,
 
     TYPE_WELCOME = 0x81, TYPE_REPLY, TYPE_ERROR, TYPE_WATCHING, TYPE_SNAPSHOT, TYPE_EVENT, TYPE_KEY_EVENT, TYPE_CUT,
-    TYPE_UNWATCHED, TYPE_PONG, TYPE_DRAIN, TYPE_SERVER_GOODBYE
+    TYPE_UNWATCHED, TYPE_PONG, TYPE_DRAIN, TYPE_PRESENCE, TYPE_SERVER_GOODBYE
 } type_t;
 
 struct binary_route_s {
@@ -479,6 +479,17 @@ write_unwatched (buffer_t *to, uint32_t feed)
 }
 
 static void
+write_presence (buffer_t *to, uint32_t feed, uint64_t count, const void *subjects, size_t size)
+{
+    size_t start = to->size;
+    buffer_byte (to, TYPE_PRESENCE);
+    put_number (to, feed);
+    put_number (to, count);
+    put_span (to, subjects, size);
+    finish (to, start);
+}
+
+static void
 write_pong (buffer_t *to, uint64_t number, uint64_t now_ms)
 {
     size_t start = to->size;
@@ -516,8 +527,8 @@ write_nothing (buffer_t *to)
 #define WRITERS                                                                                                        \
     .welcome = write_welcome, .reply = write_reply, .error = write_error, .watching = write_watching,                  \
     .snapshot = write_snapshot, .event = write_event, .cut = write_cut, .unwatched = write_unwatched,                  \
-    .pong = write_pong, .drain = write_drain, .goodbye = write_goodbye, .begin = write_nothing,                        \
-    .next = write_nothing, .end = write_nothing
+    .presence = write_presence, .pong = write_pong, .drain = write_drain, .goodbye = write_goodbye,                        \
+    .begin = write_nothing, .next = write_nothing, .end = write_nothing
 
 const codec_t binary_codec = { .subprotocol = "troupe.v1.bin", .form = FORM_BINARY, WRITERS };
 const codec_t records_codec = { .form = FORM_RECORDS, WRITERS };

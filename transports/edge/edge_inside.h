@@ -3,6 +3,7 @@
  *      edge.c    its life, the inbox, the flush at the end of a drain
  *      peer.c  a conversation: hello, calls, casts; what a client is sent
  *      feed.c    feeds that somebody watches: events on their way, the latest of each key
+ *      presence.c  what watchers are told of each other
  *      watch.c   a watch, from its wish to its end: permission, history, snapshot, live
  *      exchange.c  one call and its answer
  *      sign_in.c  how somebody gets a token
@@ -73,6 +74,8 @@ typedef struct feed_s {
     watch_t *watches;
     uint32_t watch_count;
     uint64_t not_before_ms;        /* of a feed with a rate: the next flush */
+    uint64_t presence_version, presence_at_ms;  /* not told before */
+    bool presence_is_due;
     bool is_dirty;
     struct feed_s *next_dirty;
     uint32_t address_size;
@@ -121,6 +124,7 @@ struct watch_s {
     bool has_gap;
     bool is_asking;                /* something will be told */
     bool wants_permit;             /* the actor is to be asked again */
+    uint64_t presence_told;        /* the version of it */
     bool wants_latest;             /* not each event but the latest of each key, this time */
     /* what was told; of the thread that tells it, then the gateway's */
     troupe_status_t told_status;
@@ -263,8 +267,19 @@ void feed_heard (edge_t *edge, inbox_item_t *item);
  *  offset that comes after them. With `latest`: of each key the newest alone. */
 uint64_t feed_gather (feed_t *self, codec_form_t form, uint64_t from, bool latest);
 
+/*  It is looked at by the next flush. */
+void feed_touch (feed_t *self);
+
 /*  Sends what is new to all who may hear it now; the ms until the next try, or EDGE_NEVER. */
 uint64_t feed_flush_all (edge_t *edge, uint64_t now_ms);
+
+/* ---- presence.c ---- */
+
+/*  Somebody is among the watchers now, or not any more. */
+void presence_changed (feed_t *feed);
+
+/*  When there is something to be told again, or EDGE_NEVER. */
+uint64_t presence_flush (feed_t *feed, uint64_t now_ms);
 
 /* ---- watch.c ---- */
 

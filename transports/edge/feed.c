@@ -328,6 +328,16 @@ see_account (edge_t *edge, const event_t *event)
 }
 
 void
+feed_touch (feed_t *self)
+{
+    if (self->is_dirty)
+        return;
+    self->is_dirty = true;
+    self->next_dirty = self->edge->dirty;
+    self->edge->dirty = self;
+}
+
+void
 feed_heard (edge_t *edge, inbox_item_t *item)
 {
     event_t *event = (event_t *) item;
@@ -344,11 +354,7 @@ feed_heard (edge_t *edge, inbox_item_t *item)
         ring_add (self, event);
         if (feed_conflates (self))
             latest_note (self, event);
-        if (!self->is_dirty) {
-            self->is_dirty = true;
-            self->next_dirty = edge->dirty;
-            edge->dirty = self;
-        }
+        feed_touch (self);
     }
     event_drop (event);
 }
@@ -414,6 +420,19 @@ flush (feed_t *self)
     ring_trim (self);
 }
 
+/*  What may leave now; when it is to be looked at again, or EDGE_NEVER. */
+static uint64_t
+flush_due (feed_t *self, uint64_t now_ms)
+{
+    bool is_early = self->not_before_ms > now_ms;
+    if (!is_early)
+        flush (self);
+    if (!is_early && self->channel->rate)
+        self->not_before_ms = now_ms + (1000 + self->channel->rate - 1) / self->channel->rate;
+    uint64_t again_ms = presence_flush (self, now_ms);
+    return is_early && self->not_before_ms < again_ms ? self->not_before_ms : again_ms;
+}
+
 uint64_t
 feed_flush_all (edge_t *edge, uint64_t now_ms)
 {
@@ -422,18 +441,13 @@ feed_flush_all (edge_t *edge, uint64_t now_ms)
     edge->dirty = NULL;
     for (feed_t *feed = row, *next; feed; feed = next) {
         next = feed->next_dirty;
-        if (feed->watch_count > 0 && feed->not_before_ms > now_ms) {
-            feed->next_dirty = edge->dirty;
-            edge->dirty = feed;
-            next_ms = feed->not_before_ms < next_ms ? feed->not_before_ms : next_ms;
-            continue;
-        }
-        flush (feed);
+        uint64_t again_ms = feed->watch_count > 0 ? flush_due (feed, now_ms) : EDGE_NEVER;
         feed->is_dirty = false;
-        if (feed->channel->rate)
-            feed->not_before_ms = now_ms + (1000 + feed->channel->rate - 1) / feed->channel->rate;
-        if (feed->watch_count == 0)
+        if (again_ms != EDGE_NEVER)
+            feed_touch (feed);
+        else if (feed->watch_count == 0)
             feed_free (feed);
+        next_ms = again_ms < next_ms ? again_ms : next_ms;
     }
     return next_ms == EDGE_NEVER ? EDGE_NEVER : next_ms - now_ms;
 }

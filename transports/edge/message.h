@@ -104,6 +104,8 @@ typedef struct {
                    size_t size);
     void (*cut) (buffer_t *to, uint32_t feed, const char *why, const char *token);
     void (*unwatched) (buffer_t *to, uint32_t feed);
+    /* `subjects`: a packed array; empty: no list. */
+    void (*presence) (buffer_t *to, uint32_t feed, uint64_t count, const void *subjects, size_t size);
     void (*pong) (buffer_t *to, uint64_t number, uint64_t now_ms);
     void (*drain) (buffer_t *to, uint64_t after_ms);
     void (*goodbye) (buffer_t *to, uint16_t code, const char *text);
@@ -131,6 +133,6 @@ const char *message_status (troupe_status_t status);
 extern const codec_t text_codec;    /* text.h */
 extern const codec_t binary_codec;  /* binary.h */
 extern const codec_t lines_codec, records_codec;  /* what they are without WebSocket */
-extern const codec_t sse_codec;     /* sse.c: watching, snapshot, event, cut, drain alone */
+extern const codec_t sse_codec;     /* sse.c: watching, snapshot, event, cut, presence, drain alone */
 
 #endif

@@ -75,6 +75,15 @@ write_cut (buffer_t *to, uint32_t feed, const char *why, const char *token)
 }
 
 static void
+write_presence (buffer_t *to, uint32_t feed, uint64_t count, const void *subjects, size_t size)
+{
+    size_t start = to->size;
+    buffer_printf (to, "event: presence\ndata: ");
+    text_codec.presence (to, feed, count, subjects, size);
+    finish (to, start);
+}
+
+static void
 write_drain (buffer_t *to, uint64_t after_ms)
 {
     buffer_printf (to, "retry: %llu\n\n", (unsigned long long) after_ms);
@@ -86,5 +95,6 @@ const codec_t sse_codec = {
     .snapshot = write_snapshot,
     .event = write_event,
     .cut = write_cut,
+    .presence = write_presence,
     .drain = write_drain,
 };

@@ -241,6 +241,21 @@ write_unwatched (buffer_t *to, uint32_t feed)
 }
 
 static void
+write_presence (buffer_t *to, uint32_t feed, uint64_t count, const void *subjects, size_t size)
+{
+    size_t start = to->size;
+    PUT (to, "{\"presence\":");
+    put_number (to, feed);
+    PUT (to, ",\"count\":");
+    put_number (to, count);
+    if (size) {
+        PUT (to, ",\"subjects\":");
+        put_body (to, subjects, size);
+    }
+    finish (to, start);
+}
+
+static void
 write_pong (buffer_t *to, uint64_t number, uint64_t now_ms)
 {
     size_t start = to->size;
@@ -292,8 +307,8 @@ write_end (buffer_t *to)
 #define WRITERS                                                                                                        \
     .welcome = write_welcome, .reply = write_reply, .error = write_error, .watching = write_watching,                  \
     .snapshot = write_snapshot, .event = write_event, .cut = write_cut, .unwatched = write_unwatched,                  \
-    .pong = write_pong, .drain = write_drain, .goodbye = write_goodbye, .begin = write_begin, .next = write_next,      \
-    .end = write_end
+    .presence = write_presence, .pong = write_pong, .drain = write_drain, .goodbye = write_goodbye,                    \
+    .begin = write_begin, .next = write_next, .end = write_end
 
 const codec_t text_codec = { .subprotocol = "troupe.v1", .form = FORM_TEXT, WRITERS };
 const codec_t lines_codec = { .form = FORM_LINES, WRITERS };

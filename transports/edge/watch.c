@@ -32,6 +32,7 @@ say_watching (watch_t *self)
                            is_volatile ? 0 : self->next, self->has_gap);
     peer_close_frame (peer, place);
     self->is_told = true;
+    presence_changed (self->feed);
 }
 
 static void
@@ -70,6 +71,8 @@ watch_end (watch_t *self)
     peer_t *peer = self->peer;
     CHECK (self->state != WATCH_ENDED);
     self->state = WATCH_ENDED;
+    if (self->is_told)
+        presence_changed (self->feed);
     feed_leave (self->feed, self);
     *self->place_in_peer = self->next_of_peer;
     if (self->next_of_peer)

@@ -20,6 +20,8 @@ export class Feed {
     #queue = null;
     #paused = false;
     #token;
+    #presence;
+    #known = [];     // subjects, as they were told last
     #wake = () => {};
 
     /** hub: join (feed), leave (feed). */
@@ -47,6 +49,11 @@ export class Feed {
     /** Why the feed was closed, when it was not the application's wish. */
     get error() {
         return this.#error;
+    }
+
+    /** How many watch it, and who; undefined when it is not known. */
+    get presence() {
+        return this.#presence;
     }
 
     close() {
@@ -89,10 +96,23 @@ export class Feed {
             this.#advance({ epoch, at }, { type: "event", at, key, body });
     }
 
+    //  The server tells all of it each time, and one that was lost with a connection is made up for by the next.
+    _presence({ count, subjects = null }) {
+        const before = this.#known;
+        this.#presence = { count, subjects: subjects ?? undefined };
+        this.#known = subjects ?? [];
+        const without = (some, others) => some.filter((subject) => !others.includes(subject));
+        guarded(this.#options.onPresence, {
+            ...this.#presence, joined: without(this.#known, before), left: subjects ? without(before, subjects) : [],
+        });
+    }
+
     _become(state, error) {
         if (this.#state === "closed" || this.#state === state)
             return;
         this.#state = state;
+        if (state !== "live")
+            this.#presence = undefined;
         guarded(this.#options.onState, state, error);
     }
 

@@ -122,6 +122,8 @@ export interface WatchOptions<Body = any> {
     onSnapshot?: (snapshot: FeedSnapshot) => void;
     /** History was gone: events were missed. A snapshot follows if the channel has one. */
     onGap?: (gap: FeedGap) => void;
+    /** Who watches, on channels that tell: at once, and then at most once a second when it changed. */
+    onPresence?: (presence: FeedPresenceChange) => void;
     onState?: (state: FeedState, error?: TroupeError) => void;
     signal?: AbortSignal;
     /** Of an iterated feed: with so many not taken it pauses, and goes on where it was. Default: 1,000. */
@@ -154,11 +156,26 @@ export interface FeedGap {
     token?: string;
 }
 
+export interface FeedPresence {
+    /** Connections that watch, this one among them. */
+    count: number;
+    /** Those who are signed in, each once; absent where the channel does not tell, or they are more than 100. */
+    subjects?: string[];
+}
+
+export interface FeedPresenceChange extends FeedPresence {
+    /** Since the last time, as far as lists were told. */
+    joined: string[];
+    left: string[];
+}
+
 export interface Feed<Body = any> extends AsyncIterable<FeedEvent<Body> | FeedSnapshot | FeedGap> {
     readonly address: string;
     /** Where to go on from later: what was handed out lies at or before it. */
     readonly token: string | undefined;
     readonly state: FeedState;
+    /** While it is live, on channels that tell. */
+    readonly presence: FeedPresence | undefined;
     /** Why it closed, if not by `close`. */
     readonly error: TroupeError | undefined;
     close(): void;

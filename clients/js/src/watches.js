@@ -58,6 +58,8 @@ export class Watches {
             feed._stands({ epoch: this.#epoch, next: watch.place.at + 1, gap: false });
         else if (watch.state === "standing")
             this.#askAgain(watch);
+        if (watch.state === "standing" && watch.presence)
+            feed._presence(watch.presence);
     }
 
     leave(feed) {
@@ -156,6 +158,7 @@ export class Watches {
         this.#byId.delete(watching);
         this.#byNumber.set(number, watch);
         watch.state = "standing";
+        watch.presence = undefined;
         watch.number = number;
         watch.place = next > 0 ? { epoch: this.#epoch, at: next - 1 } : null;
         if (watch.feeds.size === 0) {
@@ -175,6 +178,15 @@ export class Watches {
 
     event(message) {
         this.#pass(message.event, message, "_event");
+    }
+
+    presence(message) {
+        const watch = this.#byNumber.get(message.presence);
+        if (!watch)
+            return;
+        watch.presence = message;
+        for (const feed of [...watch.feeds])
+            feed._presence(message);
     }
 
     //  What still comes of a watch that was ended is of nobody.

@@ -22,6 +22,9 @@ const members = {
     snapshot: { snapshot: integer, at: integer },
     event: { event: integer, at: integer, key: optional(string) },
     cut: { cut: integer, why: string, token: string },
+    presence: {
+        presence: integer, count: integer, subjects: optional((value) => Array.isArray(value) && value.every(string)),
+    },
     unwatched: { unwatched: integer },
     pong: { pong: integer, now: integer },
     drain: { drain: integer },

@@ -310,3 +310,22 @@ test("wrong_from_throws", async () => {
     assert.throws(() => troupe.watch(live, { from: "yesterday" }), { status: "invalid" });
     assert.throws(() => troupe.watch("", {}), { status: "invalid" });
 });
+
+test("presence_is_told_with_who_came_and_who_left", async () => {
+    const told = [];
+    const { world, feed, troupe } = await watching({ onPresence: (presence) => told.push(presence) });
+    assert.equal(feed.presence, undefined);
+    world.server.tellPresence(live, { count: 2, subjects: ["anna", "ben"] });
+    world.server.tellPresence(live, { count: 3, subjects: ["ben", "carl"] });
+    world.server.tellPresence(live, { count: 101 });
+    assert.deepEqual(told, [
+        { count: 2, subjects: ["anna", "ben"], joined: ["anna", "ben"], left: [] },
+        { count: 3, subjects: ["ben", "carl"], joined: ["carl"], left: ["anna"] },
+        { count: 101, subjects: undefined, joined: [], left: [] },
+    ]);
+    assert.deepEqual(feed.presence, { count: 101, subjects: undefined });
+    const late = troupe.watch(live);
+    assert.equal(late.presence.count, 101);
+    world.server.socket.drop();
+    assert.deepEqual([feed.presence, late.presence], [undefined, undefined]);
+});

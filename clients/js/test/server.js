@@ -55,6 +55,13 @@ export class MockServer {
                 socket.say({ event: feed.number, at, key, body });
     }
 
+    tellPresence(address, presence) {
+        const { number } = this.feed(address);
+        for (const socket of this.sockets)
+            if (socket.watching.has(number))
+                socket.say({ presence: number, ...presence });
+    }
+
     feed(address) {
         if (!this.feeds.has(address))
             this.feeds.set(address, { number: ++this.#feedNumbers, first: 1, history: [], volatile: false });
