@@ -169,7 +169,8 @@ typedef struct {
                            * no longer kept had told; NULL: none */
     troupe_allow_t allow;
     const char *permit;   /* with TROUPE_DECIDES: a read verb without arguments that runs for whoever wants to watch
-                           * (troupe_subject); when it refuses, the watch is refused */
+                           * (troupe_subject); when it refuses, the watch is refused. It is asked again when a
+                           * watcher has a new token, and after troupe_permit_changed */
     const char *role;     /* with TROUPE_ROLE */
     troupe_presence_t presence;
     const char *doc;
@@ -351,6 +352,11 @@ TROUPE_EXPORT troupe_status_t troupe_timer_cancel (troupe_turn_t *turn, const ch
 TROUPE_EXPORT troupe_status_t troupe_publish (troupe_turn_t *turn, const char *channel, const char *format, ...);
 TROUPE_EXPORT troupe_status_t troupe_publish_key (troupe_turn_t *turn, const char *channel, const char *key,
                                                   const char *format, ...);
+
+/*  What the channel's .permit says may be another thing now: it is asked again about all who watch this channel of the
+ *  actor, and they hear of nothing that is published after this call before it agreed. TROUPE_INVALID: the channel has
+ *  no .permit. */
+TROUPE_EXPORT troupe_status_t troupe_permit_changed (troupe_turn_t *turn, const char *channel);
 
 /* ------------------------------------------------------------------ *
  *  A node

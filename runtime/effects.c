@@ -616,12 +616,21 @@ troupe_timer_cancel (troupe_turn_t *turn, const char *name)
 }
 
 static troupe_status_t
+find_channel (troupe_turn_t *turn, const char *name, const channel_t **channel)
+{
+    *channel = name ? kind_channel (turn->actor->kind, name) : NULL;
+    if (*channel)
+        return TROUPE_OK;
+    return turn_poison (turn, TROUPE_NOT_FOUND, "%s has no channel \"%.60s\"", turn->actor->kind->name,
+                        name ? name : "");
+}
+
+static troupe_status_t
 publish (troupe_turn_t *turn, const char *name, const char *key)
 {
-    const channel_t *channel = name ? kind_channel (turn->actor->kind, name) : NULL;
-    if (!channel)
-        return turn_poison (turn, TROUPE_NOT_FOUND, "%s has no channel \"%.60s\"", turn->actor->kind->name,
-                            name ? name : "");
+    const channel_t *channel;
+    if (find_channel (turn, name, &channel) != TROUPE_OK)
+        return turn->error.status;
     if (key && !name_or_poison (turn, key, "key"))
         return turn->error.status;
     if (!admit (turn, turn->scratch.size, "publish"))
@@ -649,4 +658,21 @@ troupe_publish_key (troupe_turn_t *turn, const char *channel, const char *key, c
     if (!TURN_PACK (turn, &turn->scratch, TROUPE_BODY_MAX, format))
         return turn->error.status;
     return publish (turn, channel, key ? key : "");
+}
+
+troupe_status_t
+troupe_permit_changed (troupe_turn_t *turn, const char *name)
+{
+    const channel_t *channel;
+    if (find_channel (turn, name, &channel) != TROUPE_OK || !admit (turn, 0, "ask about watchers"))
+        return turn->error.status;
+    if (!channel->table->permit)
+        return turn_poison (turn, TROUPE_INVALID, "channel \"%.60s\" of %s has no .permit", name,
+                            turn->actor->kind->name);
+    effect_t *effect = new_effect (turn, EFFECT_EVENT, NULL, 0);
+    if (!effect)
+        return turn_poison (turn, TROUPE_NO_MEMORY, "no memory to ask about watchers");
+    effect->event.channel = channel;
+    effect->event.is_permit = true;
+    return TROUPE_OK;
 }

@@ -10,6 +10,7 @@
 
 #include "runtime/inside.h"
 #include "runtime/body/packed.h"
+#include "runtime/port/host.h"
 #include <string.h>
 
 #define KEEP_DEFAULT 1000
@@ -193,9 +194,10 @@ is_heard (const shard_t *self, const actor_t *actor, const channel_t *channel)
 void
 feed_publish (shard_t *self, actor_t *actor, const effect_t *effect)
 {
-    uint64_t offset = 0;
-    counter_add (&self->metrics.events, 1);
-    if (!effect->event.channel->table->is_volatile) {
+    uint64_t offset = effect->event.is_permit ? HOST_PERMIT_CHANGED : 0;
+    if (!effect->event.is_permit)
+        counter_add (&self->metrics.events, 1);
+    if (!effect->event.is_permit && !effect->event.channel->table->is_volatile) {
         feed_t *feed = feed_of (self, actor, effect->event.channel);
         if (!feed) {
             shard_fail (self, TROUPE_NO_MEMORY, "no memory for a feed");

@@ -59,6 +59,7 @@ typedef struct effect_s {
         struct {
             const channel_t *channel;
             const char *key;
+            bool is_permit;       /* none, but .permit has changed */
         } event;
         struct {
             uint64_t id, due_ms;

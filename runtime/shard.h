@@ -29,7 +29,7 @@ typedef struct {
     void (*carry) (void *self, uint16_t to, letter_t *letter);
     /* Whether events of this feed are listened to; asked as they are made. NULL: all are. */
     bool (*is_watched) (void *self, const char *address, const char *channel);
-    /* An event of a feed is durable (or volatile): for gateways. May be NULL. */
+    /* An event of a feed is durable (or volatile): for gateways. May be NULL. Or HOST_PERMIT_CHANGED is its offset. */
     void (*published) (void *self, uint16_t shard, const char *address, const char *channel, uint64_t offset,
                        const char *key, const void *body, size_t size);
     /* A line for the log of the node, of this level and from there up. NULL: nobody reads one. The trace may be "". */

@@ -103,6 +103,24 @@ shut (troupe_turn_t *turn)
     return troupe_reply (turn, NULL);
 }
 
+/*  As shut, and those who watch are told nothing more: not even this. */
+static troupe_status_t
+lock (troupe_turn_t *turn)
+{
+    bump (turn, "shut");
+    troupe_permit_changed (turn, "decided");
+    troupe_publish (turn, "decided", "{s:b}", "locked", 1);
+    return troupe_reply (turn, NULL);
+}
+
+static troupe_status_t
+ask_again (troupe_turn_t *turn)
+{
+    troupe_permit_changed (turn, "decided");
+    troupe_publish (turn, "decided", "{s:b}", "locked", 0);
+    return troupe_reply (turn, NULL);
+}
+
 /*  What another service posted; the signature is the body turned around. */
 static troupe_status_t
 posted (troupe_turn_t *turn)
@@ -143,6 +161,8 @@ static const troupe_verb_t verbs[] = {
     { "posted", posted },
     { "passed", passed },
     { "shut", shut, .allow = TROUPE_ANYONE },
+    { "lock", lock, .allow = TROUPE_ANYONE },
+    { "ask-again", ask_again, .allow = TROUPE_ANYONE },
     { "may-watch", may_watch, .reads = true, .allow = TROUPE_ANYONE },
     { "fall", fall },
     { "send-fall", send_fall, .allow = TROUPE_ANYONE },

@@ -202,7 +202,7 @@ asyncapi_has_a_channel_for_each_feed (void **state)
                  "[{\"$ref\":\"#/channels/runner.live/messages/watch\"},"
                  "{\"$ref\":\"#/channels/runner.live/messages/unwatch\"}]");
     assert_part (tree, "operations runner.live:events action", "\"send\"");
-    assert_int_equal (json_array_size (part_of (tree, "operations runner.live:events messages")), 6);
+    assert_int_equal (json_array_size (part_of (tree, "operations runner.live:events messages")), 7);
     json_decref (tree);
 }
 

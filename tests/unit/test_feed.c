@@ -21,7 +21,13 @@ say (troupe_turn_t *turn)
     return status;
 }
 
-static const troupe_verb_t verbs[] = { { "say", say }, { NULL } };
+static troupe_status_t
+change (troupe_turn_t *turn)
+{
+    return troupe_permit_changed (turn, "news");
+}
+
+static const troupe_verb_t verbs[] = { { "say", say }, { "change", change }, { NULL } };
 
 #define KINDS(name, ...)                                                                                    \
     static const troupe_channel_t name##_channels[] = { { "news", __VA_ARGS__ }, { NULL } };                \
@@ -130,6 +136,16 @@ feed_of_which_newer_code_keeps_the_young_is_trimmed_bit_by_bit (void **state)
 }
 
 static void
+permit_of_a_channel_without_one_cannot_change (void **state)
+{
+    (void) state;
+    hand_answer_t answer;
+    hand_call (&hand, &answer, "radio/1", "change", NULL);
+    hand_commit (&hand);
+    assert_int_equal (answer.status, TROUPE_INVALID);
+}
+
+static void
 feed_without_a_bound_but_an_endless_age_keeps_all (void **state)
 {
     (void) state;
@@ -166,6 +182,7 @@ main (void)
         TEST (feed_of_which_newer_code_keeps_fewer_is_trimmed_bit_by_bit),
         TEST (feed_of_which_newer_code_keeps_the_young_is_trimmed_bit_by_bit),
         TEST (feed_without_a_bound_but_an_endless_age_keeps_all),
+        TEST (permit_of_a_channel_without_one_cannot_change),
         TEST (turn_of_many_events_is_no_larger_for_a_history_that_goes),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);

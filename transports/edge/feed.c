@@ -337,6 +337,18 @@ feed_touch (feed_t *self)
     self->edge->dirty = self;
 }
 
+/*  What was told before this is told to those alone who may still watch. */
+static void
+ask_about_all (feed_t *self)
+{
+    feed_touch (self);  /* so it outlives the last watch */
+    for (watch_t *watch = self->watches, *next; watch; watch = next) {
+        next = watch->next_of_feed;
+        watch->wants_permit = true;
+        watch_go_on (watch);
+    }
+}
+
 void
 feed_heard (edge_t *edge, inbox_item_t *item)
 {
@@ -344,8 +356,11 @@ feed_heard (edge_t *edge, inbox_item_t *item)
     see_account (edge, event);
     feed_t *self = find (edge, event->hash, event->bytes, event->address_size, event->bytes + event->address_size + 1);
     event->references = 1;
+    bool is_permit = event->offset == HOST_PERMIT_CHANGED;
     bool is_old = self && !self->channel->is_volatile && event->offset <= self->head;
-    if (self && !is_old) {
+    if (self && is_permit)
+        ask_about_all (self);
+    else if (self && !is_old) {
         count_up (&edge->counts.events, 1);
         if (self->channel->is_volatile)
             event->offset = self->head + 1;

@@ -9,6 +9,9 @@
  *                   v   v        v         PERMIT and back when the token is another
  *              SNAPSHOT -----> LIVE        any state --> ENDED
  *
+ *  The actor is also asked again when it says that its answer may be another (HOST_PERMIT_CHANGED); what was asked for
+ *  before that is not used.
+ *
  *  It asks the node for one thing at a time. What was told comes back through the inbox in the
  *  watch itself; a watch that ended meanwhile is freed then.
  */
@@ -410,6 +413,12 @@ told_of_snapshot (watch_t *self)
     settle (self);
 }
 
+static bool
+is_refusal (troupe_status_t status)
+{
+    return status >= TROUPE_REFUSED && status <= TROUPE_TOO_LARGE;
+}
+
 /*  The refusal of an actor, or a node that stops. */
 static void
 told_no (watch_t *self)
@@ -419,10 +428,20 @@ told_no (watch_t *self)
         error_set (&error, self->told_status, "%.*s", (int) self->told.size, (const char *) self->told.data);
     if (self->is_told)
         watch_cut (self, self->told_status == TROUPE_STOPPING ? "stopping"
-                         : self->state == WATCH_PERMIT       ? "forbidden"
-                                                             : "gone");
+                         : self->state == WATCH_PERMIT && is_refusal (self->told_status) ? "forbidden"
+                                                                                         : "gone");
     else
         refuse (self, &error);
+}
+
+/*  The actor was asked again, and agrees. What was being read meanwhile is read again. */
+static void
+go_back (watch_t *self)
+{
+    const feed_t *feed = self->feed;
+    bool is_at_hand = feed->channel->is_volatile || (feed->head > 0 && self->next >= feed_first (feed));
+    self->state = is_at_hand ? WATCH_LIVE : WATCH_BEHIND;
+    watch_go_on (self);
 }
 
 void
@@ -436,10 +455,11 @@ watch_told (inbox_item_t *item)
         watch_free (self);
     else if (self->told_status != TROUPE_OK)
         told_no (self);
-    else if (self->state == WATCH_PERMIT && self->is_told) {
-        self->state = WATCH_LIVE;
-        watch_go_on (self);
-    } else if (self->state == WATCH_PERMIT)
+    else if (self->wants_permit)
+        ask_permit (self);  /* what it told may be of after the change */
+    else if (self->state == WATCH_PERMIT && self->is_told)
+        go_back (self);
+    else if (self->state == WATCH_PERMIT)
         start (self);
     else if (self->state == WATCH_SNAPSHOT)
         told_of_snapshot (self);
