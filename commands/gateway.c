@@ -3,6 +3,7 @@
 
 #include "commands/backends.h"
 #include "commands/exposition.h"
+#include "commands/hooks.h"
 #include "commands/keyring.h"
 #include "commands/log.h"
 #include "commands/node_host.h"
@@ -205,7 +206,11 @@ static troupe_status_t
 open_doors (gateway_t *self, const settings_t *settings, troupe_error_t *error)
 {
     node_listener_t listener = { self, is_watched, published };
-    troupe_status_t status = *settings->listen ? open_web (self, settings, error) : TROUPE_OK;
+    troupe_status_t status = TROUPE_OK;
+    if (*settings->listen)
+        status = hooks_check (settings->web_hooks, node_registry (self->node), error);
+    if (*settings->listen && status == TROUPE_OK)
+        status = open_web (self, settings, error);
     if (status == TROUPE_OK && *settings->zmq_listen && !(self->backends = backends_new (self->node, settings, error)))
         status = error->status;
     if (self->web || self->backends)

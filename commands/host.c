@@ -198,8 +198,10 @@ wait_for_the_end (const host_t *self)
             return "the parent process ended";
         if (!fds[0].revents || read (self->signals, &info, sizeof info) != sizeof info)
             continue;
-        if (info.ssi_signo != SIGHUP || !gateway_reload (self->gateway))
-            return info.ssi_signo == SIGINT ? "interrupted" : info.ssi_signo == SIGHUP ? "hung up" : "terminated";
+        if (info.ssi_signo != SIGHUP)
+            return info.ssi_signo == SIGINT ? "interrupted" : "terminated";
+        if (!gateway_reload (self->gateway))
+            log_warning ("SIGHUP is in vain: there is no web_certificate that could be read again");
     }
 }
 

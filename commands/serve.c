@@ -68,13 +68,11 @@ start_child (parent_t *self, troupe_error_t *error)
     return TROUPE_OK;
 }
 
-/*  Of the watched signals. With TLS a hangup has the certificate read again. */
+/*  Of the watched signals. A hangup is for the node, which reads its certificate again. */
 static bool
-is_end (const parent_t *self, int signal_number)
+is_end (int signal_number)
 {
-    if (signal_number <= 0 || signal_number == SIGCHLD)
-        return false;
-    return signal_number != SIGHUP || !*self->invocation->settings.web_certificate;
+    return signal_number > 0 && signal_number != SIGCHLD && signal_number != SIGHUP;
 }
 
 /*  Returns the status of waitpid. */
@@ -89,7 +87,7 @@ wait_for_child (parent_t *self)
             return status;
         }
         int signal_number = sigwaitinfo (&self->watched, NULL);
-        if (is_end (self, signal_number)) {
+        if (is_end (signal_number)) {
             self->is_stopping = true;
             kill (self->child, SIGTERM);
         } else if (signal_number == SIGHUP)
@@ -109,7 +107,7 @@ pause_for (const parent_t *self, uint64_t pause_ms)
         uint64_t left_ns = until_ns - now_ns;
         struct timespec left = { (time_t) (left_ns / 1000000000), (long) (left_ns % 1000000000) };
         int signal_number = sigtimedwait (&self->watched, NULL, &left);
-        if (is_end (self, signal_number))
+        if (is_end (signal_number))
             return false;
     }
 }
@@ -195,8 +193,7 @@ const command_t command_serve = {
     .summary = "run a node",
     .help = "Kinds come from shared objects that say TROUPE_KINDS (&one, &other), and from this program.\n"
             "When the node is up it prints a line that begins with \"ready\".\n"
-            "SIGTERM and SIGINT stop it gracefully, and so does SIGHUP, which with web_certificate\n"
-            "has the certificate read again instead.\n",
+            "SIGTERM and SIGINT stop it gracefully, SIGHUP has the certificate (web_certificate) read again.\n",
     .options = options,
     .run = run
 };

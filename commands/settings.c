@@ -136,7 +136,7 @@ static const setting_t table[] = {
     ROW (web_hooks, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "What other services post under a path is given to a verb as it came, with its headers: "
          "PREFIX=KIND/ID/VERB, several of them parted by spaces, \"/hooks/shop=shop/main/paid\". Nobody needs to sign "
-         "in for it: the handler looks at the signature."),
+         "in for it: the handler looks at the signature. The kinds and verbs must be there."),
     ROW (web_hook_headers, TEXT,
          "stripe-signature x-hub-signature-256 x-github-event x-github-delivery x-shopify-hmac-sha256 x-shopify-topic "
          "webhook-id webhook-timestamp webhook-signature", 0, SETTINGS_TEXT_MAX,

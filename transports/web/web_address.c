@@ -27,7 +27,7 @@ peer_of (struct lws *wsi, struct in6_addr *address)
                && proxy_read_address (text, address));
 }
 
-void
+bool
 web_address_of (struct lws *wsi, web_address_t *self)
 {
     const web_t *web = lws_context_user (lws_get_context (wsi));
@@ -35,13 +35,15 @@ web_address_of (struct lws *wsi, web_address_t *self)
     struct in6_addr address;
     memset (self, 0, sizeof *self);
     if (!peer_of (wsi, &address))
-        return;
-    if (*web->proxies && proxy_is_trusted (web->proxies, &address)
-        && web_header (wsi, WSI_TOKEN_X_FORWARDED_FOR, forwarded, sizeof forwarded))
+        return true;
+    bool is_proxy = *web->proxies && proxy_is_trusted (web->proxies, &address);
+    bool fits = !is_proxy || web_header (wsi, WSI_TOKEN_X_FORWARDED_FOR, forwarded, sizeof forwarded);
+    if (is_proxy && fits)
         proxy_client (web->proxies, forwarded, &address);
     bool is_four = IN6_IS_ADDR_V4MAPPED (&address);
     const uint8_t *bytes = address.s6_addr + (is_four ? 12 : 0);
     self->key_size = is_four ? 4 : sizeof self->key;
     memcpy (self->key, bytes, self->key_size);
     (void) inet_ntop (is_four ? AF_INET : AF_INET6, bytes, self->text, sizeof self->text);
+    return fits;
 }

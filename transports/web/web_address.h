@@ -4,6 +4,7 @@
 
 #include <libwebsockets.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,8 @@ typedef struct {
     size_t key_size;              /* 0: not known */
 } web_address_t;
 
-/*  While the head of its request is known: a proxy that is trusted (web_proxies) tells in it for whom it speaks. */
-void web_address_of (struct lws *wsi, web_address_t *self);
+/*  While the head of its request is known: a proxy that is trusted (web_proxies) tells in it for whom it speaks.
+ *  False: it tells too much. */
+bool web_address_of (struct lws *wsi, web_address_t *self);
 
 #endif

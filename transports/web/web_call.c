@@ -316,13 +316,19 @@ web_call_take_body (web_request_t *self)
         web_call_wait_for_body (self);
 }
 
+void
+web_call_take_trace (web_request_t *self)
+{
+    if (!web_header_named (self->wsi, "traceparent:", self->trace, sizeof self->trace))
+        self->trace[0] = '\0';
+}
+
 bool
 web_call_is_welcome (web_request_t *self)
 {
     troupe_error_t error;
     troupe_status_t status = web_has_room (self->web, &error);
-    if (!web_header_named (self->wsi, "traceparent:", self->trace, sizeof self->trace))
-        self->trace[0] = '\0';
+    web_call_take_trace (self);
     if (status == TROUPE_OK)
         status = web_identify (self, &error);
     if (status != TROUPE_OK)

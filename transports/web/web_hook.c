@@ -25,35 +25,38 @@ put_text (buffer_t *to, const char *name, const char *text)
     packed_put_string (to, text, strlen (text));
 }
 
-/*  One header into `to`, when there is one and it is a text. */
-static unsigned
-put_header (web_request_t *self, const char *name, size_t size, buffer_t *to)
+/*  One header into `to`, when there is one and it is a text. False: it is too long, and would be missed. */
+static bool
+put_header (web_request_t *self, const char *name, size_t size, buffer_t *to, unsigned *count)
 {
     char wanted[64], value[VALUE_SIZE];
-    if (snprintf (wanted, sizeof wanted, "%.*s:", (int) size, name) >= (int) sizeof wanted
-        || !web_header_named (self->wsi, wanted, value, sizeof value) || !*value
-        || !utf8_is_valid (value, strlen (value)))
-        return 0;
-    packed_put_string (to, name, size);
-    packed_put_string (to, value, strlen (value));
-    return 1;
+    if (snprintf (wanted, sizeof wanted, "%.*s:", (int) size, name) >= (int) sizeof wanted)
+        return true;
+    if (!web_header_named (self->wsi, wanted, value, sizeof value))
+        return false;
+    if (*value && utf8_is_valid (value, strlen (value))) {
+        packed_put_string (to, name, size);
+        packed_put_string (to, value, strlen (value));
+        *count += 1;
+    }
+    return true;
 }
 
-static void
+static bool
 put_headers (web_request_t *self)
 {
-    char type[128];
+    char type[VALUE_SIZE];
     buffer_t fields = { 0 };
     unsigned count = 0;
-    if (web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, type, sizeof type) && *type
-        && utf8_is_valid (type, strlen (type))) {
+    bool fits = web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, type, sizeof type);
+    if (fits && *type && utf8_is_valid (type, strlen (type))) {
         put_text (&fields, "content-type", type);
         count += 1;
     }
     const char *word = self->web->hook_headers;
-    for (unsigned tries = 0; *word && tries < HEADERS_MOST; tries++) {
+    for (unsigned tries = 0; fits && *word && tries < HEADERS_MOST; tries++) {
         size_t size = strcspn (word, " ");
-        count += put_header (self, word, size, &fields);
+        fits = put_header (self, word, size, &fields, &count);
         word += size;
         word += strspn (word, " ");
     }
@@ -62,6 +65,7 @@ put_headers (web_request_t *self)
     buffer_append (&self->head, fields.data, fields.size);
     self->head.failed |= fields.failed;
     buffer_clear (&fields);
+    return fits;
 }
 
 /*  The query, "a=1&b=2", its escapes resolved. */
@@ -108,10 +112,7 @@ take_head (web_request_t *self, const char *rest, troupe_error_t *error)
         return error_set (error, TROUPE_INVALID, "the id of the request has more than %zu bytes", sizeof self->key - 1);
     packed_put_object (&self->head, 4);
     put_text (&self->head, "path", rest);
-    troupe_status_t status = put_query (self, error);
-    if (status == TROUPE_OK)
-        put_headers (self);
-    return status;
+    return put_query (self, error);
 }
 
 bool
@@ -135,6 +136,12 @@ web_hook_begin (web_request_t *self, const char *path)
         web_answer_error (self, &error, 0);
         return true;
     }
+    if (!put_headers (self)) {
+        self->is_closing = true;
+        web_answer_text (self, WEB_HEADERS_TOO_LARGE, "a header that is wanted has 2048 bytes or more\n");
+        return true;
+    }
+    web_call_take_trace (self);
     self->is_hook = true;
     web_call_wait_for_body (self);
     return true;

@@ -229,8 +229,9 @@ read_method (struct lws *wsi, char **path)
     }
 }
 
+/*  `fits`: what it says of whom it is from. */
 static web_request_t *
-request_new (web_t *web, struct lws *wsi, web_method_t method)
+request_new (web_t *web, struct lws *wsi, web_method_t method, bool *fits)
 {
     web_request_t *self = memory_zalloc (sizeof *self);
     if (!self)
@@ -240,7 +241,7 @@ request_new (web_t *web, struct lws *wsi, web_method_t method)
     self->method = method;
     self->content.limit = CONTENT_MOST;
     self->body.limit = web->options.edge.limits.message_bytes;
-    web_address_of (wsi, &self->address);
+    *fits = web_address_of (wsi, &self->address);
     lws_set_opaque_user_data (wsi, self);
     web->requests += 1;
     return self;
@@ -309,16 +310,19 @@ begin (web_t *web, struct lws *wsi)
     troupe_error_t error;
     char *path = NULL;
     web_method_t method = read_method (wsi, &path);
-    bool may_have_body, is_kept = !web->is_reading;
+    bool may_have_body, fits = true, is_kept = !web->is_reading;
     if (has_body (wsi, method, &may_have_body) && is_kept)
         return -1;
-    web_request_t *self = path ? request_new (web, wsi, method) : NULL;
+    web_request_t *self = path ? request_new (web, wsi, method, &fits) : NULL;
     if (!self)
         return -1;
     self->is_closing = may_have_body;
     web_origin_t origin = web_origin (web, wsi, self->origin);
     bool is_chunked = lws_hdr_total_length (wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
-    if (is_chunked) {
+    if (!fits) {
+        self->is_closing = true;
+        web_answer_text (self, WEB_HEADERS_TOO_LARGE, "X-Forwarded-For has 1024 bytes or more\n");
+    } else if (is_chunked) {
         self->is_closing = true;
         web_answer_text (self, HTTP_STATUS_LENGTH_REQUIRED, "a body must tell its length\n");
     } else if (origin == ORIGIN_FOREIGN) {

@@ -87,6 +87,7 @@ int web_socket_filter (struct lws *wsi, web_t *web);
 
 typedef enum { WEB_GET, WEB_HEAD, WEB_POST, WEB_OPTIONS, WEB_OTHER } web_method_t;
 
+#define WEB_HEADERS_TOO_LARGE 431
 #define WEB_ETAG_SIZE 48
 #define WEB_ORIGIN_SIZE 256
 #define WEB_TYPE_JSON "application/json"
@@ -190,6 +191,7 @@ void web_call_complete (web_request_t *self);
 
 /*  Parts of it, for other requests with a body. False: it was answered. */
 bool web_call_is_welcome (web_request_t *self);
+void web_call_take_trace (web_request_t *self);
 void web_call_take_body (web_request_t *self);
 void web_call_wait_for_body (web_request_t *self);  /* whatever it is */
 void web_call_submit (web_request_t *self, const void *body, size_t size);

@@ -97,6 +97,9 @@ web_socket_filter (struct lws *wsi, web_t *web)
         return refuse (wsi, "404 Not Found", "WebSocket is at " WEB_SOCKET_PATH);
     if (!offers_ours (wsi))
         return refuse (wsi, "400 Bad Request", "offer the subprotocol troupe.v1 or troupe.v1.bin");
+    web_address_t address;
+    if (!web_address_of (wsi, &address))
+        return refuse (wsi, "431 Request Header Fields Too Large", "X-Forwarded-For has 1024 bytes or more");
     char origin[WEB_ORIGIN_SIZE];
     if (web_origin (web, wsi, origin) == ORIGIN_FOREIGN)
         return refuse (wsi, "403 Forbidden", "pages of this origin may not (web_origins)");
@@ -116,7 +119,7 @@ established (web_socket_t *self, struct lws *wsi)
     self->message.limit = web->options.edge.limits.message_bytes;
     self->peer = peer_new (web->edge, is_binary ? &binary_codec : &text_codec, &port, self);
     web_address_t address;
-    web_address_of (wsi, &address);
+    (void) web_address_of (wsi, &address);
     if (self->peer)
         peer_from (self->peer, address.key, address.key_size);
     web->connections += 1;
