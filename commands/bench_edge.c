@@ -132,6 +132,7 @@ serve (bench_t *bench, int told, int stop)
     snprintf (settings->listen, sizeof settings->listen, "127.0.0.1:0");
     *settings->zmq_listen = '\0';
     settings->web_connections = 100000;
+    settings->web_address_connections = 0;
     settings->web_in_flight = 4096;
     gateway_t *gateway = gateway_new (node, settings, &error);
     if (!gateway || troupe_start (node, &error) != TROUPE_OK

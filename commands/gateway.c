@@ -155,6 +155,7 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .arg = self,
         .limits = {
             .connections = (uint32_t) settings->web_connections,
+            .address_connections = (uint32_t) settings->web_address_connections,
             .hello_ms = (uint32_t) settings->web_hello_ms,
             .idle_ms = (uint32_t) settings->web_idle_ms
         },

@@ -112,6 +112,10 @@ static const setting_t table[] = {
     ROW (web_connections, INTEGER, "20000", 1, 1000000,
          "Clients at one time: WebSocket connections, and calls and streams over HTTP. Beyond it 503 is answered, and "
          "far beyond it connections are closed at once."),
+    ROW (web_address_connections, INTEGER, "4000", 0, 1000000,
+         "Connections of one address (of IPv6: of one /64) at one time, silent ones too: more are closed at once. "
+         "Behind one of web_proxies clients are counted by the address that it tells, and 429 is answered. 0: no "
+         "bound."),
     ROW (web_message_bytes, BYTES, "64K", KIB, TROUPE_BODY_MAX, "The largest message that a client may send."),
     ROW (web_in_flight, INTEGER, "256", 1, 65536,
          "Calls of one client that have no outcome yet. With so many, nothing more is read from it."),

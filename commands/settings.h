@@ -84,6 +84,7 @@ typedef struct {
 
     /* clients */
     uint64_t web_connections;
+    uint64_t web_address_connections;  /* 0: no bound */
     uint64_t web_message_bytes;
     uint64_t web_in_flight;
     uint64_t web_watches;

@@ -349,6 +349,8 @@ web_destroy (web_t **self_p)
         (void) uv_loop_close (&self->loop);
     if (self->wake >= 0)
         close (self->wake);
+    table_clear (&self->crowds);
+    table_clear (&self->counted);
     edge_destroy (&self->edge);
     memory_free (self);
     *self_p = NULL;

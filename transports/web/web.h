@@ -10,6 +10,7 @@
 
 typedef struct {
     uint32_t connections;
+    uint32_t address_connections;  /* of one address; 0: no bound */
     uint32_t hello_ms;   /* from the handshake to the first message */
     uint32_t idle_ms;    /* of silence, after which a connection is asked whether it lives, and closed if not */
 } web_limits_t;

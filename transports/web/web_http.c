@@ -165,6 +165,7 @@ request_free (web_request_t *self)
     if (self->peer)
         peer_gone (&self->peer);
     sign_in_leave (&self->flow);
+    web_crowd_leave (self->web, &self->crowd);
     buffer_clear (&self->content);
     buffer_clear (&self->body);
     buffer_clear (&self->head);
@@ -242,6 +243,9 @@ request_new (web_t *web, struct lws *wsi, web_method_t method, bool *fits)
     self->content.limit = CONTENT_MOST;
     self->body.limit = web->options.edge.limits.message_bytes;
     *fits = web_address_of (wsi, &self->address);
+    self->is_limited = self->address.is_forwarded && !web_crowd_has_room (web, &self->address);
+    if (self->address.is_forwarded)
+        self->crowd = web_crowd_join (web, &self->address);
     lws_set_opaque_user_data (wsi, self);
     web->requests += 1;
     return self;
@@ -322,6 +326,10 @@ begin (web_t *web, struct lws *wsi)
     if (!fits) {
         self->is_closing = true;
         web_answer_text (self, WEB_HEADERS_TOO_LARGE, "X-Forwarded-For has 1024 bytes or more\n");
+    } else if (self->is_limited) {
+        self->is_closing = true;
+        error_set (&error, TROUPE_OVERLOADED, "too many connections of this address");
+        web_answer_error (self, &error, 1000);
     } else if (is_chunked) {
         self->is_closing = true;
         web_answer_text (self, HTTP_STATUS_LENGTH_REQUIRED, "a body must tell its length\n");
@@ -351,20 +359,26 @@ begin (web_t *web, struct lws *wsi)
 
 /*  Some more than clients may be, so that most who are too many are told so; the others are closed at once. */
 static bool
-has_socket_left (const web_t *web)
+has_socket_left (web_t *web, int socket)
 {
     uint32_t most = web->options.limits.connections;
-    return !web->is_stopping && web->sockets < most + most / 8 + 16;
+    return !web->is_stopping && web->sockets < most + most / 8 + 16 && web_crowd_lets_in (web, socket);
 }
 
 /*  The listening one was not counted when it was made, and goes last. */
-static void
-count_socket (web_t *web, bool is_new)
+static int
+count_socket (struct lws *wsi, bool is_new)
 {
-    if (is_new)
+    web_t *web = lws_context_user (lws_get_context (wsi));
+    if (is_new) {
         web->sockets += 1;
-    else if (web->sockets > 0)
+        web_crowd_came (web, wsi);
+        return 0;
+    }
+    if (web->sockets > 0)
         web->sockets -= 1;
+    web_crowd_went (web, wsi);
+    return 0;
 }
 
 int
@@ -379,13 +393,11 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         return web_tls_begin (lws_context_user (lws_get_context (wsi)), user);
     case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
-        return has_socket_left (lws_context_user (lws_get_context (wsi))) ? 0 : -1;
+        return has_socket_left (lws_context_user (lws_get_context (wsi)), (int) (intptr_t) in) ? 0 : -1;
     case LWS_CALLBACK_WSI_CREATE:
-        count_socket (lws_context_user (lws_get_context (wsi)), true);
-        return 0;
+        return count_socket (wsi, true);
     case LWS_CALLBACK_WSI_DESTROY:
-        count_socket (lws_context_user (lws_get_context (wsi)), false);
-        return 0;
+        return count_socket (wsi, false);
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return web_socket_filter (wsi, lws_context_user (lws_get_context (wsi)));
     case LWS_CALLBACK_HTTP:

@@ -9,12 +9,14 @@
  *      web_stream.c  feeds as server-sent events
  *      web_auth.c    signing in
  *      web_hook.c    what other services post
+ *      web_crowd.c   how many there are of one address
  *      web_address.c  where a connection comes from
  *      web_proxy.c   and what proxies say of it
  */
 #ifndef TRANSPORTS_WEB_WEB_INSIDE_H
 #define TRANSPORTS_WEB_WEB_INSIDE_H
 
+#include "runtime/base/table.h"
 #include "transports/edge/exchange.h"
 #include "transports/edge/sign_in.h"
 #include "transports/web/web.h"
@@ -50,6 +52,8 @@ struct web_s {
     bool is_reading;             /* from sockets; else what libwebsockets kept of them */
     uv_timer_t due, end;
     uint32_t connections, requests;  /* those of WebSocket; HTTP requests and streams in hand */
+    table_t crowds, counted;     /* of addresses; of sockets that belong to one */
+    web_address_t arriving;      /* of a socket that was accepted */
     uint32_t sockets;            /* all that are open, whatever they say */
     bool is_stopping, is_ending;
     lws_retry_bo_t idle;
@@ -65,6 +69,21 @@ struct web_s {
 /*  Reading was paused and goes on, from outside of libwebsockets' callbacks. */
 void web_read_on (struct lws *wsi);
 
+/* ---- web_crowd.c ---- */
+
+typedef struct web_crowd_s web_crowd_t;
+
+bool web_crowd_has_room (web_t *web, const web_address_t *address);
+
+/*  NULL: it is not counted. */
+web_crowd_t *web_crowd_join (web_t *web, const web_address_t *address);
+void web_crowd_leave (web_t *web, web_crowd_t **crowd_p);
+
+/*  A socket was accepted, may become a connection, does so, and is no more. */
+bool web_crowd_lets_in (web_t *web, int socket);
+void web_crowd_came (web_t *web, const struct lws *wsi);
+void web_crowd_went (web_t *web, const struct lws *wsi);
+
 /* ---- web_socket.c ---- */
 
 #define WEB_SOCKET_PATH "/v1"
@@ -74,6 +93,7 @@ typedef struct {
     struct lws *wsi;
     web_t *web;
     peer_t *peer;
+    web_crowd_t *crowd;          /* behind a proxy */
     buffer_t message;            /* pieces of a message that is not whole yet */
     bool is_closing;             /* our close frame is sent */
 } web_socket_t;
@@ -116,6 +136,7 @@ typedef struct {
     char trace[TRACE_MAX + 1];
     buffer_t body;               /* of the request */
     web_address_t address;       /* whom it is from */
+    web_crowd_t *crowd;          /* behind a proxy */
     bool is_limited;             /* it was too much of this client */
     /* web_stream.c */
     peer_t *peer;

@@ -103,6 +103,8 @@ web_socket_filter (struct lws *wsi, web_t *web)
     char origin[WEB_ORIGIN_SIZE];
     if (web_origin (web, wsi, origin) == ORIGIN_FOREIGN)
         return refuse (wsi, "403 Forbidden", "pages of this origin may not (web_origins)");
+    if (address.is_forwarded && !web_crowd_has_room (web, &address))
+        return refuse (wsi, "429 Too Many Requests", "too many connections of this address");
     if (web->is_stopping || web->connections >= web->options.limits.connections)
         return refuse (wsi, "503 Service Unavailable", "no room for one more client");
     return 0;
@@ -120,6 +122,8 @@ established (web_socket_t *self, struct lws *wsi)
     self->peer = peer_new (web->edge, is_binary ? &binary_codec : &text_codec, &port, self);
     web_address_t address;
     (void) web_address_of (wsi, &address);
+    if (address.is_forwarded)
+        self->crowd = web_crowd_join (web, &address);
     if (self->peer)
         peer_from (self->peer, address.key, address.key_size);
     web->connections += 1;
@@ -136,6 +140,7 @@ closed (web_socket_t *self)
     if (self->peer)
         peer_gone (&self->peer);
     self->web->connections -= 1;
+    web_crowd_leave (self->web, &self->crowd);
     buffer_clear (&self->message);
     self->wsi = NULL;
 }
