@@ -19,11 +19,12 @@ enum {
     ACTOR_FRESH = 16,         /* in the list of actors with mail that is not recorded */
     ACTOR_VERSION_KNOWN = 32, /* the version of its state fits the code */
     ACTOR_HAS_STATE = 64,     /* its version is recorded */
-    ACTOR_USED = 128          /* ran since the sweep last passed */
+    ACTOR_USED = 128,         /* ran since the sweep last passed */
+    ACTOR_AWAY = 256          /* of a remote kind: its first message waits for a worker or is with one */
 };
 
 /*  Anything of a shard that waits for a time. */
-typedef enum { DUE_RETRY, DUE_CALL, DUE_ASK, DUE_TIMER, DUE_SWEEP, DUE_SEAL } due_type_t;
+typedef enum { DUE_RETRY, DUE_CALL, DUE_ASK, DUE_TIMER, DUE_SWEEP, DUE_SEAL, DUE_AWAY } due_type_t;
 
 typedef struct {
     wheel_node_t node;
@@ -67,6 +68,7 @@ typedef struct {
     uint64_t wake_since_ms;
     uint32_t wake_failures;
     char *reason;             /* why it is parked or held; memory_alloc */
+    struct remote_s *remote;  /* of a remote kind: remote.c */
 } actor_more_t;
 
 typedef struct actor_s {

@@ -94,6 +94,7 @@ actor_free (void *arg, table_node_t *node)
         }
         wheel_remove (&self->wheel, &actor->more->retry.node);
         memory_free (actor->more->reason);
+        remote_free (self, actor);
         pool_free (&self->pool, actor->more, sizeof *actor->more);
     }
     resolved_forget (self);
@@ -105,7 +106,7 @@ actor_free (void *arg, table_node_t *node)
 static bool
 may_sleep (const shard_t *self, const actor_t *actor)
 {
-    uint16_t busy = ACTOR_RUNNABLE | ACTOR_HELD | ACTOR_PARKED | ACTOR_FRESH;
+    uint16_t busy = ACTOR_RUNNABLE | ACTOR_HELD | ACTOR_PARKED | ACTOR_FRESH | ACTOR_AWAY;
     return !(actor->flags & busy) && !actor->first && actor->frame <= self->released
            && !(actor->more && actor->more->spill_count);
 }

@@ -212,6 +212,8 @@ start_one (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
     const verb_t *then = kind ? kind_verb (kind, (const char *) value + 8, size - 8) : NULL;
     if (!then)
         return true;  /* the code that asked is gone: the record stays for it to come back */
+    if (find (self, get_be64 (nul + 1)))
+        return true;  /* its kind is here since the start */
     uint64_t due_ms = get_le64 (value);
     if (due_ms < self->now_ms + GRACE_MS)
         due_ms = self->now_ms + GRACE_MS;

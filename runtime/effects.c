@@ -479,10 +479,22 @@ troupe_log (troupe_turn_t *turn, troupe_level_t level, const char *format, ...)
 
 /* ---- replies that come later ---- */
 
+void
+message_caller (const message_t *message, char caller[TROUPE_CALLER_MAX])
+{
+    caller[0] = 0;
+    if (message->flags & MESSAGE_CALL) {
+        char session[33];
+        hex_write (session, message->call->session, 16);
+        snprintf (caller, TROUPE_CALLER_MAX, "call:%s:%016llx", session, (unsigned long long) message->call->seq);
+    } else if (message->flags & MESSAGE_QUESTION)
+        snprintf (caller, TROUPE_CALLER_MAX, "ask:%016llx:%s", (unsigned long long) message->ask,
+                  message_from (message));
+}
+
 const char *
 troupe_reply_later (troupe_turn_t *turn)
 {
-    const message_t *message = turn->message;
     turn->caller[0] = 0;
     if (turn->type != TURN_MESSAGE || turn->replied) {
         turn_poison (turn, TROUPE_INVALID, "there is no reply to be put off");
@@ -493,14 +505,7 @@ troupe_reply_later (troupe_turn_t *turn)
         return turn->caller;
     }
     turn->later = true;
-    if (message->flags & MESSAGE_CALL) {
-        char session[33];
-        hex_write (session, message->call->session, 16);
-        snprintf (turn->caller, sizeof turn->caller, "call:%s:%016llx", session,
-                  (unsigned long long) message->call->seq);
-    } else if (message->flags & MESSAGE_QUESTION)
-        snprintf (turn->caller, sizeof turn->caller, "ask:%016llx:%s", (unsigned long long) message->ask,
-                  message_from (message));
+    message_caller (turn->message, turn->caller);
     return turn->caller;
 }
 

@@ -17,6 +17,8 @@
  *      link.c      messages to and from other shards
  *      release.c   what waits for a frame to be durable
  *      dead.c      dead letters
+ *      remote.c    turns of kinds that workers outside of the process serve
+ *      remote_effects.c  what they ask for, applied
  *      quota.c     what may pile up, and kinds that send without end
  *      inspect.c   looking at all of it
  */
@@ -123,7 +125,8 @@ typedef enum {
     OUTPUT_TAKEN,   /* a link's messages are acknowledged */
     OUTPUT_EVENT,   /* an event may be pushed */
     OUTPUT_RUN,     /* shard_release_after */
-    OUTPUT_FORGIVE  /* strikes against a message are dropped */
+    OUTPUT_FORGIVE, /* strikes against a message are dropped */
+    OUTPUT_OFFER    /* the first message of an actor may be shown to a worker */
 } output_type_t;
 
 typedef struct output_s {
@@ -152,6 +155,7 @@ typedef struct output_s {
             bool has_key;
         } event;                 /* bytes: address NUL key NUL body */
         uint64_t forgiven;           /* id of the message */
+        actor_t *offered;
         struct {
             void (*run) (void *arg, bool is_durable);
             void *arg;
@@ -255,6 +259,38 @@ typedef struct {
     const verb_t *verb;
 } resolved_t;
 
+/* ---- remote kinds ---- */
+
+typedef enum {
+    REMOTE_HERE,        /* not away: nothing is out */
+    REMOTE_AT_FRAME,    /* what it shows is not durable yet */
+    REMOTE_AT_DOOR,     /* the port had no room */
+    REMOTE_AT_WORKER    /* offered, with this token */
+} remote_place_t;
+
+/*  Of an actor of a remote kind. */
+typedef struct remote_s {
+    due_t due;                  /* the attempt's end */
+    actor_t *actor;
+    struct remote_s *next;      /* at the door */
+    remote_place_t place;
+    remote_token_t token;
+    uint64_t message;           /* id of the one that was offered */
+    uint32_t kind_version;      /* with which it was offered */
+    uint32_t state_version;     /* of the kind that wrote the state; 0: there is none */
+    uint64_t version;           /* names the state in this boot; 0: not looked at yet */
+    uint64_t state_bytes;       /* of its packed state, at most */
+    bool has_waited;            /* at the door: it keeps its place there */
+    bool is_state_wanted;       /* whatever the port holds */
+    bool is_back;               /* with `letter`, or without one: lost, for this reason */
+    const char *reason;         /* a literal */
+    remote_letter_t *letter;
+} remote_t;
+
+typedef struct {
+    remote_t *first, *last;
+} remote_queue_t;
+
 /* ---- the shard ---- */
 
 struct shard_s {
@@ -267,6 +303,7 @@ struct shard_s {
     const registry_t *registry;
     const recorder_t *recorder;
     state_port_t *state;
+    const remote_port_t *remote;  /* NULL: no kind is remote */
     shard_world_t world;
     shard_limits_t limits;
 
@@ -304,6 +341,9 @@ struct shard_s {
     uint64_t mail_trip;         /* bytes of it from which a runaway kind is looked for again */
     bool *parked_kinds;         /* by index in the registry */
     bool has_parked_kind;
+    remote_queue_t *rooms;      /* who waits for room at the port, by index of the kind */
+    uint64_t spilled;           /* newest frame that mail was spilled into */
+    uint64_t remote_versions;   /* newest number of a state of a remote kind */
     bool wanted;                /* somebody waits for the open frame */
     bool wanted_soon;           /* nobody does, but it changes something: it closes in a moment */
     due_t seal;                 /* the end of that moment */
@@ -409,7 +449,7 @@ void mailbox_consumed (shard_t *self, actor_t *actor, const message_t *message);
 static inline void
 mailbox_make_runnable (shard_t *self, actor_t *actor)
 {
-    if (actor->flags & (ACTOR_RUNNABLE | ACTOR_HELD | ACTOR_PARKED))
+    if (actor->flags & (ACTOR_RUNNABLE | ACTOR_HELD | ACTOR_PARKED | ACTOR_AWAY))
         return;
     if (__builtin_expect (self->run_count == self->run_capacity, 0) && !mailbox_grow_run (self))
         return;
@@ -526,6 +566,8 @@ troupe_status_t turn_read (troupe_turn_t *turn, const void *body, size_t size, c
 troupe_status_t turn_poison (troupe_turn_t *turn, troupe_status_t status, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
 void turn_answer_caller (shard_t *self, const actor_t *actor, const effect_t *effect);
+/*  The text that troupe_answer takes for whoever waits for the reply to this message; "": nobody does. */
+void message_caller (const message_t *message, char caller[TROUPE_CALLER_MAX]);
 void values_undo (troupe_turn_t *turn);
 void values_commit (troupe_turn_t *turn);
 void values_seal (shard_t *self);
@@ -625,6 +667,22 @@ void dead_letter (shard_t *self, const actor_t *actor, const message_t *message,
 void dead_record (shard_t *self, const message_fields_t *fields, const char *to, size_t to_size, const char *reason,
                   uint32_t attempts);
 bool dead_start (shard_t *self);
+
+/* ---- remote.c ---- */
+
+/*  Whether the outcome of the first message is here, to be run as its turn. */
+bool remote_is_back (actor_t *actor);
+/*  Sets the actor aside and offers its first message, once that may be shown. True: it is here again. */
+bool remote_begin (shard_t *self, actor_t *actor);
+void remote_offer (shard_t *self, actor_t *actor);
+/*  An outcome; takes the letter. */
+void remote_take (shard_t *self, remote_letter_t *letter);
+void remote_due (shard_t *self, remote_t *remote);
+void remote_free (shard_t *self, actor_t *actor);
+/*  Effects of a worker, through the public API. */
+troupe_status_t remote_apply (troupe_turn_t *turn, const void *effects, size_t size);
+/*  The kind of these timers and asks came while the node runs. */
+void timer_renew (shard_t *self, const kind_t *kind);
 
 /* ---- quota.c ---- */
 

@@ -167,6 +167,8 @@ condition (const actor_t *actor)
         return "parked";
     if (actor->flags & ACTOR_HELD)
         return "waits to try again";
+    if (actor->flags & ACTOR_AWAY)
+        return actor->more->remote->place == REMOTE_AT_DOOR ? "waits for a worker" : "away";
     return "awake";
 }
 

@@ -7,6 +7,7 @@
 #define RUNTIME_LETTER_H
 
 #include "runtime/base/inbox.h"
+#include "runtime/port/remote.h"
 #include <troupe.h>
 
 typedef enum {
@@ -15,6 +16,7 @@ typedef enum {
     LETTER_ACK,     /* link_note_t: taken up to here by a durable frame */
     LETTER_HELLO,   /* link_note_t: what have you taken of my link to you? */
     LETTER_CUT,     /* link_note_t: the road to `from` broke; ask it anew */
+    LETTER_REMOTE,  /* remote_letter_t: what became of an offer to a worker */
     LETTER_ERRAND   /* errand_t: a function to run on the shard's thread */
 } letter_type_t;
 
@@ -53,6 +55,20 @@ typedef struct {
     bool to_hello;       /* an ack that answers a hello */
     uint64_t mark;
 } link_note_t;
+
+typedef struct {
+    letter_t letter;
+    remote_token_t token;
+    remote_end_t end;
+    troupe_status_t status;
+    char address[TROUPE_ADDRESS_MAX + 1];
+    char text[sizeof ((troupe_error_t *) 0)->text];
+    size_t size;
+    uint8_t effects[];
+} remote_letter_t;
+
+/*  A copy of all; NULL when out of memory, or when this is no address. Effects that are too large become a failure. */
+remote_letter_t *remote_letter_new (const char *address, const remote_token_t *token, const remote_outcome_t *outcome);
 
 /*  Runs on the shard's thread between turns (with NULL when the shard is
  *  destroyed before: only free); then `run` owns the errand again

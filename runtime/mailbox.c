@@ -112,6 +112,7 @@ spill (shard_t *self, actor_t *actor, message_t *message)
         more->spill_first = message->number;
     CHECK (message->number == more->spill_first + more->spill_count);
     more->spill_count += 1;
+    self->spilled = self->open->number;
     counter_add (&self->metrics.spilled, 1);
     message_free (&self->pool, message);
 }

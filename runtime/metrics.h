@@ -61,8 +61,9 @@ typedef struct {
     counter_t timers_fired, events;
     counter_t woken, slept;
     counter_t frames, frame_bytes;
+    counter_t offered, lost, stale;       /* to workers of remote kinds; their outcomes that came too late or twice */
     /* levels */
-    counter_t awake, mail, mail_bytes, timers, asks, undurable_bytes, unfolded_bytes, parked, dead_letters;
+    counter_t awake, mail, mail_bytes, timers, asks, undurable_bytes, unfolded_bytes, parked, dead_letters, away;
     histogram_t turn_ns;      /* sampled */
     histogram_t call_ns;      /* submit to answer, sampled */
     histogram_t durable_ns;   /* seal to durable */

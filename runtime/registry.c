@@ -6,8 +6,9 @@
  *  error that names its line, never a surprise in a turn. A kind is compiled aside
  *  and joins the registry as the last step, which cannot fail. Kinds are blocks
  *  of their own, since verbs point back to them. Names are found by hash in small
- *  tables with a free slot always left. Filled by one thread before the node
- *  starts; from then on only read, by all shards.
+ *  tables with a free slot always left. Readers take no lock: a kind is published by
+ *  the store of its pointer, its slot and the count, in this order, each with release, and nothing is taken away
+ *  or freed before the end.
  */
 #include "runtime/registry.h"
 
@@ -15,13 +16,17 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 
+#include <stdatomic.h>
+
 #define KIND_SLOTS (2 * REGISTRY_KINDS_MAX)
 #define CACHE_SIZE_MAX TROUPE_VALUE_MAX
 
 struct registry_s {
-    uint32_t count;
-    kind_t *kinds[REGISTRY_KINDS_MAX];
-    uint16_t slots[KIND_SLOTS];  /* hash of the name -> index + 1 */
+    _Atomic uint32_t count;
+    _Atomic (kind_t *) kinds[REGISTRY_KINDS_MAX];
+    _Atomic uint16_t slots[KIND_SLOTS];  /* hash of the name -> index + 1 */
+    uint32_t replaced_count;
+    kind_t *replaced[REGISTRY_REPLACED_MAX];
     literals_t literals;
 };
 
@@ -139,7 +144,7 @@ check_channel (const troupe_kind_t *kind, const troupe_channel_t *channel, troup
 }
 
 static troupe_status_t
-check_kind (const registry_t *self, const troupe_kind_t *table, troupe_error_t *error)
+check_kind (const registry_t *self, const troupe_kind_t *table, bool is_there, troupe_error_t *error)
 {
     if (!table || !table->name)
         return error_set (error, TROUPE_INVALID, "a kind without a name: give its table a .name");
@@ -147,9 +152,9 @@ check_kind (const registry_t *self, const troupe_kind_t *table, troupe_error_t *
     if (size == 0 || size > TROUPE_KIND_MAX || !all_of (table->name, size, IN_KIND))
         return error_set (error, TROUPE_INVALID, "kind \"%.40s\": a name is 1 to %d of a-z 0-9 - _", table->name,
                           TROUPE_KIND_MAX);
-    if (registry_find (self, table->name, size))
+    if (!is_there && registry_find (self, table->name, size))
         return error_set (error, TROUPE_INVALID, "kind %s: it is there already", table->name);
-    if (self->count == REGISTRY_KINDS_MAX)
+    if (!is_there && registry_count (self) == REGISTRY_KINDS_MAX)
         return error_set (error, TROUPE_INVALID, "kind %s: a node has at most %d kinds", table->name,
                           REGISTRY_KINDS_MAX);
     if (table->version == 0)
@@ -333,8 +338,12 @@ registry_destroy (registry_t **self_p)
     registry_t *self = *self_p;
     if (!self)
         return;
-    for (uint32_t at = 0; at < self->count; at++)
-        kind_destroy (self->kinds + at);
+    for (uint32_t at = 0; at < registry_count (self); at++) {
+        kind_t *kind = self->kinds[at];
+        kind_destroy (&kind);
+    }
+    for (uint32_t at = 0; at < self->replaced_count; at++)
+        kind_destroy (self->replaced + at);
     memory_free (self);
     *self_p = NULL;
 }
@@ -343,33 +352,73 @@ static void
 join (registry_t *self, kind_t *kind)
 {
     uint32_t slot = name_hash (kind->name, kind->name_size) % KIND_SLOTS;
-    while (self->slots[slot])
+    while (atomic_load_explicit (&self->slots[slot], memory_order_relaxed))
         slot = (slot + 1) % KIND_SLOTS;
-    kind->index = (uint16_t) self->count;
-    self->kinds[self->count++] = kind;
-    self->slots[slot] = (uint16_t) self->count;
+    uint32_t index = registry_count (self);
+    kind->index = (uint16_t) index;
+    atomic_store_explicit (&self->kinds[index], kind, memory_order_release);
+    atomic_store_explicit (&self->slots[slot], (uint16_t) (index + 1), memory_order_release);
+    atomic_store_explicit (&self->count, index + 1, memory_order_release);
+}
+
+/*  Checks a table and compiles it; NULL and an error. `is_there`: it replaces one. */
+static kind_t *
+compile (registry_t *self, const troupe_kind_t *table, bool is_there, troupe_error_t *error)
+{
+    uint16_t verb_count = 0, channel_count = 0;
+    if (check_kind (self, table, is_there, error) != TROUPE_OK || check_verbs (table, &verb_count, error) != TROUPE_OK
+        || check_channels (table, &channel_count, error) != TROUPE_OK)
+        return NULL;
+    return kind_new (table, verb_count, channel_count, error);
 }
 
 troupe_status_t
 registry_add (registry_t *self, const troupe_kind_t *table, troupe_error_t *error)
 {
-    uint16_t verb_count = 0, channel_count = 0;
     troupe_error_t own;
-    if (!error)
-        error = &own;
-    troupe_status_t status = check_kind (self, table, error);
-    if (status == TROUPE_OK)
-        status = check_verbs (table, &verb_count, error);
-    if (status == TROUPE_OK)
-        status = check_channels (table, &channel_count, error);
-    if (status != TROUPE_OK)
-        return status;
-    kind_t *kind = kind_new (table, verb_count, channel_count, error);
+    error = error ? error : &own;
+    kind_t *kind = compile (self, table, false, error);
     if (!kind)
         return error->status;
     join (self, kind);
-    for (uint32_t at = 0; at < verb_count; at++)
+    for (uint32_t at = 0; at < kind->verb_count; at++)
         literals_add (&self->literals, (const void *) (uintptr_t) kind->verbs[at].run);
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+check_replaced (const registry_t *self, const kind_t *old, const troupe_kind_t *table, troupe_error_t *error)
+{
+    if (!old->is_remote)
+        return error_set (error, TROUPE_INVALID, "kind %s: the node itself serves it", old->name);
+    if (table->version <= old->table->version)
+        return error_set (error, TROUPE_MISMATCH, "kind %s: the node has version %u of it, which version %u does not "
+                          "replace", old->name, old->table->version, table->version);
+    if (self->replaced_count == REGISTRY_REPLACED_MAX)
+        return error_set (error, TROUPE_INVALID, "kind %s: %d tables were replaced since the node started; start it "
+                          "again", old->name, REGISTRY_REPLACED_MAX);
+    return TROUPE_OK;
+}
+
+troupe_status_t
+registry_add_remote (registry_t *self, const troupe_kind_t *table, uint32_t attempt_ms, troupe_error_t *error)
+{
+    const kind_t *old = table->name ? registry_find (self, table->name, strlen (table->name)) : NULL;
+    troupe_status_t status = old ? check_replaced (self, old, table, error) : TROUPE_OK;
+    if (status != TROUPE_OK)
+        return status;
+    kind_t *kind = compile (self, table, old != NULL, error);
+    if (!kind)
+        return error->status;
+    kind->is_remote = true;
+    kind->attempt_ms = attempt_ms;
+    if (!old) {
+        join (self, kind);
+        return TROUPE_OK;
+    }
+    kind->index = old->index;
+    self->replaced[self->replaced_count++] = self->kinds[old->index];
+    atomic_store_explicit (&self->kinds[old->index], kind, memory_order_release);
     return TROUPE_OK;
 }
 
@@ -382,9 +431,11 @@ registry_literals (const registry_t *self)
 const kind_t *
 registry_find (const registry_t *self, const char *name, size_t size)
 {
-    uint32_t slot = name_hash (name, size) % KIND_SLOTS;
-    for (; self->slots[slot]; slot = (slot + 1) % KIND_SLOTS) {
-        const kind_t *kind = self->kinds[self->slots[slot] - 1];
+    uint16_t place;
+    for (uint32_t slot = name_hash (name, size) % KIND_SLOTS;
+         (place = atomic_load_explicit (&self->slots[slot], memory_order_acquire)) != 0;
+         slot = (slot + 1) % KIND_SLOTS) {
+        const kind_t *kind = atomic_load_explicit (&self->kinds[place - 1], memory_order_acquire);
         if (kind->name_size == size && memcmp (kind->name, name, size) == 0)
             return kind;
     }
@@ -394,13 +445,13 @@ registry_find (const registry_t *self, const char *name, size_t size)
 const kind_t *
 registry_at (const registry_t *self, uint32_t index)
 {
-    return index < self->count ? self->kinds[index] : NULL;
+    return index < registry_count (self) ? atomic_load_explicit (&self->kinds[index], memory_order_acquire) : NULL;
 }
 
 uint32_t
 registry_count (const registry_t *self)
 {
-    return self->count;
+    return atomic_load_explicit (&self->count, memory_order_acquire);
 }
 
 /* ---- addresses ---- */

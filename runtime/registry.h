@@ -1,7 +1,8 @@
 /*  registry.h - the kinds of a node, checked and compiled from their tables.
  *
- *  Made before the node starts, read by all shards, never changed while it
- *  runs. Built-in verbs of every actor begin with "$" and cannot be declared.
+ *  Made before the node starts, read by all threads. While it runs only remote kinds are added or
+ *  replaced, by one thread at a time; what was found once is valid for the registry's life.
+ *  Built-in verbs of every actor begin with "$" and cannot be declared.
  *  Names of verbs and channels are 1 to TROUPE_NAME_MAX of a-z A-Z 0-9 . - _ and
  *  begin with a letter or a digit, so that they stand in a URL as they are.
  */
@@ -15,6 +16,7 @@
 #define REGISTRY_KINDS_MAX 256
 #define REGISTRY_VERBS_MAX 255
 #define REGISTRY_CHANNELS_MAX 64
+#define REGISTRY_REPLACED_MAX 256  /* tables of remote kinds; they stay in memory */
 
 typedef struct {
     const troupe_verb_t *table;
@@ -39,6 +41,8 @@ typedef struct kind_s {
     const char *name;
     uint8_t name_size;
     uint16_t index;    /* in the registry */
+    bool is_remote;    /* served by workers outside of the process */
+    uint32_t attempt_ms;  /* of a remote kind */
     uint16_t verb_count, channel_count;
     verb_t *verbs;
     channel_t *channels;
@@ -55,12 +59,17 @@ void registry_destroy (registry_t **self_p);
  *  registry is unchanged by an error. The table is borrowed for its life. */
 troupe_status_t registry_add (registry_t *self, const troupe_kind_t *table, troupe_error_t *error) TROUPE_CHECKED;
 
+/*  The same for a remote kind, at any time. One that is there is replaced by a newer version of it; the index stays.
+ *  TROUPE_INVALID also when the name is a local kind's; TROUPE_MISMATCH: the version is not a newer one. */
+troupe_status_t registry_add_remote (registry_t *self, const troupe_kind_t *table, uint32_t attempt_ms,
+                                     troupe_error_t *error) TROUPE_CHECKED;
+
 /*  These return NULL when there is none such. */
 const kind_t *registry_find (const registry_t *self, const char *name, size_t size);
 /*  The texts in the programs and shared objects of the verbs' functions. */
 const literals_t *registry_literals (const registry_t *self);
 
-const kind_t *registry_at (const registry_t *self, uint32_t index);
+const kind_t *registry_at (const registry_t *self, uint32_t index);  /* its newest table */
 uint32_t registry_count (const registry_t *self);
 
 const verb_t *kind_verb (const kind_t *self, const char *name, size_t size);

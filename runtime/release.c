@@ -68,6 +68,9 @@ leave (shard_t *self, output_t *output)
     case OUTPUT_FORGIVE:
         recorder_forgive (self->recorder, output->forgiven);
         break;
+    case OUTPUT_OFFER:
+        remote_offer (self, output->offered);
+        break;
     }
     pool_free (&self->pool, output, output->size);
 }

@@ -110,14 +110,15 @@ take_limits (shard_limits_t *limits, const shard_limits_t *wanted, uint32_t shar
 static bool
 allocate (shard_t *self)
 {
-    uint32_t kinds = registry_count (self->registry);
+    uint32_t kinds = self->remote ? REGISTRY_KINDS_MAX : registry_count (self->registry);  /* more may come */
     self->links = memory_zalloc (self->shards * sizeof *self->links);
     self->metrics.kinds = memory_zalloc ((kinds ? kinds : 1) * sizeof *self->metrics.kinds);
     self->metrics.kind_count = kinds;
     self->parked_kinds = memory_zalloc ((kinds ? kinds : 1) * sizeof *self->parked_kinds);
+    self->rooms = memory_zalloc ((kinds ? kinds : 1) * sizeof *self->rooms);
     self->open = frame_new (self->number, self->sealed + 1);
     self->view = self->state->view_new (self->state->self, self->number);
-    return self->links && self->metrics.kinds && self->parked_kinds && self->open && self->view;
+    return self->links && self->metrics.kinds && self->parked_kinds && self->rooms && self->open && self->view;
 }
 
 shard_t *
@@ -137,6 +138,7 @@ shard_new (const shard_options_t *options, troupe_error_t *error)
         self->registry = options->registry;
         self->recorder = options->recorder;
         self->state = options->state;
+        self->remote = options->remote;
         self->world = options->world;
         take_limits (&self->limits, &options->limits, self->shards);
         self->state->marks (self->state->self, marks);
@@ -259,6 +261,7 @@ shard_destroy (shard_t **self_p)
     memory_free (self->run);
     memory_free (self->metrics.kinds);
     memory_free (self->parked_kinds);
+    memory_free (self->rooms);
     if (self->view)
         self->state->view_destroy (&self->view);
     memory_free (self);
@@ -427,6 +430,9 @@ take_letter (shard_t *self, letter_t *letter)
     case LETTER_ERRAND:
         ((errand_t *) letter)->run (self, (errand_t *) letter);
         return;
+    case LETTER_REMOTE:
+        remote_take (self, (remote_letter_t *) letter);
+        return;
     case LETTER_PARCEL:
         link_take (self, (parcel_t *) letter);
         break;
@@ -480,6 +486,9 @@ fire (shard_t *self, due_t *due)
         break;
     case DUE_TIMER:
         timer_due (self, OWNER (stored_timer_t, due));
+        break;
+    case DUE_AWAY:
+        remote_due (self, OWNER (remote_t, due));
         break;
     case DUE_SEAL:
         moment_is_over (self);
@@ -536,13 +545,14 @@ next_runnable (shard_t *self)
     return actor;
 }
 
-/*  One whose visit was cut short goes on first. One that got new mail meanwhile, mostly from
+/*  One that cannot go on is held, parked or away, and not runnable; it may be back from there by now. One whose
+ *  visit was cut short goes on first. One that got new mail meanwhile, mostly from
  *  itself, goes behind all others, or it would run on while theirs piles up. */
 static void
-visit_is_over (shard_t *self, actor_t *actor, bool goes_on, bool is_cut)
+visit_is_over (shard_t *self, actor_t *actor, bool is_cut)
 {
     actor->flags &= (uint16_t) ~ACTOR_RUNNABLE;
-    if (!goes_on || !actor->first)
+    if (!actor->first)
         return;
     mailbox_make_runnable (self, actor);
     if (is_cut || !(actor->flags & ACTOR_RUNNABLE))
@@ -571,7 +581,7 @@ run_slice (shard_t *self)
     while (left > 0 && self->run_count > 0 && may) {
         actor_t *actor = next_runnable (self);
         if (__builtin_expect (self->has_parked_kind, 0) && park_with_its_kind (self, actor)) {
-            visit_is_over (self, actor, false, false);
+            visit_is_over (self, actor, false);
             continue;
         }
         uint32_t visit = actor->mail < left ? actor->mail : left;
@@ -584,7 +594,7 @@ run_slice (shard_t *self)
                 may = may_run (self);
             }
         }
-        visit_is_over (self, actor, goes_on, is_cut || visit > 0);
+        visit_is_over (self, actor, is_cut || visit > 0);
     }
 }
 

@@ -69,6 +69,7 @@ typedef struct {
     shard_limits_t limits;
     uint64_t boot;                 /* random, one a start of the node; the simulator fixes it */
     const recorder_t *recorder;    /* strikes; may be NULL */
+    const remote_port_t *remote;   /* those who serve remote kinds; NULL: there are no such kinds */
 } shard_options_t;
 
 /*  NULL and an error. Everything in the options is borrowed. */
@@ -153,6 +154,12 @@ troupe_status_t shard_revive (shard_t *self, const char *address, troupe_error_t
  *  whatever parked them. */
 void shard_park_kind (shard_t *self, uint16_t kind);
 troupe_status_t shard_revive_kind (shard_t *self, const char *name, troupe_error_t *error);
+
+/*  The port has room for about so many more offers of this kind. */
+void shard_remote_ready (shard_t *self, const char *kind, uint32_t most);
+
+/*  A remote kind is new in the registry, or has a newer table. */
+void shard_renew_kind (shard_t *self, const char *name);
 
 /*  The awake actors that ran most turns lately, or for which most mail waits, [{address, turns, mail}]; at most
  *  `most`. */

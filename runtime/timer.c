@@ -275,6 +275,27 @@ start_one (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
     return true;
 }
 
+static bool
+renew_one (void *arg, table_node_t *node)
+{
+    const struct { shard_t *shard; const kind_t *kind; } *renewal = arg;
+    stored_timer_t *timer = (stored_timer_t *) node;
+    size_t size = renewal->kind->name_size;
+    if (timer->verb || memcmp (timer->texts, renewal->kind->name, size) != 0 || timer->texts[size] != '/')
+        return true;
+    timer->verb = kind_verb (renewal->kind, timer_verb (timer), timer->verb_size);
+    if (timer->verb && !wheel_has (&timer->due.node))
+        wheel_add (&renewal->shard->wheel, &timer->due.node, timer->due_ms);
+    return true;
+}
+
+void
+timer_renew (shard_t *self, const kind_t *kind)
+{
+    struct { shard_t *shard; const kind_t *kind; } renewal = { self, kind };
+    table_each (&self->timers, renew_one, &renewal);
+}
+
 bool
 timer_start (shard_t *self)
 {

@@ -473,7 +473,7 @@ bool
 turn_run_next (shard_t *self, actor_t *actor)
 {
     message_t *message = actor->first;
-    if (!message || (actor->flags & (ACTOR_HELD | ACTOR_PARKED)))
+    if (!message || (actor->flags & (ACTOR_HELD | ACTOR_PARKED | ACTOR_AWAY)))
         return false;
     actor->flags |= ACTOR_USED;
     actor->turns += 1;
@@ -493,5 +493,7 @@ turn_run_next (shard_t *self, actor_t *actor)
         end (self);
         return true;
     }
+    if (__builtin_expect (actor->kind->is_remote, 0) && !remote_is_back (actor))
+        return remote_begin (self, actor);
     return handle (self, actor, message);
 }

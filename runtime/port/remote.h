@@ -89,8 +89,8 @@ typedef enum {
  *              / ["tell", to, verb, body]
  *              / ["cast", to, verb, body]
  *              / ["ask", to, verb, then, within_ms, body]      ; then: a verb of this kind; within_ms 0: 30 s
- *              / ["reply", body]              ; at most one of these two, and only to a call or question.
- *              / ["later"]                    ; Without either: an empty reply, as of a handler that makes none
+ *              / ["reply", body]              ; at most one of these two; without either the reply is empty. Nothing
+ *              / ["later"]                    ; happens when nobody waits for one
  *              / ["answer", caller, status, body]              ; caller: of an earlier offer that said "later";
  *                                                              ; status: "ok" or a refusal's name, "refused" ...
  *              / ["timer", name, verb, due_ms, body]           ; ms since 1970

@@ -36,6 +36,7 @@ start_shards (hand_t *self)
                                     .registry = self->registry,
                                     .state = self->state,
                                     .limits = self->limits,
+                                    .remote = self->remote,
                                     .boot = 7 + self->boots,
                                     .world = { .self = self, .submit = submit, .carry = carry } };
         self->shards[i] = shard_new (&options, &error);
