@@ -39,6 +39,9 @@ const figure_t figures[] = {
     FIGURE (slept, false, "Actors that went to sleep."),
     FIGURE (frames, false, "Frames sealed."),
     FIGURE (frame_bytes, false, "Bytes of frames."),
+    FIGURE (offered, false, "Messages offered to workers of remote kinds."),
+    FIGURE (lost, false, "Offers whose worker was lost or too slow."),
+    FIGURE (stale, false, "Outcomes from workers that came too late or twice."),
     FIGURE (awake, true, "Actors in memory."),
     FIGURE (mail, true, "Messages that wait on disk."),
     FIGURE (mail_bytes, true, "Bytes of them."),
@@ -47,6 +50,7 @@ const figure_t figures[] = {
     FIGURE (undurable_bytes, true, "Bytes of frames that are not on disk yet."),
     FIGURE (unfolded_bytes, true, "Bytes of frames that are not in the state yet."),
     FIGURE (parked, true, "Actors set aside: they could not wake, or their kind is parked."),
+    FIGURE (away, true, "Actors whose message is with a worker or waits for one."),
     FIGURE (dead_letters, true, "Dead letters that wait for an operator."),
     { NULL, 0, false, NULL }
 };

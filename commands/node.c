@@ -65,6 +65,7 @@ troupe_new (const troupe_kind_t *const *kinds, troupe_error_t *error)
     }
     self->registry = registry;
     CHECK (pthread_mutex_init (&self->lock, NULL) == 0);
+    CHECK (pthread_mutex_init (&self->announcing, NULL) == 0);
     settings_init (&self->settings);
     for (; kinds && *kinds; kinds++)
         if (node_add_kind (self, *kinds, error) != TROUPE_OK) {
@@ -179,7 +180,8 @@ make_shards (troupe_t *self, troupe_error_t *error)
             .state = self->store->state,
             .limits = settings_limits (&self->settings),
             .boot = self->boot,
-            .recorder = self->recorder
+            .recorder = self->recorder,
+            .remote = self->remote
         };
         node_wire_shard (place, &options.world);
         place->shard = shard_new (&options, error);
@@ -388,6 +390,8 @@ prepare (troupe_t *self, troupe_error_t *error)
     if (status == TROUPE_OK)
         status = open_recorder (self, error);
     if (status == TROUPE_OK)
+        status = node_load_tables (self, error);
+    if (status == TROUPE_OK)
         status = make_shards (self, error);
     if (status == TROUPE_OK)
         status = store_recover (self->store, collect, self, error);
@@ -522,6 +526,8 @@ troupe_destroy (troupe_t **self_p)
         return;
     troupe_stop (self);
     registry_destroy (&self->registry);
+    node_drop_tables (self);
+    pthread_mutex_destroy (&self->announcing);
     pthread_mutex_destroy (&self->lock);
     memory_free (self);
     *self_p = NULL;

@@ -72,4 +72,10 @@ typedef struct {
 } node_listener_t;
 void node_listen (troupe_t *self, const node_listener_t *listener);
 
+/*  Who serves remote kinds; before the start, borrowed until troupe_stop returns. Without one the node has none. */
+void node_serve_remote (troupe_t *self, const remote_port_t *port);
+
+/*  What that one calls, from troupe_start to troupe_stop. */
+remote_host_t node_remote_host (troupe_t *self);
+
 #endif

@@ -3,6 +3,7 @@
  *
  *      node.c         its life: new, start, stop
  *      node_wiring.c  the callbacks between its parts, and the door
+ *      node_remote.c  kinds that workers outside of the process serve
  */
 #ifndef COMMANDS_NODE_PARTS_H
 #define COMMANDS_NODE_PARTS_H
@@ -10,6 +11,7 @@
 #include "commands/checkpointer.h"
 #include "commands/node.h"
 #include "runtime/base/gate.h"
+#include "runtime/remote.h"
 
 #include <pthread.h>
 
@@ -53,6 +55,7 @@ struct troupe_s {
     committer_t *committer;
     checkpointer_t *checkpointer;
     node_listener_t listener;
+    const remote_port_t *remote;  /* NULL: no remote kinds */
 
     /* owner: the checkpoint's thread */
     bool has_told_clock;
@@ -67,6 +70,11 @@ struct troupe_s {
     gate_t callers_gone;
     gate_t quiet;
 
+    pthread_mutex_t announcing;
+    /* under it */
+    remote_table_t *tables;      /* of remote kinds, replaced ones too */
+    uint32_t table_count;
+
     pthread_mutex_t lock;
     /* under the lock */
     unsigned doors;      /* bits that keep the door closed */
@@ -78,6 +86,12 @@ node_state (const troupe_t *self)
 {
     return (node_state_t) atomic_load (&self->state);
 }
+
+/* ---- node_remote.c ---- */
+
+/*  The kinds that were announced before; the store is open, no shard is made. */
+troupe_status_t node_load_tables (troupe_t *self, troupe_error_t *error);
+void node_drop_tables (troupe_t *self);
 
 /* ---- node_wiring.c ---- */
 

@@ -9,9 +9,11 @@
 #include "runtime/base/arena.h"
 #include "runtime/port/remote.h"
 
-typedef struct {
-    troupe_kind_t kind;
+typedef struct remote_table_s {
+    troupe_kind_t kind;   /* first: a kind of the registry leads back to its table */
     uint32_t attempt_ms;
+    struct remote_table_s *next;  /* the owner's */
+    bool is_saved;                /* likewise */
     arena_t arena;        /* of all texts and lists */
 } remote_table_t;
 

@@ -105,7 +105,8 @@ settled (void *self, const char *address, const remote_token_t *token, bool is_k
 
 static const char table_of_wallet[] =
     "{\"kind\": \"wallet\", \"version\": %u, \"attempt_ms\": 5000, \"verbs\": [{\"name\": \"add\"}, "
-    "{\"name\": \"see\", \"reads\": true}, {\"name\": \"heard\"}%s], \"channels\": [{\"name\": \"moves\", \"keep\": 10}]}";
+    "{\"name\": \"see\", \"reads\": true}, {\"name\": \"heard\"}%s], "
+    "\"channels\": [{\"name\": \"moves\", \"keep\": 10}]}";
 
 static remote_table_t *
 read_table (const char *text, troupe_error_t *error)
