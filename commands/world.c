@@ -274,6 +274,12 @@ make_registry (world_t *self, const troupe_kind_t *const *kinds, troupe_error_t 
         if (status != TROUPE_OK)
             return status;
     }
+    const troupe_kind_t *const *remote = self->options.remote_kinds;
+    for (; remote && *remote; remote++) {
+        troupe_status_t status = registry_add_remote (self->registry, *remote, REMOTE_ATTEMPT_MS, error);
+        if (status != TROUPE_OK)
+            return status;
+    }
     return TROUPE_OK;
 }
 
@@ -287,7 +293,8 @@ make_shards (world_t *self, troupe_error_t *error)
                    .runaway = on_runaway },
         .limits = self->options.limits,
         .boot = hash_mix (self->options.seed, self->counts.boots),
-        .recorder = self->recorder
+        .recorder = self->recorder,
+        .remote = self->options.remote
     };
     for (uint32_t i = 0; i < self->shard_count; i++) {
         options.number = i;
@@ -477,6 +484,18 @@ world_halt (world_t *self, bool power)
 /* ------------------------------------------------------------------ *
  *  From outside
  * ------------------------------------------------------------------ */
+
+void
+world_remote_outcome (world_t *self, const char *address, const remote_token_t *token,
+                      const remote_outcome_t *outcome)
+{
+    uint16_t shard;
+    remote_letter_t *letter = self->is_up ? remote_letter_new (address, token, outcome) : NULL;
+    if (letter && world_shard_of (self, address, &shard, NULL) == TROUPE_OK)
+        world_post (self, shard, &letter->letter);
+    else
+        memory_free (letter);
+}
 
 troupe_status_t
 world_shard_of (const world_t *self, const char *address, uint16_t *shard, troupe_error_t *error)

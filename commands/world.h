@@ -64,6 +64,8 @@ typedef struct {
     uint32_t meanwhile_most;          /* things that happen in the middle of a commit or fold, at most */
     world_faults_t faults;
     world_watch_t watch;
+    const remote_port_t *remote;              /* NULL: no kind is remote */
+    const troupe_kind_t *const *remote_kinds; /* NULL-ended; known at each boot */
 } world_options_t;
 
 typedef struct world_s world_t;
@@ -118,6 +120,10 @@ troupe_status_t world_shard_of (const world_t *self, const char *address, uint16
 /*  Runs `run` on a shard between its turns. `shard` is NULL when the process ended first. */
 typedef void (world_errand_t) (void *arg, shard_t *shard);
 void world_errand (world_t *self, uint16_t shard, world_errand_t *run, void *arg);
+
+/*  A worker of a remote kind hands something in. */
+void world_remote_outcome (world_t *self, const char *address, const remote_token_t *token,
+                           const remote_outcome_t *outcome);
 
 /*  Closes the door of all shards, or opens it (TROUPE_OK). */
 void world_close_door (world_t *self, troupe_status_t why);

@@ -228,7 +228,7 @@ is_read (const workload_t *workload, const char *to, const char *verb)
 {
     const troupe_kind_t *kind = workload->kinds[0];
     if (strncmp (to, kind->name, strlen (kind->name)) != 0)
-        kind = workload->other;
+        kind = workload->remote ? workload->remote : workload->other;
     for (const troupe_verb_t *each = kind->verbs; each->name; each++)
         if (strcmp (each->name, verb) == 0)
             return each->reads;

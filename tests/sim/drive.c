@@ -23,11 +23,11 @@
 #define DEATH_OPERATIONS 12
 
 extern const workload_t workload_bank, workload_counter, workload_order, workload_feed, workload_timer, workload_ask,
-    workload_upgrade, workload_chaos, workload_dead, workload_guest;
+    workload_upgrade, workload_chaos, workload_dead, workload_guest, workload_remote;
 
 const workload_t *const sim_workloads[] = {
     &workload_bank, &workload_counter, &workload_order, &workload_feed, &workload_timer, &workload_ask,
-    &workload_upgrade, &workload_chaos, &workload_dead, &workload_guest, NULL
+    &workload_upgrade, &workload_chaos, &workload_dead, &workload_guest, &workload_remote, NULL
 };
 
 bool
@@ -303,6 +303,9 @@ step (sim_t *sim)
         client_acts (sim);
     if (once_in (sim, 3 * sim->profile.act_in))
         clients_repeat (sim);
+    for (uint32_t i = 0; sim_workloads[i]; i++)
+        if (sim_workloads[i]->works && sim_has (sim, sim_workloads[i]))
+            sim_workloads[i]->works (sim);
     if (!world_step (sim->world))
         wait_for_time (sim);
     sim_note_time (sim);
@@ -347,18 +350,33 @@ settle_once (sim_t *sim)
     checks_stepped (sim);
 }
 
+/*  Whether those outside of the process had something in hand. */
+static bool
+work_goes_on (sim_t *sim)
+{
+    bool goes_on = false;
+    for (uint32_t i = 0; sim_workloads[i]; i++)
+        if (sim_workloads[i]->rests && sim_has (sim, sim_workloads[i]))
+            goes_on = sim_workloads[i]->rests (sim) || goes_on;
+    return goes_on;
+}
+
 /*  Until nothing can happen now. Frames may wait a moment for more. */
 static void
 settle (sim_t *sim)
 {
-    settle_once (sim);
+    do
+        settle_once (sim);
+    while (work_goes_on (sim));
     while (!world_is_full (sim->world) && !world_is_quiet (sim->world)) {
         uint64_t now = world_now (sim->world), due = world_next_due (sim->world);
         if (due > now + MOMENT_MS)
             sim_fail ("nothing can happen any more, yet work is left");
         world_pass (sim->world, due > now ? due - now : 1);
         sim_note_time (sim);
-        settle_once (sim);
+        do
+            settle_once (sim);
+        while (work_goes_on (sim));
     }
     if (!sim->quiet_since_ms)
         sim->quiet_since_ms = world_now (sim->world);
@@ -461,6 +479,10 @@ begin (sim_t *sim)
     options.meanwhile_most = profile->meanwhile_most;
     options.fold_changes = profile->fold_changes;
     options.faults = profile->faults;
+    if (sim_has (sim, &workload_remote)) {
+        options.remote = &sim_remote_port;
+        options.remote_kinds = sim_remote_kinds;
+    }
     checks_begin (sim);
     checks_watch (sim, &options.watch);
     sim->world = world_new (&options, &error);

@@ -55,6 +55,7 @@ typedef struct {
     const char *name;
     const troupe_kind_t *kinds[SIM_KIND_VERSIONS];  /* by version, newest last; NULL: the one before stays */
     const troupe_kind_t *other;                     /* a second kind; may be NULL */
+    const troupe_kind_t *remote;                    /* one that the world has of itself; may be NULL */
     bool may_be_missing;                            /* some boots have the second kind alone */
     void (*begin) (sim_t *sim);                     /* resets the model; may be NULL */
     void (*act) (sim_t *sim, uint32_t client);      /* a client does something */
@@ -64,12 +65,17 @@ typedef struct {
     void (*booting) (sim_t *sim);                   /* the process is down; may be NULL */
     void (*booted) (sim_t *sim);                    /* the process is up again; may be NULL */
     void (*ending) (sim_t *sim);                    /* faults are over; now and then; may be NULL */
+    void (*works) (sim_t *sim);                     /* each step: those outside of the process go on; may be NULL */
+    bool (*rests) (sim_t *sim);                     /* faults are over: they end what they have in hand; false: nothing;
+                                                     * may be NULL */
     void (*quiet) (sim_t *sim);                     /* faults are over, nothing can happen now; may be NULL */
     void (*last) (sim_t *sim);                      /* all is quiet: calls that must be answered; may be NULL */
     void (*check) (sim_t *sim);                     /* all is quiet at the end */
 } workload_t;
 
 extern const workload_t *const sim_workloads[];     /* NULL-ended */
+extern const remote_port_t sim_remote_port;         /* workload_remote.c */
+extern const troupe_kind_t *const sim_remote_kinds[];
 
 /* ---- a call of a client, until its answer is known ---- */
 
