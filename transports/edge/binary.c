@@ -527,7 +527,7 @@ write_nothing (buffer_t *to)
 #define WRITERS                                                                                                        \
     .welcome = write_welcome, .reply = write_reply, .error = write_error, .watching = write_watching,                  \
     .snapshot = write_snapshot, .event = write_event, .cut = write_cut, .unwatched = write_unwatched,                  \
-    .presence = write_presence, .pong = write_pong, .drain = write_drain, .goodbye = write_goodbye,                        \
+    .presence = write_presence, .pong = write_pong, .drain = write_drain, .goodbye = write_goodbye,                    \
     .begin = write_nothing, .next = write_nothing, .end = write_nothing
 
 const codec_t binary_codec = { .subprotocol = "troupe.v1.bin", .form = FORM_BINARY, WRITERS };
