@@ -21,6 +21,7 @@
 #include "transports/edge/sign_in.h"
 #include "transports/web/web.h"
 #include "transports/web/web_address.h"
+#include "transports/web/web_path.h"
 
 #include <libwebsockets.h>
 #include <pthread.h>
@@ -183,10 +184,6 @@ troupe_status_t web_tls_read (const web_t *web, struct ssl_ctx_st *to, troupe_er
 int web_tls_begin (web_t *web, struct ssl_ctx_st *context);
 
 /* ---- web_files.c ---- */
-
-/*  The value of the longest prefix in PREFIX=VALUE words that the path begins with, and the rest of the path.
- *  False: there is none. */
-bool web_find_prefix (const char *words, const char *path, char *value, size_t value_size, const char **rest);
 
 /*  False: there is no such file. */
 bool web_file_begin (web_request_t *self, const char *path);
