@@ -189,28 +189,28 @@ node_drop_tables (troupe_t *self)
 typedef struct {
     errand_t errand;
     char kind[TROUPE_KIND_MAX + 1];
-    uint32_t room;   /* 0: it has a new table */
+    bool has_room;   /* else it has a new table */
 } news_t;
 
 static void
 hear (shard_t *shard, errand_t *errand)
 {
     const news_t *news = (const news_t *) errand;
-    if (shard && news->room)
-        shard_remote_ready (shard, news->kind, news->room);
+    if (shard && news->has_room)
+        shard_remote_ready (shard, news->kind);
     else if (shard)
         shard_renew_kind (shard, news->kind);
     memory_free (errand);
 }
 
 static void
-tell_shards (troupe_t *self, const char *kind, uint32_t room)
+tell_shards (troupe_t *self, const char *kind, bool has_room)
 {
     for (uint32_t i = 0; i < self->shards; i++) {
         news_t *news = memory_zalloc (sizeof *news);
         if (!news)
             continue;
-        *news = (news_t) { .errand = { .letter.type = LETTER_ERRAND, .run = hear }, .room = room };
+        *news = (news_t) { .errand = { .letter.type = LETTER_ERRAND, .run = hear }, .has_room = has_room };
         snprintf (news->kind, sizeof news->kind, "%s", kind);
         if (!node_post (self, (uint16_t) i, &news->errand.letter))
             memory_free (news);
@@ -234,7 +234,7 @@ announce (void *self_, const void *packed, size_t size, troupe_error_t *error)
     } else {
         status = join (self, table, error);
         if (status == TROUPE_OK)
-            tell_shards (self, table->kind.name, 0);
+            tell_shards (self, table->kind.name, false);
     }
     if (status == TROUPE_OK && !table->is_saved)
         status = save (self, table, packed, size, error);
@@ -254,10 +254,9 @@ outcome (void *self, const char *address, const remote_token_t *token, const rem
 }
 
 static void
-ready (void *self, const char *kind, uint32_t most)
+ready (void *self, const char *kind)
 {
-    if (most)
-        tell_shards (self, kind, most);
+    tell_shards (self, kind, true);
 }
 
 void

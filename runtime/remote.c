@@ -378,13 +378,14 @@ remote_due (shard_t *self, remote_t *remote)
         come_back (self, remote);
 }
 
-/*  All that they show was durable when they came to the door. */
+/*  All that they show was durable when they came to the door. Until one is refused again, or the port would not know
+ *  that more of them wait. */
 void
-shard_remote_ready (shard_t *self, const char *name, uint32_t most)
+shard_remote_ready (shard_t *self, const char *name)
 {
     const kind_t *kind = registry_find (self->registry, name, strlen (name));
     remote_queue_t *room = kind ? &self->rooms[kind->index] : NULL;
-    for (bool has_room = true; room && room->first && has_room && most; most--) {
+    for (bool has_room = true; room && room->first && has_room;) {
         remote_t *remote = room->first;
         room->first = remote->next;
         if (!room->first)
@@ -491,5 +492,5 @@ shard_renew_kind (shard_t *self, const char *name)
     table_each (&self->actors, renew_one, &renewal);
     timer_renew (self, renewal.kind);
     ask_start (self);
-    shard_remote_ready (self, name, UINT32_MAX);
+    shard_remote_ready (self, name);
 }

@@ -155,8 +155,8 @@ troupe_status_t shard_revive (shard_t *self, const char *address, troupe_error_t
 void shard_park_kind (shard_t *self, uint16_t kind);
 troupe_status_t shard_revive_kind (shard_t *self, const char *name, troupe_error_t *error);
 
-/*  The port has room for about so many more offers of this kind. */
-void shard_remote_ready (shard_t *self, const char *kind, uint32_t most);
+/*  The port has room for offers of this kind again: those that wait are offered until it refuses one. */
+void shard_remote_ready (shard_t *self, const char *kind);
 
 /*  A remote kind is new in the registry, or has a newer table. */
 void shard_renew_kind (shard_t *self, const char *name);

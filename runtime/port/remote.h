@@ -154,8 +154,9 @@ typedef struct {
     /* Once for each token. Does not block. Everything is copied. */
     void (*outcome) (void *self, const char *address, const remote_token_t *token, const remote_outcome_t *outcome);
 
-    /* There is room for offers of this kind again, about so many in each shard. Does not block. */
-    void (*ready) (void *self, const char *kind, uint32_t most);
+    /* There is room for offers of this kind again: each shard offers what waits, until one is refused. Owed once
+     * after each time that `offer` refused one of the kind, not more. Does not block. */
+    void (*ready) (void *self, const char *kind);
 } remote_host_t;
 
 #endif

@@ -106,9 +106,10 @@ static void
 revive_kinds (shard_t *shard)
 {
     troupe_error_t error;
-    for (size_t i = 0; sim_now->kinds[i]; i++)
-        if (shard_revive_kind (shard, sim_now->kinds[i]->name, &error) != TROUPE_OK)
-            sim_fail ("%s cannot be revived: %s", sim_now->kinds[i]->name, error.text);
+    const registry_t *registry = world_registry (sim_now->world);
+    for (uint32_t i = 0; i < registry_count (registry); i++)
+        if (shard_revive_kind (shard, registry_at (registry, i)->name, &error) != TROUPE_OK)
+            sim_fail ("%s cannot be revived: %s", registry_at (registry, i)->name, error.text);
 }
 
 static void

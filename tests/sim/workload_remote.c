@@ -307,8 +307,9 @@ work_on (sim_t *sim, uint32_t at)
 static void
 be_ready (void *arg, shard_t *shard)
 {
+    (void) arg;
     if (shard)
-        shard_remote_ready (shard, "purse", (uint32_t) (uintptr_t) arg);
+        shard_remote_ready (shard, "purse");
 }
 
 static void
@@ -316,7 +317,7 @@ have_room (sim_t *sim)
 {
     model.was_refused = false;
     for (uint16_t i = 0; i < sim->profile.shards; i++)
-        world_errand (sim->world, i, be_ready, (void *) (uintptr_t) (sim->is_ending ? 1000 : 1 + roll (sim, ROOM)));
+        world_errand (sim->world, i, be_ready, NULL);
 }
 
 static void

@@ -406,7 +406,7 @@ remote_waits_for_room_until_the_port_is_ready (void **state)
     assert_non_null (memmem (packed.data, packed.size, "waits for a worker", 18));
     buffer_clear (&packed);
     test.room = 2;
-    shard_remote_ready (hand_shard_of (&test.hand, "wallet/{k}1"), "wallet", 2);
+    shard_remote_ready (hand_shard_of (&test.hand, "wallet/{k}1"), "wallet");
     hand_run (&test.hand);
     assert_int_equal (test.count, 2);
     assert_string_equal (test.offers[0].address, "wallet/{k}1");

@@ -150,7 +150,7 @@ remote_message_waits_for_a_worker (void **state)
         sched_yield ();
     assert_int_equal (status, 0);
     room = 1;
-    host.ready (host.self, "echo", 10);
+    host.ready (host.self, "echo");
     while (!status)
         sched_yield ();
     assert_int_equal (status, TROUPE_OK + 1);
