@@ -545,14 +545,15 @@ next_runnable (shard_t *self)
     return actor;
 }
 
-/*  One that cannot go on is held, parked or away, and not runnable; it may be back from there by now. One whose
+/*  One that cannot go on is held, parked or away, and not runnable; it may be back from there by now. In a shard
+ *  that failed it may be none of these, and what it has loaded may be wrong. One whose
  *  visit was cut short goes on first. One that got new mail meanwhile, mostly from
  *  itself, goes behind all others, or it would run on while theirs piles up. */
 static void
 visit_is_over (shard_t *self, actor_t *actor, bool is_cut)
 {
     actor->flags &= (uint16_t) ~ACTOR_RUNNABLE;
-    if (!actor->first)
+    if (!actor->first || self->failure.status != TROUPE_OK)
         return;
     mailbox_make_runnable (self, actor);
     if (is_cut || !(actor->flags & ACTOR_RUNNABLE))
