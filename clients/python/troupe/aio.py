@@ -1,0 +1,158 @@
+"""A client for asyncio: the same as plain.py, for any number of tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, AsyncIterator
+
+import zmq
+import zmq.asyncio
+
+from .core import Call, Core, Event, Watch
+from .errors import Timeout
+from .socket import Address, Delay
+
+
+class AsyncFeed:
+    """The events of a feed, without gaps or doubles: `async for event in feed`."""
+
+    def __init__(self, client: "AsyncClient", watch: Watch) -> None:
+        self._client, self._watch = client, watch
+        self._news = asyncio.Event()
+        watch.on_news = lambda _: self._news.set()
+
+    @property
+    def token(self) -> str | None:
+        """Where to go on later."""
+        return self._watch.token
+
+    async def next(self, timeout: float | None = None) -> Event:
+        """The next event; errors.Timeout when there is none for so many seconds."""
+        watch = self._watch
+        while not watch.events:
+            if watch.error:
+                raise watch.error
+            if not watch.is_open:
+                raise StopAsyncIteration
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), timeout)
+            except asyncio.TimeoutError:
+                raise Timeout("no event in time") from None
+        return watch.events.popleft()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        return await self.next()
+
+    def close(self) -> None:
+        """Nothing more of it."""
+        self._client._core.unwatch(self._watch)
+        self._news.set()
+        self._client._wake()
+
+
+class AsyncClient:
+    """`async with AsyncClient (...) as client`: a conversation over any number of connections."""
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1:7318",
+        *,
+        token: str | None = None,
+        certificate: str | None = None,
+        server: str | None = None,
+        timeout: float = 30.0,
+        name: str = "python",
+    ) -> None:
+        self._address = Address(address, certificate, server)
+        self._core, self._delay = Core(token, name), Delay()
+        self._timeout = timeout
+        self._wanted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "AsyncClient":
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def call(self, to: str, verb: str, body: Any = None, *, timeout: float | None = None,
+                   trace: str | None = None) -> Any:
+        """Runs a verb once, and returns its reply; raises what errors.py has."""
+        end = time.monotonic() + (self._timeout if timeout is None else timeout)
+        done = asyncio.get_running_loop().create_future()
+
+        def tell(call: Call) -> None:
+            if not done.done():
+                done.set_result(None)
+
+        call = self._core.call(to, verb, body, end, trace)
+        call.on_done = tell
+        self._wake()
+        if not call.done:
+            await done
+        if call.error:
+            raise call.error
+        return call.result
+
+    def cast(self, to: str, verb: str, body: Any = None) -> None:
+        """Runs a verb at most once; lost when there is no connection just now."""
+        self._core.cast(to, verb, body)
+        self._wake()
+
+    def watch(self, feed: str, since: str | None = None) -> AsyncFeed:
+        """The events of "kind/id/channel": from now on, from "start", or after a token."""
+        watch = self._core.watch(feed, since)
+        self._wake()
+        return AsyncFeed(self, watch)
+
+    # ---- inside ----
+
+    def _wake(self) -> None:
+        self._wanted.set()
+
+    async def _run(self) -> None:
+        context = zmq.asyncio.Context.instance()
+        while not self._core.fatal:
+            socket = self._address.open(context)
+            self._core.connected(time.monotonic())
+            try:
+                await self._talk(socket)
+            finally:
+                if self._core.is_welcome:
+                    socket.linger = 500
+                    await socket.send(b'{"goodbye":1}')
+                socket.close()
+            end = time.monotonic() + self._delay.before(self._core)
+            while (now := time.monotonic()) < end:
+                await asyncio.sleep(max(0.0, min(end, self._core.tick(now)) - now))
+
+    async def _talk(self, socket: Any) -> None:
+        """One connection, until it is good no more."""
+        core = self._core
+        heard = asyncio.ensure_future(socket.recv())
+        wanted = asyncio.ensure_future(self._wanted.wait())
+        try:
+            while not core.wants_connection and not core.fatal:
+                now = time.monotonic()
+                wake = core.tick(now)
+                parts = core.take(now)
+                if parts:
+                    await socket.send_multipart(parts)
+                await asyncio.wait({heard, wanted}, timeout=max(0.0, wake - now), return_when=asyncio.FIRST_COMPLETED)
+                if heard.done():
+                    core.receive(heard.result(), time.monotonic())
+                    heard = asyncio.ensure_future(socket.recv())
+                if wanted.done():
+                    self._wanted.clear()
+                    wanted = asyncio.ensure_future(self._wanted.wait())
+        finally:
+            heard.cancel()
+            wanted.cancel()

@@ -1,0 +1,323 @@
+"""A client without a socket: what is said, what is heard, what to say again (doc/protocol-zmq.md).
+
+It does no input or output and reads no clock, so that it serves plain programs and asyncio alike: give it the parts that
+came, the time, and send what `take` returns.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from .errors import Cut, Forbidden, TroupeError, Unknown, error_of
+
+CREDIT = 1 << 20  # bytes that the node may send ahead
+MESSAGE_COST = 64  # what a message counts besides its bytes
+PING_S = 15.0  # of silence, after which it is asked whether the node is there
+PATIENCE_S = 10.0  # without an answer, after which a new connection is made
+RETRY_S = 0.05  # for those who were told no better time
+
+
+@dataclass
+class Call:
+    """One call on its way. `done` when it has a result or an error."""
+
+    seq: int
+    message: dict[str, Any]
+    ends_at: float  # by the caller's clock
+    done: bool = False
+    result: Any = None
+    error: TroupeError | None = None
+    is_sent: bool = False  # in this connection
+    again_at: float | None = None  # it was refused for now
+    on_done: Callable[["Call"], None] | None = None
+
+    def finish(self, result: Any = None, error: TroupeError | None = None) -> None:
+        """Once; later outcomes are of copies that were sent again."""
+        if not self.done:
+            self.done, self.result, self.error = True, result, error
+            if self.on_done:
+                self.on_done(self)
+
+
+@dataclass
+class Event:
+    """One event of a feed. `token` is where to go on after it; None of volatile channels and snapshots."""
+
+    body: Any
+    key: str | None = None
+    token: str | None = None
+    is_snapshot: bool = False
+
+
+@dataclass
+class Watch:
+    """A feed that is watched, over any number of connections."""
+
+    id: int
+    feed: str
+    token: str | None
+    events: deque[Event] = field(default_factory=deque)
+    error: TroupeError | None = None
+    is_open: bool = True
+    number: int | None = None  # of the feed in this connection
+    on_news: Callable[["Watch"], None] | None = None
+
+    def tell(self, event: Event | None = None, error: TroupeError | None = None) -> None:
+        """Something came, or it ended."""
+        if event:
+            self.events.append(event)
+        if error:
+            self.error, self.is_open = error, False
+        if self.on_news:
+            self.on_news(self)
+
+
+class Core:
+    """The state of one client."""
+
+    def __init__(self, token: str | None = None, name: str = "python") -> None:
+        self.token, self.name = token, name
+        self.calls: dict[int, Call] = {}
+        self.watches: dict[int, Watch] = {}
+        self.numbers: dict[int, Watch] = {}
+        self.epoch: str | None = None
+        self.is_welcome = False
+        self.wants_connection = True
+        self.fatal: TroupeError | None = None
+        self.subject = ""
+        self.limits: dict[str, int] = {}
+        self._ahead = 0.0  # the node's clock less ours, in seconds
+        self._used = self._seq = self._watch_ids = 0
+        self._heard_at = self._pinged_at = 0.0
+        self._in_flight = 0
+        self._out: list[dict[str, Any]] = []
+        self._new_session()
+
+    def _new_session(self) -> None:
+        self.session = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        self.epoch, self._seq = None, 0
+
+    # ---- what the program wishes ----
+
+    def call(self, to: str, verb: str, body: Any, ends_at: float, trace: str | None = None) -> Call:
+        """Runs once, however often the connection breaks, or not at all after its end."""
+        self._seq += 1
+        message = {"call": to, "verb": verb, "seq": self._seq, "body": body}
+        if trace:
+            message["trace"] = trace
+        call = Call(self._seq, message, ends_at)
+        self.calls[call.seq] = call
+        if self.fatal:
+            self._end(call, error=self.fatal)
+        return call
+
+    def cast(self, to: str, verb: str, body: Any) -> None:
+        """At most once; lost when there is no connection."""
+        if self.is_welcome:
+            self._out.append({"cast": to, "verb": verb, "body": body})
+
+    def watch(self, feed: str, token: str | None) -> Watch:
+        """`token`: None for what comes from now on, "start", or that of the last event."""
+        self._watch_ids += 1
+        watch = Watch(self._watch_ids, feed, token)
+        self.watches[watch.id] = watch
+        if self.is_welcome:
+            self._ask(watch)
+        return watch
+
+    def unwatch(self, watch: Watch) -> None:
+        """Nothing more of it."""
+        watch.is_open = False
+        self.watches.pop(watch.id, None)
+        if watch.number is not None and self.is_welcome:
+            self.numbers.pop(watch.number, None)
+            self._out.append({"unwatch": watch.number})
+
+    # ---- the connection ----
+
+    def connected(self, now: float) -> None:
+        """There is a new socket; the hello is the first that is taken from it."""
+        self.is_welcome = self.wants_connection = False
+        self._used = self._in_flight = 0
+        self._heard_at = self._pinged_at = now
+        self.numbers.clear()
+        hello: dict[str, Any] = {"hello": 1, "credit": CREDIT, "session": self.session, "client": self.name}
+        if self.token:
+            hello["token"] = self.token
+        if self.epoch:
+            hello["epoch"] = self.epoch
+        self._out = [hello]
+
+    def take(self, now: float) -> list[bytes]:
+        """What to send now, as parts of one message."""
+        if self.is_welcome:
+            self._send_calls(now)
+        out, self._out = self._out, []
+        return [json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() for message in out]
+
+    def tick(self, now: float) -> float:
+        """What time has done: ends of calls, silence. Returns when to be called again at the latest."""
+        next_at = now + PING_S
+        for call in list(self.calls.values()):
+            if now >= call.ends_at:
+                was_sent = "until" in call.message
+                self._end(call, error=error_of("timeout", "no answer in time" if was_sent else "no connection in time"))
+            else:
+                next_at = min(next_at, call.ends_at, call.again_at or call.ends_at)
+        if not self.wants_connection:
+            silence = now - self._heard_at
+            if silence > PING_S + PATIENCE_S or (not self.is_welcome and silence > PATIENCE_S):
+                self.wants_connection, self.is_welcome = True, False
+            elif self.is_welcome and silence > PING_S and self._pinged_at <= self._heard_at:
+                self._pinged_at = now
+                self._out.append({"ping": 1})
+            next_at = min(next_at, now + PATIENCE_S / 4)
+        return next_at
+
+    def receive(self, part: bytes, now: float) -> None:
+        """A message of the node."""
+        self._heard_at = now
+        self._used += len(part) + MESSAGE_COST
+        if self._used >= CREDIT // 2:
+            self._out.append({"credit": self._used})
+            self._used = 0
+        for line in part.decode().splitlines():
+            messages = json.loads(line)
+            for message in messages if isinstance(messages, list) else [messages]:
+                self._heard(message, now)
+
+    # ---- inside ----
+
+    def _send_calls(self, now: float) -> None:
+        """In the order of their numbers; none overtakes one that waits."""
+        room = self.limits.get("in_flight", 1)
+        for call in self.calls.values():
+            if call.again_at is not None and now < call.again_at:
+                return
+            if call.again_at is None and call.is_sent:
+                continue
+            if self._in_flight >= room:
+                return
+            call.again_at = None
+            if "until" not in call.message:
+                keep = self.limits.get("keep_ms", 60000) / 1000
+                left = max(0.0, min(call.ends_at - now, keep))
+                call.message["until"] = int((now + left + self._ahead) * 1000)
+            self._out.append(dict(call.message))
+            call.is_sent = True
+            self._in_flight += 1
+
+    def _end(self, call: Call, result: Any = None, error: TroupeError | None = None) -> None:
+        self.calls.pop(call.seq, None)
+        call.finish(result, error)
+
+    def _ask(self, watch: Watch) -> None:
+        message: dict[str, Any] = {"watch": watch.feed, "id": watch.id}
+        if watch.token:
+            message["from"] = watch.token
+        self._out.append(message)
+
+    def _heard(self, message: dict[str, Any], now: float) -> None:
+        kind = next(iter(message))
+        hear = getattr(self, "_on_" + kind, None)
+        if hear:
+            hear(message, now)
+
+    def _on_welcome(self, message: dict[str, Any], now: float) -> None:
+        self.limits, self.subject = message["limits"], message["subject"]
+        self._ahead = message["now"] / 1000 - now
+        if message["session"] == "new":
+            for call in list(self.calls.values()):
+                if "until" in call.message:
+                    self._end(call, error=Unknown("the node's store is another one now"))
+            left = list(self.calls.values())
+            self._new_session()
+            self.calls = {}
+            for call in left:
+                self._seq += 1
+                call.seq = call.message["seq"] = self._seq
+                self.calls[call.seq] = call
+            self.wants_connection = True
+            return
+        self.epoch, self.is_welcome = message["epoch"], True
+        for call in self.calls.values():
+            call.is_sent, call.again_at = False, None
+        for watch in self.watches.values():
+            self._ask(watch)
+
+    def _on_reply(self, message: dict[str, Any], now: float) -> None:
+        self._in_flight -= 1
+        call = self.calls.get(message["reply"])
+        if call:
+            self._end(call, result=message["body"])
+
+    def _on_error(self, message: dict[str, Any], now: float) -> None:
+        error = error_of(message["status"], message["text"])
+        if message["error"] == "watch":
+            watch = self.watches.pop(message["id"], None)
+            if watch:
+                watch.tell(error=error)
+            return
+        if message["error"] == "protocol":
+            if isinstance(error, Forbidden):
+                self._fail(error)
+            return
+        self._in_flight -= 1
+        call = self.calls.get(message["seq"])
+        if not call:
+            return
+        if message["status"] in ("overloaded", "stopping") and now < call.ends_at:
+            call.again_at = now + max(message.get("retry_after_ms", 0) / 1000, RETRY_S)
+        else:
+            self._end(call, error=error)
+
+    def _fail(self, error: TroupeError) -> None:
+        """There is no sense in coming again."""
+        self.fatal = error
+        for call in list(self.calls.values()):
+            self._end(call, error=error)
+        for watch in list(self.watches.values()):
+            watch.tell(error=error)
+        self.watches.clear()
+
+    def _on_watching(self, message: dict[str, Any], now: float) -> None:
+        watch = self.watches.get(message["watching"])
+        if watch:
+            watch.number = message["feed"]
+            self.numbers[watch.number] = watch
+            if not watch.token and message["next"] > 0:
+                watch.token = f"{self.epoch}-{message['next'] - 1}"
+
+    def _on_event(self, message: dict[str, Any], now: float) -> None:
+        watch = self.numbers.get(message["event"])
+        if watch:
+            token = f"{self.epoch}-{message['at']}" if message["at"] else None
+            watch.token = token or watch.token
+            watch.tell(Event(message["body"], message.get("key"), token))
+
+    def _on_snapshot(self, message: dict[str, Any], now: float) -> None:
+        watch = self.numbers.get(message["snapshot"])
+        if watch:
+            watch.token = f"{self.epoch}-{message['at']}"
+            watch.tell(Event(message["body"], is_snapshot=True))
+
+    def _on_cut(self, message: dict[str, Any], now: float) -> None:
+        watch = self.numbers.pop(message["cut"], None)
+        if not watch:
+            return
+        watch.token = message["token"] or watch.token
+        if message["why"] in ("slow", "gone"):
+            self._ask(watch)
+        elif message["why"] != "stopping":
+            self.watches.pop(watch.id, None)
+            watch.tell(error=Cut(message["why"]))
+
+    def _on_goodbye(self, message: dict[str, Any], now: float) -> None:
+        self.is_welcome, self.wants_connection = False, True
+
+    _on_drain = _on_goodbye

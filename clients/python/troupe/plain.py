@@ -1,0 +1,161 @@
+"""A client for programs without an event loop. Works while one of its methods runs; for one thread at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Iterator
+
+import zmq
+
+from .core import Call, Core, Event, Watch
+from .errors import Timeout
+from .socket import Address, Delay
+
+
+class Feed:
+    """The events of a feed, from its beginning or from a token on, without gaps or doubles."""
+
+    def __init__(self, client: "Client", watch: Watch) -> None:
+        self._client, self._watch = client, watch
+
+    @property
+    def token(self) -> str | None:
+        """Where to go on later: `client.watch (feed, since=token)`."""
+        return self._watch.token
+
+    def next(self, timeout: float | None = None) -> Event:
+        """The next event; errors.Timeout when there is none for so many seconds."""
+        watch = self._watch
+        end = None if timeout is None else time.monotonic() + timeout
+        while not watch.events:
+            if watch.error:
+                raise watch.error
+            if not watch.is_open:
+                raise StopIteration
+            if end is not None and time.monotonic() >= end:
+                raise Timeout("no event in time")
+            self._client._pump(end)
+        return watch.events.popleft()
+
+    def __iter__(self) -> Iterator[Event]:
+        while True:
+            try:
+                yield self.next()
+            except StopIteration:
+                return
+
+    def close(self) -> None:
+        """Nothing more of it."""
+        self._client._core.unwatch(self._watch)
+
+
+class Client:
+    """A conversation with a node that goes on over any number of connections."""
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1:7318",
+        *,
+        token: str | None = None,
+        certificate: str | None = None,
+        server: str | None = None,
+        timeout: float = 30.0,
+        name: str = "python",
+    ) -> None:
+        self._address = Address(address, certificate, server)
+        self._context = zmq.Context.instance()
+        self._core, self._delay = Core(token, name), Delay()
+        self._timeout = timeout
+        self._socket: Any = None
+        self._connect_at = 0.0
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def call(self, to: str, verb: str, body: Any = None, *, timeout: float | None = None,
+             trace: str | None = None) -> Any:
+        """Runs a verb once, and returns its reply; raises what errors.py has."""
+        return self.wait(self.submit(to, verb, body, timeout=timeout, trace=trace))
+
+    def submit(self, to: str, verb: str, body: Any = None, *, timeout: float | None = None,
+               trace: str | None = None) -> Call:
+        """Sends a call and does not wait, so that many are on their way: give it to `wait`."""
+        end = time.monotonic() + (self._timeout if timeout is None else timeout)
+        call = self._core.call(to, verb, body, end, trace)
+        self._pump(0)
+        return call
+
+    def wait(self, call: Call) -> Any:
+        """The reply of a call."""
+        while not call.done:
+            self._pump(None)
+        if call.error:
+            raise call.error
+        return call.result
+
+    def cast(self, to: str, verb: str, body: Any = None) -> None:
+        """Runs a verb at most once; nothing comes back."""
+        end = time.monotonic() + self._timeout
+        while not self._core.is_welcome:
+            if self._core.fatal:
+                raise self._core.fatal
+            if time.monotonic() >= end:
+                raise Timeout("no connection in time")
+            self._pump(end)
+        self._core.cast(to, verb, body)
+        self._pump(0)
+
+    def watch(self, feed: str, since: str | None = None) -> Feed:
+        """The events of "kind/id/channel": from now on, from "start", or after a token."""
+        watch = self._core.watch(feed, since)
+        self._pump(0)
+        return Feed(self, watch)
+
+    def close(self) -> None:
+        """Says goodbye. Calls without an outcome have none."""
+        if self._socket:
+            if self._core.is_welcome:
+                self._socket.linger = 500
+                self._socket.send(b'{"goodbye":1}')
+            self._socket.close()
+            self._socket = None
+
+    # ---- inside ----
+
+    def _see_to_connection(self, now: float) -> None:
+        core = self._core
+        if not core.wants_connection or core.fatal:
+            return
+        if self._socket:
+            self._socket.close()
+            self._socket, self._connect_at = None, now + self._delay.before(core)
+        if now >= self._connect_at:
+            self._socket = self._address.open(self._context)
+            core.connected(now)
+
+    def _send(self, now: float) -> None:
+        parts = self._core.take(now)
+        if parts:
+            self._socket.send_multipart(parts)
+
+    def _pump(self, until: float | None) -> None:
+        """Sends what is to be sent and takes what comes, waiting for it once; `until` 0: not at all."""
+        now = time.monotonic()
+        wake = self._core.tick(now)
+        self._see_to_connection(now)
+        if self._socket is None:
+            wake = min(wake, self._connect_at)
+        else:
+            self._send(now)
+        end = wake if until is None else min(wake, until)
+        left_ms = max(0, int((end - now) * 1000) + 1) if until != 0 else 0
+        if self._socket is None:
+            time.sleep(left_ms / 1000)
+            return
+        if self._socket.poll(left_ms):
+            while self._socket and self._socket.poll(0):
+                self._core.receive(self._socket.recv(), time.monotonic())
+            self._send(time.monotonic())
