@@ -220,7 +220,7 @@ bus_receive (bus_t *self)
 {
     uint64_t now_ms = self->host.now_ms (self->host.self);
     for (unsigned count = 0; count < RECEIVE_MOST && receive_one (self, now_ms); count++)
-        ;
+        bus_end_all (self);  /* who said goodbye may say hello in its next message */
 }
 
 /* ---- silence ---- */
