@@ -149,16 +149,16 @@ static const setting_t table[] = {
          "Origins of pages, besides the gateway's own, that may call and watch from a browser, parted by spaces: "
          "\"https://example.org\". *: all."),
 
-    ROW (zmq_listen, TEXT, "127.0.0.1:7318", 0, SETTINGS_TEXT_MAX,
+    ROW (zmq_listen, TEXT, "127.0.0.1:7318", 0, 255,
          "Where backends speak to the node over ZeroMQ. Empty: nowhere. Any address but one of loopback wants "
          "zmq_certificate. Limits of messages, calls and watches are those of web_."),
-    ROW (zmq_feeds, TEXT, "", 0, SETTINGS_TEXT_MAX,
+    ROW (zmq_feeds, TEXT, "", 0, 255,
          "Where all events are published by ZeroMQ (PUB). Without certificates only those of channels for anyone. "
          "Empty: nowhere."),
-    ROW (zmq_certificate, TEXT, "", 0, SETTINGS_TEXT_MAX,
+    ROW (zmq_certificate, TEXT, "", 0, 255,
          "The node's own CURVE certificate, a file as \"troupe certificate\" makes it, with its _secret beside it: "
          "then only who has one of zmq_certificates may come. Empty: without encryption, for loopback alone."),
-    ROW (zmq_certificates, TEXT, "", 0, SETTINGS_TEXT_MAX,
+    ROW (zmq_certificates, TEXT, "", 0, 255,
          "A directory with the certificates of those who may come. What changes in it holds at once."),
     ROW (zmq_connections, INTEGER, "4096", 1, 1000000, "Backends that are connected at one time."),
     ROW (zmq_idle_ms, DURATION, "60s", 1000, DAY_MS,

@@ -13,9 +13,12 @@
 
 #include <stdio.h>
 
+#define WAITING_MOST (64u << 20)  /* bytes that wait here; beyond it they are lost as a slow subscriber's are */
+
 typedef struct {
     inbox_item_t item;
     uint64_t offset;
+    size_t bytes_taken;
     uint32_t address_size, channel_size, key_size, body_size;
     char bytes[];  /* address NUL channel NUL key NUL body */
 } feeds_event_t;
@@ -43,10 +46,14 @@ hand_over (bus_t *self, const char *address, const char *channel, uint64_t offse
 {
     size_t address_size = strlen (address) + 1, channel_size = strlen (channel) + 1;
     size_t key_size = (key ? strlen (key) : 0) + 1;
-    feeds_event_t *event = memory_alloc (sizeof *event + address_size + channel_size + key_size + size);
+    size_t bytes = sizeof (feeds_event_t) + address_size + channel_size + key_size + size;
+    if (atomic_load_explicit (&self->events_bytes, memory_order_relaxed) > WAITING_MOST)
+        return;
+    feeds_event_t *event = memory_alloc (bytes);
     if (!event)
         return;
-    *event = (feeds_event_t) { .offset = offset, .address_size = (uint32_t) address_size,
+    atomic_fetch_add_explicit (&self->events_bytes, bytes, memory_order_relaxed);
+    *event = (feeds_event_t) { .offset = offset, .bytes_taken = bytes, .address_size = (uint32_t) address_size,
                                .channel_size = (uint32_t) channel_size, .key_size = (uint32_t) key_size,
                                .body_size = (uint32_t) size };
     char *at = event->bytes;
@@ -63,7 +70,8 @@ void
 bus_published (bus_t *self, const char *address, const char *channel, uint64_t offset, const char *key,
                const void *body, size_t size)
 {
-    if (has_subscribers (self, FEEDS_JSON) || has_subscribers (self, FEEDS_PACK))
+    bool is_event = offset != HOST_PERMIT_CHANGED;
+    if (is_event && (has_subscribers (self, FEEDS_JSON) || has_subscribers (self, FEEDS_PACK)))
         hand_over (self, address, channel, offset, key, body, size);
     if (edge_is_watched (self->edge, address, channel))
         edge_published (self->edge, address, channel, offset, key, body, size);
@@ -118,6 +126,7 @@ feeds_send (bus_t *self)
         for (feeds_form_t form = 0; form < FEEDS_FORMS && is_seen; form++)
             if (has_subscribers (self, form))
                 send_in (self, event, form);
+        atomic_fetch_sub_explicit (&self->events_bytes, event->bytes_taken, memory_order_relaxed);
         memory_free (event);
     }
 }

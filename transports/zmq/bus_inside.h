@@ -51,6 +51,7 @@ struct bus_s {
     /* shared: atomic */
     _Atomic uint64_t quiet_ms;        /* not 0: stop, after so long at most */
     _Atomic uint32_t subscriptions[FEEDS_FORMS];
+    _Atomic uint64_t events_bytes;    /* of those in `events` */
     /* owner: the thread, once it runs */
     void *router, *feeds, *zap;       /* sockets; feeds and zap may be NULL */
     certificates_t *certificates;
