@@ -97,7 +97,7 @@ web_file_begin (web_request_t *self, const char *path)
         snprintf (self->etag, sizeof self->etag, "\"%016llx\"",
                   (unsigned long long) hash_bytes (self->content.data, self->content.size, 0));
         bool is_known = web_header (self->wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, known, sizeof known)
-                        && strcmp (known, self->etag) == 0;
+                        && strstr (known, self->etag);
         self->is_page = true;
         web_answer (self, is_known ? HTTP_STATUS_NOT_MODIFIED : HTTP_STATUS_OK, type_of (real));
     }

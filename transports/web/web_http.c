@@ -35,6 +35,7 @@ web_answer (web_request_t *self, unsigned code, const char *type)
     self->type = type;
     self->is_answered = true;
     self->wants_body = false;
+    web_gzip (self);
     lws_callback_on_writable (self->wsi);
 }
 
@@ -94,6 +95,15 @@ put_origin (web_request_t *self, head_t *head)
     put_header (head, "access-control-max-age:", "600");
 }
 
+/*  Packed it is not the same byte for byte. */
+static void
+put_etag (web_request_t *self, head_t *head)
+{
+    char etag[WEB_ETAG_SIZE + 2];
+    snprintf (etag, sizeof etag, "%s%s", self->is_packed ? "W/" : "", self->etag);
+    put_header (head, "etag:", etag);
+}
+
 static void
 put_headers (web_request_t *self, head_t *head)
 {
@@ -103,7 +113,11 @@ put_headers (web_request_t *self, head_t *head)
     if (has_content && self->type)
         put_header (head, "content-type:", self->type);
     if (*self->etag)
-        put_header (head, "etag:", self->etag);
+        put_etag (self, head);
+    if (self->is_packable)
+        put_header (head, "vary:", "accept-encoding");
+    if (self->is_packed)
+        put_header (head, "content-encoding:", "gzip");
     put_header (head, "x-content-type-options:", "nosniff");
     if (self->web->tls)
         put_header (head, "strict-transport-security:", "max-age=31536000");
@@ -242,6 +256,7 @@ request_new (web_t *web, struct lws *wsi, web_method_t method, bool *fits)
     self->method = method;
     self->content.limit = CONTENT_MOST;
     self->body.limit = web->options.edge.limits.message_bytes;
+    self->takes_gzip = web_takes_gzip (wsi);
     *fits = web_address_of (wsi, &self->address);
     self->is_limited = self->address.is_forwarded && !web_crowd_has_room (web, &self->address);
     if (self->address.is_forwarded)

@@ -5,6 +5,7 @@
  *      web_http.c    HTTP requests: which of the following it is for, and what is answered
  *      web_origin.c  pages of other hosts
  *      web_tls.c     the certificate
+ *      web_gzip.c    answers in fewer bytes
  *      web_call.c    calls of verbs
  *      web_stream.c  feeds as server-sent events
  *      web_auth.c    signing in
@@ -127,6 +128,8 @@ typedef struct {
     char etag[WEB_ETAG_SIZE];
     bool is_page;                /* a file for a browser to show */
     bool is_stream;              /* its content has no end */
+    bool takes_gzip;             /* who asks */
+    bool is_packable, is_packed; /* the content may be gzip, and is */
     const char *allow;           /* methods, with 405; static */
     char origin[WEB_ORIGIN_SIZE];  /* of another host, that may see the answer; else empty */
     buffer_t content;            /* of the answer */
@@ -182,6 +185,13 @@ troupe_status_t web_tls_read (const web_t *web, struct ssl_ctx_st *to, troupe_er
 
 /*  libwebsockets made its context. -1: it cannot be used. */
 int web_tls_begin (web_t *web, struct ssl_ctx_st *context);
+
+/* ---- web_gzip.c ---- */
+
+bool web_takes_gzip (struct lws *wsi);
+
+/*  The content is whole: packs it when that pays. */
+void web_gzip (web_request_t *self);
 
 /* ---- web_files.c ---- */
 
