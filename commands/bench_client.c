@@ -26,6 +26,7 @@
 #define ADDRESSES 16  /* of this machine, so that there are ports for all */
 
 static const char hello[] = "{\"hello\":1}";
+static const uint8_t binary_hello[] = "\x01\x08\x81\xa5hello\x01";
 
 void
 bench_clients_init (bench_clients_t *self, bench_t *bench, uint16_t port, uint32_t count, bench_heard_t *heard)
@@ -53,9 +54,9 @@ write_all (bench_clients_t *self, const bench_client_t *client, const void *byte
 }
 
 void
-bench_client_send (bench_clients_t *self, bench_client_t *client, const char *text, size_t size)
+bench_client_send (bench_clients_t *self, bench_client_t *client, const void *bytes, size_t size)
 {
-    uint8_t frame[16 + 1024] = { 0x81 };
+    uint8_t frame[16 + 1024] = { self->is_binary ? 0x82 : 0x81 };
     size_t head = size < 126 ? 6 : 8;
     if (size > 1024)
         bench_fail (self->bench, "a message of %zu bytes", size);
@@ -64,7 +65,7 @@ bench_client_send (bench_clients_t *self, bench_client_t *client, const char *te
         frame[2] = (uint8_t) (size >> 8);
         frame[3] = (uint8_t) size;
     }
-    memcpy (frame + head, text, size);  /* the mask before it is four zeros */
+    memcpy (frame + head, bytes, size);  /* the mask before it is four zeros */
     if (self->hearing == client)
         buffer_append (&self->out, frame, head + size);
     else
@@ -90,9 +91,12 @@ open_one (bench_clients_t *self, bench_client_t *client)
     int size = snprintf (request, sizeof request,
                          "GET /v1 HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                          "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-                         "Sec-WebSocket-Protocol: troupe.v1\r\n\r\n", self->port);
+                         "Sec-WebSocket-Protocol: troupe.v1%s\r\n\r\n", self->port, self->is_binary ? ".bin" : "");
     write_all (self, client, request, (size_t) size);
-    bench_client_send (self, client, hello, sizeof hello - 1);
+    if (self->is_binary)
+        bench_client_send (self, client, binary_hello, sizeof binary_hello - 1);
+    else
+        bench_client_send (self, client, hello, sizeof hello - 1);
     fcntl (client->socket, F_SETFL, O_NONBLOCK);
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = client };
     if (epoll_ctl (self->poll, EPOLL_CTL_ADD, client->socket, &event) != 0)
@@ -156,7 +160,7 @@ hear (bench_clients_t *self, bench_client_t *client, const uint8_t *bytes, size_
         if (kind == 8)
             bench_fail (self->bench, "client %u was closed: %.*s", client->number, (int) (one - head - 2),
                         (const char *) bytes + used + head + 2);
-        if (kind == 1)
+        if (kind == 1 || kind == 2)
             self->heard (self, client, bytes + used + head, one - head);
         used += one;
     }

@@ -28,6 +28,7 @@ struct bench_clients_s {
     uint16_t port;
     int poll;
     uint32_t count, opened;
+    bool is_binary;    /* troupe.v1.bin; said before they are opened */
     bench_client_t *clients;
     bench_heard_t *heard;
     void *arg;
@@ -41,8 +42,8 @@ void bench_clients_init (bench_clients_t *self, bench_t *bench, uint16_t port, u
 /*  Opens those from `first` on, so many; each says hello. Their welcomes are heard. */
 void bench_clients_open (bench_clients_t *self, uint32_t first, uint32_t count);
 
-/*  Sends one text frame. */
-void bench_client_send (bench_clients_t *self, bench_client_t *client, const char *text, size_t size);
+/*  Sends one frame. */
+void bench_client_send (bench_clients_t *self, bench_client_t *client, const void *bytes, size_t size);
 
 /*  Hears what comes in within so many ms at most; the number of sockets that had something. */
 int bench_clients_poll (bench_clients_t *self, int wait_ms);

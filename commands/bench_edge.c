@@ -31,6 +31,8 @@
 #define QUIET_A_SECOND 100
 #define LATENCIES (1u << 20)
 #define STATE_BYTES 200
+#define DEVICES 500.0
+#define BATCH 4             /* samples of a call */
 
 /* ------------------------------------------------------------------ *
  *  The kind
@@ -68,10 +70,31 @@ change (troupe_turn_t *turn)
     return troupe_reply (turn, "{s:i}", "turns", state[0]);
 }
 
+/*  A batch of a device: its newest, and how many there were. */
+static troupe_status_t
+samples (troupe_turn_t *turn)
+{
+    json_int_t total = 0, time[BATCH], heart[BATCH], power[BATCH];
+    double north[BATCH], east[BATCH];
+    troupe_status_t status = troupe_unpack (turn, "[[I,I,I,f,f],[I,I,I,f,f],[I,I,I,f,f],[I,I,I,f,f]]",
+                                            &time[0], &heart[0], &power[0], &north[0], &east[0],
+                                            &time[1], &heart[1], &power[1], &north[1], &east[1],
+                                            &time[2], &heart[2], &power[2], &north[2], &east[2],
+                                            &time[3], &heart[3], &power[3], &north[3], &east[3]);
+    if (status == TROUPE_OK)
+        status = troupe_fetch (turn, "total", "I", &total);
+    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
+        return status;
+    troupe_save (turn, "total", "I", total + BATCH);
+    troupe_save (turn, "newest", "[I,I,I,f,f]", time[3], heart[3], power[3], north[3], east[3]);
+    return troupe_reply (turn, NULL);
+}
+
 static const troupe_verb_t verbs[] = {
     { "burst", burst, .allow = TROUPE_ANYONE },
     { "look", look, .reads = true, .allow = TROUPE_ANYONE },
     { "change", change, .allow = TROUPE_ANYONE },
+    { "samples", samples, .allow = TROUPE_ANYONE },
     { NULL }
 };
 static const troupe_channel_t channels[] = {
@@ -85,6 +108,9 @@ static const troupe_kind_t *const kinds[] = { &stadium, NULL };
 /* ------------------------------------------------------------------ *
  *  The server
  * ------------------------------------------------------------------ */
+
+/*  Of the binary form. */
+enum { ROUTE = 0x03, CALL = 0x05, REPLY = 0x82, ERROR = 0x83 };
 
 typedef struct {
     bench_t *bench;
@@ -254,12 +280,49 @@ heard_event (edge_bench_t *self, const uint8_t *bytes, size_t size)
     note_latency (self, strtoull (time + 4, NULL, 10));
 }
 
+/*  As a device says them: on route 0, which it said before. */
+static void
+say_samples (edge_bench_t *self, bench_client_t *client)
+{
+    uint8_t frame[128] = { CALL, 0 }, *at = frame + 2, *body;
+    for (uint64_t seq = ++client->seq;; seq >>= 7) {
+        *at++ = (uint8_t) (seq > 127 ? seq | 128 : seq);
+        if (seq <= 127)
+            break;
+    }
+    body = ++at;
+    *at++ = 0x90 | BATCH;
+    for (uint8_t i = 0; i < BATCH; i++) {
+        static const uint8_t rest_of_it[] = { 0xcc, 151, 0xcd, 1, 44, 0xca, 0x42, 0x4c, 0, 0, 0xca, 0x41, 0x35, 0, 0 };
+        *at++ = 0x95;
+        *at++ = 0xcf;
+        for (int shift = 56; shift >= 0; shift -= 8)
+            *at++ = (uint8_t) ((1764190000000 + client->seq * BATCH + i) >> shift);
+        memcpy (at, rest_of_it, sizeof rest_of_it);
+        at += sizeof rest_of_it;
+    }
+    body[-1] = (uint8_t) (at - body);
+    client->arg = (void *) (uintptr_t) clock_monotonic_ns ();
+    bench_client_send (&self->clients, client, frame, (size_t) (at - frame));
+}
+
+static void
+heard_samples (edge_bench_t *self, bench_client_t *client)
+{
+    self->replies += BATCH;
+    note_latency (self, (uint64_t) (uintptr_t) client->arg);
+    if (clock_monotonic_ns () < self->ends_ns)
+        say_samples (self, client);
+}
+
 static void
 heard (bench_clients_t *clients, bench_client_t *client, const uint8_t *bytes, size_t size)
 {
     edge_bench_t *self = clients->arg;
     if (begins (bytes, size, "{\"event\":"))
         heard_event (self, bytes, size);
+    else if (bytes[0] == REPLY)
+        heard_samples (self, client);
     else if (begins (bytes, size, "{\"reply\":")) {
         self->replies += 1;
         if (self->depth == 0)
@@ -270,7 +333,7 @@ heard (bench_clients_t *clients, bench_client_t *client, const uint8_t *bytes, s
         if (clock_monotonic_ns () < self->ends_ns)
             say (self, client, "{\"call\":\"stadium/%u\",\"verb\":\"%s\",\"seq\":%llu}", client->number, self->verb,
                  (unsigned long long) ++client->seq);
-    } else if (begins (bytes, size, "{\"error\""))
+    } else if (begins (bytes, size, "{\"error\"") || bytes[0] == ERROR)
         bench_fail (self->bench, "%.*s", (int) size, (const char *) bytes);
     else
         self->said += 1;  /* welcome, watching */
@@ -329,10 +392,11 @@ report (edge_bench_t *self, const char *name, uint64_t count, const char *unit, 
 }
 
 static void
-open_clients (edge_bench_t *self, uint32_t count)
+open_clients (edge_bench_t *self, uint32_t count, bool is_binary)
 {
     bench_clients_init (&self->clients, self->bench, self->port, count, heard);
     self->clients.arg = self;
+    self->clients.is_binary = is_binary;
     self->said = 0;
     self->depth = 0;
     bench_clients_open (&self->clients, 0, count);
@@ -344,7 +408,7 @@ open_clients (edge_bench_t *self, uint32_t count)
 static void
 watch_all (edge_bench_t *self, uint32_t watchers, const char *channel)
 {
-    open_clients (self, watchers + 1);
+    open_clients (self, watchers + 1, false);
     self->said = 0;
     self->watchers = watchers;
     self->channel = channel;
@@ -403,7 +467,7 @@ measure_quiet (edge_bench_t *self, const char *name, uint32_t watchers, const ch
 static void
 measure_calls (edge_bench_t *self, const char *name, uint32_t clients, uint32_t depth, const char *verb)
 {
-    open_clients (self, clients);
+    open_clients (self, clients, false);
     double server = server_seconds (self);
     self->verb = verb;
     self->depth = depth;
@@ -421,12 +485,33 @@ measure_calls (edge_bench_t *self, const char *name, uint32_t clients, uint32_t 
     bench_clients_close (&self->clients);
 }
 
+/*  Devices that each send a batch when the one before is durable. */
+static void
+measure_samples (edge_bench_t *self, uint32_t devices)
+{
+    open_clients (self, devices, true);
+    double server = server_seconds (self);
+    begin (self);
+    for (uint32_t i = 0; i < devices; i++) {
+        uint8_t frame[64] = { ROUTE, 0 };
+        int size = snprintf ((char *) frame + 3, sizeof frame - 3, "stadium/%u", i);
+        frame[2] = (uint8_t) size;
+        memcpy (frame + 3 + size, "\7samples", 8);
+        bench_client_send (&self->clients, &self->clients.clients[i], frame, (size_t) size + 11);
+        say_samples (self, &self->clients.clients[i]);
+    }
+    while (clock_monotonic_ns () < self->ends_ns)
+        (void) bench_clients_poll (&self->clients, 10);
+    report (self, "samples", self->replies, "k/s", server);
+    bench_clients_close (&self->clients);
+}
+
 /*  Clients that said hello and watch a feed of their own. */
 static void
 measure_idle (edge_bench_t *self, uint32_t count)
 {
     uint64_t page = (uint64_t) sysconf (_SC_PAGESIZE), before = of_server (self, "statm", 1);
-    open_clients (self, count);
+    open_clients (self, count, false);
     self->said = 0;
     for (uint32_t i = 0; i < count; i++) {
         say (self, &self->clients.clients[i], "{\"watch\":\"stadium/%u/live\",\"id\":1}", i);
@@ -472,6 +557,7 @@ run_edge (bench_t *bench)
     measure_calls (&self, "command1", 1, 1, "change");
     measure_calls (&self, "command32", 32, 1, "change");
     measure_calls (&self, "command256", 256, 1, "change");
+    measure_samples (&self, (uint32_t) bench_count (bench, DEVICES, 10));
     measure_visits (&self);
     measure_idle (&self, (uint32_t) bench_count (bench, IDLE_CLIENTS, 10));
     stop_server (&self);
