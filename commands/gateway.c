@@ -52,11 +52,12 @@ write_log (bool is_error, const char *line)
 /* ---- what the node says of itself ---- */
 
 static void
-write_document (const registry_t *registry, web_page_t page, buffer_t *to)
+write_document (const gateway_t *self, web_page_t page, buffer_t *to)
 {
     char version[32];
     snprintf (version, sizeof version, "%d.%d.%d", TROUPE_VERSION_MAJOR, TROUPE_VERSION_MINOR, TROUPE_VERSION_PATCH);
-    document_info_t info = { "Troupe", version, NULL, false };
+    document_info_t info = { "Troupe", version, .has_sign_in = self->sign_in != NULL };
+    const registry_t *registry = node_registry (self->node);
     uint32_t count = registry_count (registry);
     const troupe_kind_t **kinds = memory_zalloc ((count + 2) * sizeof *kinds);
     for (uint32_t i = 0; kinds && i < count; i++)
@@ -84,7 +85,7 @@ write_page (void *arg, web_page_t page, buffer_t *to)
     if (page == WEB_METRICS)
         exposition_write (self->node, &counts, to);
     else
-        write_document (node_registry (self->node), page, to);
+        write_document (self, page, to);
 }
 
 static bool

@@ -252,6 +252,29 @@ documents_without_a_host_are_relative (void **state)
 }
 
 static void
+sign_in_is_described_where_there_is_one (void **state)
+{
+    (void) state;
+    static const document_info_t open = { .title = "x", .version = "0", .has_sign_in = true };
+    buffer_t text = { 0 };
+    openapi_write (&text, &open, kinds);
+    json_t *tree = json_loadb ((const char *) text.data, text.size, JSON_REJECT_DUPLICATES, NULL);
+    assert_int_equal (json_object_size (part_of (tree, "paths")), 6 + 9);
+    assert_part (tree, "tags 2 name", "\"auth\"");
+    assert_part (tree, "paths /auth/login post operationId", "\"auth.login\"");
+    assert_null (part_of (tree, "paths /auth/login post parameters"));
+    assert_part (tree, "paths /auth/login post security 0", "{}");
+    assert_part (tree, "paths /auth/keys post security", "[{\"bearer\":[]}]");
+    assert_part (tree, "paths /auth/refresh post requestBody content application/json schema required",
+                 "[\"refresh_token\",\"nonce\"]");
+    json_decref (tree);
+    buffer_clear (&text);
+    json_t *other = tree_of (openapi_write);
+    assert_null (part_of (other, "paths /auth/login"));
+    json_decref (other);
+}
+
+static void
 assert_problem (troupe_status_t status, bool is_signed_in, const char *name, unsigned code)
 {
     const problem_t *problem = problem_of (status, is_signed_in);
@@ -314,6 +337,7 @@ main (void)
         cmocka_unit_test (asyncapi_has_a_channel_for_each_feed),
         cmocka_unit_test (documents_that_do_not_fit_leave_what_was_there),
         cmocka_unit_test (documents_without_a_host_are_relative),
+        cmocka_unit_test (sign_in_is_described_where_there_is_one),
         cmocka_unit_test (problem_has_a_code_for_each_status),
         cmocka_unit_test (problem_body_says_what_and_when),
     };

@@ -16,6 +16,7 @@ typedef struct {
     const char *title, *version;
     const char *host;  /* "example.org:7600", where clients find it; NULL: not known */
     bool is_secure;    /* https, wss */
+    bool has_sign_in;  /* there are accounts: /auth/ */
 } document_info_t;
 
 /*  The document itself, an object; closed as any. */

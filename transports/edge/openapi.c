@@ -80,11 +80,11 @@ put_errors (buffer_t *to)
 }
 
 static void
-put_responses (buffer_t *to, const troupe_verb_t *verb)
+put_responses (buffer_t *to, const troupe_verb_t *verb, const char *done)
 {
     document_open (to, "responses", '{');
     document_open (to, "200", '{');
-    document_text (to, "description", verb->reads ? "What the actor says." : "Done, durably.");
+    document_text (to, "description", done);
     open_content (to, JSON_TYPE);
     document_schema (to, "schema", verb->gives, false);
     close_content (to);
@@ -128,12 +128,14 @@ wants_body (buffer_t *to, const char *args)
     return any;
 }
 
+static const char reads[] = "What the actor says.", durably[] = "Done, durably.";
+
 static void
-put_post (buffer_t *to, const troupe_kind_t *kind, const troupe_verb_t *verb)
+put_post (buffer_t *to, const troupe_kind_t *kind, const troupe_verb_t *verb, const char *done)
 {
     document_open (to, "post", '{');
     put_head (to, kind, &(permit_t) { verb->allow, verb->role, verb->name }, "", verb->doc);
-    if (!verb->reads) {
+    if (done == durably) {
         document_open (to, "parameters", '[');
         document_ref (to, NULL, "#/components/parameters/idempotency_key");
         document_close (to, ']');
@@ -144,7 +146,7 @@ put_post (buffer_t *to, const troupe_kind_t *kind, const troupe_verb_t *verb)
     document_schema (to, "schema", verb->args, true);
     close_content (to);
     document_close (to, '}');
-    put_responses (to, verb);
+    put_responses (to, verb, done);
     document_close (to, '}');
 }
 
@@ -176,7 +178,7 @@ put_get (buffer_t *to, const troupe_kind_t *kind, const troupe_verb_t *verb)
     if (schema)
         schema_each (schema, put_query_field, to);
     document_close (to, ']');
-    put_responses (to, verb);
+    put_responses (to, verb, reads);
     document_close (to, '}');
     schema_destroy (&schema);
 }
@@ -198,7 +200,7 @@ put_verb (buffer_t *to, const troupe_kind_t *kind, const troupe_verb_t *verb)
     if (verb->allow == TROUPE_ACTORS)
         return;
     open_path (to, "a", kind, verb->name);
-    put_post (to, kind, verb);
+    put_post (to, kind, verb, verb->reads ? reads : durably);
     if (verb->reads)
         put_get (to, kind, verb);
     document_close (to, '}');
@@ -238,17 +240,64 @@ put_kind (buffer_t *to, const troupe_kind_t *kind)
         put_channel (to, kind, channel);
 }
 
+#define TOKENS "access_token:string token_type:string expires_in:int subject:string"
+#define SIGN_IN TOKENS " refresh_token:string"
+
+/*  What is behind /auth/, as if it were a kind. */
+static const troupe_kind_t auth = {
+    .name = "auth",
+    .doc = "Signing in. Too many tries are answered 429.",
+    .verbs = (const troupe_verb_t[]) {
+        { "register", .args = "name:string password:string client?:string", .gives = SIGN_IN, .allow = TROUPE_ANYONE,
+          .doc = "A new account, and signed in; for operators, or everybody, as the node is set." },
+        { "login", .args = "name:string password:string client?:string", .gives = SIGN_IN, .allow = TROUPE_ANYONE,
+          .doc = "By name and password." },
+        { "password", .args = "name:string password:string new_password:string client?:string", .gives = SIGN_IN,
+          .allow = TROUPE_ANYONE, .doc = "As login; the password is another from now on, all other sign-ins end." },
+        { "refresh", .args = "refresh_token:string nonce:string", .gives = SIGN_IN, .allow = TROUPE_ANYONE,
+          .doc = "The next two tokens. The nonce is made for each, and the same until it is answered." },
+        { "logout", .args = "refresh_token:string", .allow = TROUPE_ANYONE, .doc = "Ends the sign-in." },
+        { "keys", .args = "client?:string public_key?:string", .gives = "id:string key?:string device?:string",
+          .allow = TROUPE_SIGNED_IN, .doc = "A new API key, told once; with a public key, of a device." },
+        { "key", .args = "key:string", .gives = TOKENS, .allow = TROUPE_ANYONE, .doc = "By an API key." },
+        { "challenge", .args = "device:string", .gives = "challenge:string audience:string expires_in:int",
+          .allow = TROUPE_ANYONE, .doc = "What a device is to sign." },
+        { "device", .args = "device:string challenge:string signature:string client?:string", .gives = SIGN_IN,
+          .allow = TROUPE_ANYONE, .doc = "By a signed challenge." },
+        { NULL }
+    }
+};
+
 static void
-put_tags (buffer_t *to, const troupe_kind_t *const *kinds)
+put_auth (buffer_t *to)
 {
-    document_open (to, "tags", '[');
-    for (; *kinds; kinds++) {
-        document_open (to, NULL, '{');
-        document_text (to, "name", (*kinds)->name);
-        if ((*kinds)->doc)
-            document_text (to, "description", (*kinds)->doc);
+    for (const troupe_verb_t *verb = auth.verbs; verb->name; verb++) {
+        char path[PLACE_MAX];
+        snprintf (path, sizeof path, "/auth/%s", verb->name);
+        document_open (to, path, '{');
+        put_post (to, &auth, verb, "Done.");
         document_close (to, '}');
     }
+}
+
+static void
+put_tag (buffer_t *to, const troupe_kind_t *kind)
+{
+    document_open (to, NULL, '{');
+    document_text (to, "name", kind->name);
+    if (kind->doc)
+        document_text (to, "description", kind->doc);
+    document_close (to, '}');
+}
+
+static void
+put_tags (buffer_t *to, const document_info_t *info, const troupe_kind_t *const *kinds)
+{
+    document_open (to, "tags", '[');
+    for (; *kinds; kinds++)
+        put_tag (to, *kinds);
+    if (info->has_sign_in)
+        put_tag (to, &auth);
     document_close (to, ']');
 }
 
@@ -352,10 +401,12 @@ openapi_write (buffer_t *to, const document_info_t *info, const troupe_kind_t *c
         document_text (to, "url", "/");
     document_close (to, '}');
     document_close (to, ']');
-    put_tags (to, kinds);
+    put_tags (to, info, kinds);
     document_open (to, "paths", '{');
     for (const troupe_kind_t *const *kind = kinds; *kind; kind++)
         put_kind (to, *kind);
+    if (info->has_sign_in)
+        put_auth (to);
     document_close (to, '}');
     put_components (to);
     document_close (to, '}');
