@@ -9,18 +9,15 @@
  *  delivered everywhere, so that the latency is that of a server at its limit and not of a growing queue.
  */
 #include "commands/bench_client.h"
-#include "commands/gateway.h"
-#include "commands/node.h"
+#include "commands/bench_server.h"
+#include "commands/bench_stadium.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define SECONDS 4.0
@@ -30,83 +27,10 @@
 #define AHEAD 256           /* events on their way to all watchers */
 #define QUIET_A_SECOND 100
 #define LATENCIES (1u << 20)
-#define STATE_BYTES 200
 #define DEVICES 500.0
-#define BATCH 4             /* samples of a call */
 
 /* ------------------------------------------------------------------ *
- *  The kind
- * ------------------------------------------------------------------ */
-
-/*  About 150 bytes on the wire. */
-static const char rest[] = "runner 4711 passed the eighth kilometre in 3:41.7, heart 172, power 318 W, cadence 182";
-
-static troupe_status_t
-burst (troupe_turn_t *turn)
-{
-    json_int_t time, count;
-    const char *channel;
-    troupe_status_t status = troupe_unpack (turn, "{s:I, s:I, s:s}", "t", &time, "n", &count, "on", &channel);
-    for (json_int_t i = 0; status == TROUPE_OK && i < count; i++)
-        troupe_publish (turn, channel, "{s:I, s:s}", "t", time, "text", rest);
-    return status == TROUPE_OK ? troupe_reply (turn, NULL) : status;
-}
-
-static troupe_status_t
-look (troupe_turn_t *turn)
-{
-    size_t size = 0;
-    (void) troupe_value (turn, "state", &size);
-    return troupe_reply (turn, "{s:I}", "size", (json_int_t) size);
-}
-
-static troupe_status_t
-change (troupe_turn_t *turn)
-{
-    uint8_t state[STATE_BYTES] = { 0 };
-    troupe_load (turn, "state", state, sizeof state);
-    state[0] += 1;
-    troupe_store (turn, "state", state, sizeof state);
-    return troupe_reply (turn, "{s:i}", "turns", state[0]);
-}
-
-/*  A batch of a device: its newest, and how many there were. */
-static troupe_status_t
-samples (troupe_turn_t *turn)
-{
-    json_int_t total = 0, time[BATCH], heart[BATCH], power[BATCH];
-    double north[BATCH], east[BATCH];
-    troupe_status_t status = troupe_unpack (turn, "[[I,I,I,f,f],[I,I,I,f,f],[I,I,I,f,f],[I,I,I,f,f]]",
-                                            &time[0], &heart[0], &power[0], &north[0], &east[0],
-                                            &time[1], &heart[1], &power[1], &north[1], &east[1],
-                                            &time[2], &heart[2], &power[2], &north[2], &east[2],
-                                            &time[3], &heart[3], &power[3], &north[3], &east[3]);
-    if (status == TROUPE_OK)
-        status = troupe_fetch (turn, "total", "I", &total);
-    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
-        return status;
-    troupe_save (turn, "total", "I", total + BATCH);
-    troupe_save (turn, "newest", "[I,I,I,f,f]", time[3], heart[3], power[3], north[3], east[3]);
-    return troupe_reply (turn, NULL);
-}
-
-static const troupe_verb_t verbs[] = {
-    { "burst", burst, .allow = TROUPE_ANYONE },
-    { "look", look, .reads = true, .allow = TROUPE_ANYONE },
-    { "change", change, .allow = TROUPE_ANYONE },
-    { "samples", samples, .allow = TROUPE_ANYONE },
-    { NULL }
-};
-static const troupe_channel_t channels[] = {
-    { "live", .keep = 100000, .allow = TROUPE_ANYONE },
-    { "gauge", .is_volatile = true, .allow = TROUPE_ANYONE },
-    { NULL }
-};
-static const troupe_kind_t stadium = { "stadium", .version = 1, .verbs = verbs, .channels = channels };
-static const troupe_kind_t *const kinds[] = { &stadium, NULL };
-
-/* ------------------------------------------------------------------ *
- *  The server
+ *  What is measured
  * ------------------------------------------------------------------ */
 
 /*  Of the binary form. */
@@ -114,127 +38,16 @@ enum { ROUTE = 0x03, CALL = 0x05, REPLY = 0x82, ERROR = 0x83 };
 
 typedef struct {
     bench_t *bench;
-    pid_t pid;
-    int told, stop;  /* pipes */
-    uint16_t port;
+    bench_server_t server;
     bench_clients_t clients;
-    /* what is measured */
     uint64_t began_ns, ends_ns;
     uint64_t events, replies, said;
     uint64_t *latencies;
     size_t latency_count;
     const char *channel, *verb;
     uint32_t watchers, depth;
-    struct rusage before, server_before;
+    struct rusage before;
 } edge_bench_t;
-
-static void
-stay_on (int core)
-{
-    cpu_set_t set;
-    CPU_ZERO (&set);
-    CPU_SET (core, &set);
-    (void) sched_setaffinity (0, sizeof set, &set);
-}
-
-static void
-raise_descriptors (void)
-{
-    struct rlimit limit;
-    if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void) setrlimit (RLIMIT_NOFILE, &limit);
-    }
-}
-
-_Noreturn static void
-serve (bench_t *bench, int told, int stop)
-{
-    troupe_error_t error = { TROUPE_OK, "" };
-    char byte;
-    stay_on (0);
-    troupe_t *node = bench_new (bench, "edge", kinds, NULL);
-    settings_t *settings = node_settings (node);
-    snprintf (settings->listen, sizeof settings->listen, "127.0.0.1:0");
-    *settings->zmq_listen = '\0';
-    settings->web_connections = 100000;
-    settings->web_address_connections = 0;
-    settings->web_in_flight = 4096;
-    gateway_t *gateway = gateway_new (node, settings, &error);
-    if (!gateway || troupe_start (node, &error) != TROUPE_OK
-        || gateway_start (gateway, NULL, NULL, &error) != TROUPE_OK)
-        bench_fail (bench, "the server does not start: %s", error.text);
-    uint16_t port = (uint16_t) atoi (strrchr (gateway_address (gateway), ':') + 1);
-    if (write (told, &port, sizeof port) != sizeof port)
-        _exit (1);
-    while (read (stop, &byte, 1) > 0)
-        ;
-    gateway_quiet (gateway, 1);
-    troupe_stop (node);
-    gateway_destroy (&gateway);
-    troupe_destroy (&node);
-    _exit (0);
-}
-
-static void
-start_server (edge_bench_t *self)
-{
-    int told[2], stop[2];
-    raise_descriptors ();
-    if (pipe (told) != 0 || pipe (stop) != 0)
-        bench_fail (self->bench, "no pipes");
-    self->pid = fork ();
-    if (self->pid < 0)
-        bench_fail (self->bench, "cannot fork");
-    if (self->pid == 0) {
-        close (told[0]);
-        close (stop[1]);
-        serve (self->bench, told[1], stop[0]);
-    }
-    close (told[1]);
-    close (stop[0]);
-    self->told = told[0];
-    self->stop = stop[1];
-    stay_on (1);
-    if (read (self->told, &self->port, sizeof self->port) != sizeof self->port)
-        bench_fail (self->bench, "the server left before it was ready");
-}
-
-static void
-stop_server (edge_bench_t *self)
-{
-    int status;
-    close (self->stop);
-    close (self->told);
-    waitpid (self->pid, &status, 0);
-    if (!WIFEXITED (status) || WEXITSTATUS (status) != 0)
-        bench_fail (self->bench, "the server ended badly");
-    bench_remove ("edge");
-}
-
-/*  A number of /proc: processor time in ticks, or memory in pages. */
-static uint64_t
-of_server (const edge_bench_t *self, const char *file, unsigned field)
-{
-    char path[64], text[1024] = "";
-    snprintf (path, sizeof path, "/proc/%ld/%s", (long) self->pid, file);
-    FILE *stream = fopen (path, "re");
-    if (!stream || !fgets (text, sizeof text, stream))
-        bench_fail (self->bench, "cannot read %s", path);
-    fclose (stream);
-    char *at = strrchr (text, ')');
-    at = at ? at + 2 : text;
-    for (; field > 0 && (at = strchr (at, ' ')); field--)
-        at += 1;
-    return at ? strtoull (at, NULL, 10) : 0;
-}
-
-static double
-server_seconds (const edge_bench_t *self)
-{
-    uint64_t ticks = of_server (self, "stat", 11) + of_server (self, "stat", 12);
-    return (double) ticks / (double) sysconf (_SC_CLK_TCK);
-}
 
 /* ------------------------------------------------------------------ *
  *  What clients say and hear
@@ -291,13 +104,13 @@ say_samples (edge_bench_t *self, bench_client_t *client)
             break;
     }
     body = ++at;
-    *at++ = 0x90 | BATCH;
-    for (uint8_t i = 0; i < BATCH; i++) {
+    *at++ = 0x90 | BENCH_BATCH;
+    for (uint8_t i = 0; i < BENCH_BATCH; i++) {
         static const uint8_t rest_of_it[] = { 0xcc, 151, 0xcd, 1, 44, 0xca, 0x42, 0x4c, 0, 0, 0xca, 0x41, 0x35, 0, 0 };
         *at++ = 0x95;
         *at++ = 0xcf;
         for (int shift = 56; shift >= 0; shift -= 8)
-            *at++ = (uint8_t) ((1764190000000 + client->seq * BATCH + i) >> shift);
+            *at++ = (uint8_t) ((1764190000000 + client->seq * BENCH_BATCH + i) >> shift);
         memcpy (at, rest_of_it, sizeof rest_of_it);
         at += sizeof rest_of_it;
     }
@@ -309,7 +122,7 @@ say_samples (edge_bench_t *self, bench_client_t *client)
 static void
 heard_samples (edge_bench_t *self, bench_client_t *client)
 {
-    self->replies += BATCH;
+    self->replies += BENCH_BATCH;
     note_latency (self, (uint64_t) (uintptr_t) client->arg);
     if (clock_monotonic_ns () < self->ends_ns)
         say_samples (self, client);
@@ -387,14 +200,14 @@ report (edge_bench_t *self, const char *name, uint64_t count, const char *unit, 
     for (int i = 0; i < 2 && self->latency_count > 0; i++)
         detail_figure (self, name, i ? "p99" : "p50",
                        (double) bench_quantile (self->latencies, self->latency_count, i ? 0.99 : 0.5) / 1e6, "ms");
-    detail_figure (self, name, "server", 100 * (server_seconds (self) - server_before) / took, "%");
+    detail_figure (self, name, "server", 100 * (bench_server_seconds (&self->server) - server_before) / took, "%");
     detail_figure (self, name, "clients", 100 * own / took, "%");
 }
 
 static void
 open_clients (edge_bench_t *self, uint32_t count, bool is_binary)
 {
-    bench_clients_init (&self->clients, self->bench, self->port, count, heard);
+    bench_clients_init (&self->clients, self->bench, self->server.port, count, heard);
     self->clients.arg = self;
     self->clients.is_binary = is_binary;
     self->said = 0;
@@ -433,7 +246,7 @@ static void
 measure_fanout (edge_bench_t *self, const char *name, uint32_t watchers, const char *channel)
 {
     watch_all (self, watchers, channel);
-    double server = server_seconds (self);
+    double server = bench_server_seconds (&self->server);
     uint64_t published = 0;
     begin (self);
     while (clock_monotonic_ns () < self->ends_ns) {
@@ -449,7 +262,7 @@ static void
 measure_quiet (edge_bench_t *self, const char *name, uint32_t watchers, const char *channel)
 {
     watch_all (self, watchers, channel);
-    double server = server_seconds (self);
+    double server = bench_server_seconds (&self->server);
     begin (self);
     for (uint64_t published = 0; clock_monotonic_ns () < self->ends_ns;) {
         uint64_t due_ns = self->began_ns + published * (1000000000ull / QUIET_A_SECOND);
@@ -468,7 +281,7 @@ static void
 measure_calls (edge_bench_t *self, const char *name, uint32_t clients, uint32_t depth, const char *verb)
 {
     open_clients (self, clients, false);
-    double server = server_seconds (self);
+    double server = bench_server_seconds (&self->server);
     self->verb = verb;
     self->depth = depth;
     begin (self);
@@ -490,7 +303,7 @@ static void
 measure_samples (edge_bench_t *self, uint32_t devices)
 {
     open_clients (self, devices, true);
-    double server = server_seconds (self);
+    double server = bench_server_seconds (&self->server);
     begin (self);
     for (uint32_t i = 0; i < devices; i++) {
         uint8_t frame[64] = { ROUTE, 0 };
@@ -510,7 +323,7 @@ measure_samples (edge_bench_t *self, uint32_t devices)
 static void
 measure_idle (edge_bench_t *self, uint32_t count)
 {
-    uint64_t page = (uint64_t) sysconf (_SC_PAGESIZE), before = of_server (self, "statm", 1);
+    uint64_t page = (uint64_t) sysconf (_SC_PAGESIZE), before = bench_server_pages (&self->server);
     open_clients (self, count, false);
     self->said = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -519,7 +332,7 @@ measure_idle (edge_bench_t *self, uint32_t count)
     }
     while (self->said < count)
         (void) bench_clients_poll (&self->clients, 100);
-    uint64_t after = of_server (self, "statm", 1);
+    uint64_t after = bench_server_pages (&self->server);
     bench_figure (self->bench, "idle", (double) ((after - before) * page) / count, "B");
     bench_clients_close (&self->clients);
 }
@@ -547,7 +360,7 @@ run_edge (bench_t *bench)
     if (!self.latencies)
         bench_fail (bench, "no memory for latencies");
     uint32_t watchers = (uint32_t) bench_count (bench, WATCHERS, 10);
-    start_server (&self);
+    bench_server_start (&self.server, bench, bench_stadium);
     measure_fanout (&self, NULL, watchers, "live");
     measure_fanout (&self, "volatile", watchers, "gauge");
     measure_fanout (&self, "fanout10", 10 * watchers, "live");
@@ -560,7 +373,7 @@ run_edge (bench_t *bench)
     measure_samples (&self, (uint32_t) bench_count (bench, DEVICES, 10));
     measure_visits (&self);
     measure_idle (&self, (uint32_t) bench_count (bench, IDLE_CLIENTS, 10));
-    stop_server (&self);
+    bench_server_stop (&self.server);
     free (self.latencies);
 }
 

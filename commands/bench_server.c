@@ -1,0 +1,130 @@
+/*  bench_server.c - a node with a gateway in a process of its own, for benches that come from outside. */
+#include "commands/bench_server.h"
+
+#include "commands/gateway.h"
+#include "commands/node.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STORE "edge"
+
+static void
+stay_on (int core)
+{
+    cpu_set_t set;
+    CPU_ZERO (&set);
+    CPU_SET (core, &set);
+    (void) sched_setaffinity (0, sizeof set, &set);
+}
+
+static void
+raise_descriptors (void)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit (RLIMIT_NOFILE, &limit);
+    }
+}
+
+_Noreturn static void
+serve (bench_t *bench, const troupe_kind_t *const *kinds, int told, int stop)
+{
+    troupe_error_t error = { TROUPE_OK, "" };
+    char byte;
+    stay_on (0);
+    troupe_t *node = bench_new (bench, STORE, kinds, NULL);
+    settings_t *settings = node_settings (node);
+    snprintf (settings->listen, sizeof settings->listen, "127.0.0.1:0");
+    *settings->zmq_listen = '\0';
+    settings->web_connections = 100000;
+    settings->web_address_connections = 0;
+    settings->web_in_flight = 4096;
+    gateway_t *gateway = gateway_new (node, settings, &error);
+    if (!gateway || troupe_start (node, &error) != TROUPE_OK
+        || gateway_start (gateway, NULL, NULL, &error) != TROUPE_OK)
+        bench_fail (bench, "the server does not start: %s", error.text);
+    uint16_t port = (uint16_t) atoi (strrchr (gateway_address (gateway), ':') + 1);
+    if (write (told, &port, sizeof port) != sizeof port)
+        _exit (1);
+    while (read (stop, &byte, 1) > 0)
+        ;
+    gateway_quiet (gateway, 1);
+    troupe_stop (node);
+    gateway_destroy (&gateway);
+    troupe_destroy (&node);
+    _exit (0);
+}
+
+void
+bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds)
+{
+    self->bench = bench;
+    int told[2], stop[2];
+    raise_descriptors ();
+    if (pipe (told) != 0 || pipe (stop) != 0)
+        bench_fail (self->bench, "no pipes");
+    self->pid = fork ();
+    if (self->pid < 0)
+        bench_fail (self->bench, "cannot fork");
+    if (self->pid == 0) {
+        close (told[0]);
+        close (stop[1]);
+        serve (self->bench, kinds, told[1], stop[0]);
+    }
+    close (told[1]);
+    close (stop[0]);
+    self->told = told[0];
+    self->stop = stop[1];
+    stay_on (1);
+    if (read (self->told, &self->port, sizeof self->port) != sizeof self->port)
+        bench_fail (self->bench, "the server left before it was ready");
+}
+
+void
+bench_server_stop (bench_server_t *self)
+{
+    int status;
+    close (self->stop);
+    close (self->told);
+    waitpid (self->pid, &status, 0);
+    if (!WIFEXITED (status) || WEXITSTATUS (status) != 0)
+        bench_fail (self->bench, "the server ended badly");
+    bench_remove (STORE);
+}
+
+/*  A number of /proc: processor time in ticks, or memory in pages. */
+static uint64_t
+of_server (const bench_server_t *self, const char *file, unsigned field)
+{
+    char path[64], text[1024] = "";
+    snprintf (path, sizeof path, "/proc/%ld/%s", (long) self->pid, file);
+    FILE *stream = fopen (path, "re");
+    if (!stream || !fgets (text, sizeof text, stream))
+        bench_fail (self->bench, "cannot read %s", path);
+    fclose (stream);
+    char *at = strrchr (text, ')');
+    at = at ? at + 2 : text;
+    for (; field > 0 && (at = strchr (at, ' ')); field--)
+        at += 1;
+    return at ? strtoull (at, NULL, 10) : 0;
+}
+
+uint64_t
+bench_server_pages (const bench_server_t *self)
+{
+    return of_server (self, "statm", 1);
+}
+
+double
+bench_server_seconds (const bench_server_t *self)
+{
+    uint64_t ticks = of_server (self, "stat", 11) + of_server (self, "stat", 12);
+    return (double) ticks / (double) sysconf (_SC_CLK_TCK);
+}

@@ -1,0 +1,28 @@
+/*  bench_server.h - a node with a gateway in a process of its own, for benches that come from outside.
+ *
+ *  It has the first core, who starts it stays on the second.
+ */
+#ifndef COMMANDS_BENCH_SERVER_H
+#define COMMANDS_BENCH_SERVER_H
+
+#include "commands/bench.h"
+
+#include <sys/types.h>
+
+typedef struct {
+    bench_t *bench;
+    pid_t pid;
+    int told, stop;  /* pipes */
+    uint16_t port;   /* of the gateway */
+} bench_server_t;
+
+void bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds);
+void bench_server_stop (bench_server_t *self);
+
+/*  Of the processor, so far. */
+double bench_server_seconds (const bench_server_t *self);
+
+/*  Of memory, now. */
+uint64_t bench_server_pages (const bench_server_t *self);
+
+#endif
