@@ -19,15 +19,15 @@
 #define STATE_MAP_BYTES (1ull << 40)  /* default of map_bytes: address space, neither memory nor disk */
 #define STATE_SHARDS_DEFAULT 16
 
-/*  Opens, or with `create` makes, the store below `directory`. `shards` and
+/*  Opens, or with `create` makes, the store below `directory`. `shards`, `hash_seed` (0: a random one) and
  *  the random identity count only when it is made. Takes the lock file "lock"
  *  (close-on-exec): TROUPE_LOCKED names the holder's pid. TROUPE_MISMATCH for another
  *  format. TROUPE_NOT_FOUND without `create`. NULL and an error.
  *  `map_bytes` bounds the size of the state (0: STATE_MAP_BYTES); where the system
  *  grants less address space, a smaller bound is taken. A fold beyond it gives
  *  TROUPE_FULL. `shards` 0: STATE_SHARDS_DEFAULT. */
-state_port_t *state_lmdb_new (const char *directory, bool create, uint32_t shards, uint64_t map_bytes,
-                              troupe_error_t *error);
+state_port_t *state_lmdb_new (const char *directory, bool create, uint32_t shards, uint64_t hash_seed,
+                              uint64_t map_bytes, troupe_error_t *error);
 void state_lmdb_destroy (state_port_t **self_p);
 
 /*  Forces what the environment wrote before onto the disk (recovery does). */

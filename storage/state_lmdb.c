@@ -40,7 +40,8 @@ typedef struct {
 static const state_port_t port_functions;
 
 state_port_t *
-state_lmdb_new (const char *directory, bool create, uint32_t shards, uint64_t map_bytes, troupe_error_t *error)
+state_lmdb_new (const char *directory, bool create, uint32_t shards, uint64_t hash_seed, uint64_t map_bytes,
+                troupe_error_t *error)
 {
     if (shards == 0)
         shards = STATE_SHARDS_DEFAULT;
@@ -56,6 +57,7 @@ state_lmdb_new (const char *directory, bool create, uint32_t shards, uint64_t ma
     pthread_mutex_init (&self->mutex, NULL);
     self->port = port_functions;
     self->port.self = self;
+    self->identity.hash_seed = hash_seed;
     snprintf (self->directory, sizeof self->directory, "%s", directory);
     troupe_status_t status = files_path (self->path, directory, STATE_FILE, error);
     if (status == TROUPE_OK && create)

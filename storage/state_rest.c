@@ -266,6 +266,8 @@ make (state_lmdb_t *self, uint32_t shards, uint64_t map_bytes, troupe_error_t *e
     state_identity_t identity;
     char path[PATH_MAX];
     troupe_status_t status = mint_identity (&identity, shards, error);
+    if (self->identity.hash_seed)
+        identity.hash_seed = self->identity.hash_seed;
     if (status == TROUPE_OK)
         status = files_path (path, self->directory, NEW_FILE, error);
     if (status == TROUPE_OK)
@@ -393,7 +395,7 @@ troupe_status_t
 state_lmdb_new_epoch (const char *directory, troupe_error_t *error)
 {
     troupe_error_t why;
-    state_port_t *port = state_lmdb_new (directory, false, 0, 0, &why);
+    state_port_t *port = state_lmdb_new (directory, false, 0, 0, 0, &why);
     if (!port)
         return error_set (error, why.status, "%s", why.text);
     state_lmdb_t *self = port->self;

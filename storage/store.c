@@ -19,6 +19,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 #include "storage/files.h"
+#include "storage/store_cluster.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -212,10 +213,12 @@ open_parts (store_t *self, troupe_error_t *error)
         status = check_markers (self->directory, error);
     if (status == TROUPE_OK)
         status = check_parts (self, path, error);
+    if (status == TROUPE_OK)
+        status = store_check_cluster (self->directory, self->options.cluster, error);
     if (status != TROUPE_OK)
         return status;
     self->state = state_lmdb_new (self->directory, self->options.create, self->options.shards,
-                                  self->options.map_bytes, error);
+                                  self->options.hash_seed, self->options.map_bytes, error);
     return self->state ? open_journal (self, path, error) : TROUPE_IO;
 }
 

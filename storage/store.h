@@ -4,6 +4,7 @@
  *      state.mdb       the folded state (state.h), with LMDB's lock file beside it
  *      journal/        the segments (journal.h)
  *      ballast         space that is given back when the disk is full
+ *      cluster         which node of which cluster it is, if it is of one
  *      io-error        a node stopped on an I/O error; it says which
  *      restoring       a restore into this directory has not finished
  *  The directory is its owner's alone when it is made here. Other files in it
@@ -32,6 +33,8 @@ typedef struct {
     const char *directory;
     bool create;                 /* make the store when there is none */
     uint32_t shards;             /* counts when it is made; 0: STATE_SHARDS_DEFAULT */
+    uint64_t hash_seed;          /* likewise; 0: a random one */
+    const char *cluster;         /* who the node is, in one line (store_cluster.h); NULL: a node of its own */
     uint64_t map_bytes;          /* bound of the state; 0: STATE_MAP_BYTES */
     uint64_t segment_size;       /* of the journal; 0: STORE_SEGMENT_BYTES */
     uint64_t soft_room_bytes;    /* see store_has_room; 0: no bound */
@@ -57,7 +60,8 @@ typedef struct {
 typedef void (store_tell_t) (void *arg, const char *line);
 
 /*  Opens it, or makes it; borrows `tables`. NULL and an error, besides those of state_lmdb_new and
- *  journal_new: TROUPE_IO after an I/O error that nobody acknowledged; TROUPE_CORRUPT when
+ *  journal_new: TROUPE_MISMATCH for that of another node; TROUPE_IO after an I/O error that nobody acknowledged;
+ *  TROUPE_CORRUPT when
  *  a part is missing; TROUPE_INVALID for a backup. Nothing is recovered yet. */
 store_t *store_open (const store_options_t *options, troupe_error_t *error);
 void store_close (store_t **self_p);

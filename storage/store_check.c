@@ -209,7 +209,7 @@ store_check (const char *directory, const char *tables, store_tell_t *tell, void
     if (status != TROUPE_OK)
         return status;
     troupe_error_t why;
-    state_port_t *state = state_lmdb_new (directory, false, 0, 0, &why);
+    state_port_t *state = state_lmdb_new (directory, false, 0, 0, 0, &why);
     if (!state)
         return error_set (error, why.status, "%s", why.text);
     const state_identity_t *identity = state->identity (state->self);

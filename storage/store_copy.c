@@ -18,6 +18,7 @@
 #include "runtime/base/memory.h"
 #include "storage/files.h"
 #include "storage/store.h"
+#include "storage/store_cluster.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +57,8 @@ store_backup (store_t *self, const char *target, store_fold_t *fold, void *fold_
         status = state_lmdb_copy (self->state, target, error);
     }
     checkpoint_end_copy (self->checkpoint);
+    if (status == TROUPE_OK)
+        status = store_copy_cluster (self->directory, target, error);
     if (status != TROUPE_OK)
         return status;
     say (tell, arg, "checking the copy");
@@ -152,6 +155,8 @@ store_restore (const char *backup, const char *target, const char *tables, store
         status = files_write_text (target, STORE_RESTORING, backup, error);
     if (status == TROUPE_OK)
         status = files_make_directory (journal, error);
+    if (status == TROUPE_OK)
+        status = store_copy_cluster (backup, target, error);
     if (status != TROUPE_OK)
         return status;
     say (tell, arg, "copying the state");

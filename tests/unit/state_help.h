@@ -116,7 +116,7 @@ static inline void
 open_lmdb (void)
 {
     troupe_error_t error = { 0 };
-    port = state_lmdb_new (PLACE, true, SHARDS, 0, &error);
+    port = state_lmdb_new (PLACE, true, SHARDS, 0, 0, &error);
     if (!port)
         print_error ("%s\n", error.text);
     assert_non_null (port);

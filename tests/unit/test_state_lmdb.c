@@ -70,11 +70,11 @@ state_lmdb_opened_twice_in_a_process_is_refused (void **state)
 {
     (void) state;
     troupe_error_t error;
-    assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, &error));
+    assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, 0, &error));
     assert_int_equal (error.status, TROUPE_LOCKED);
     assert_non_null (strstr (error.text, "this process"));
     assert_int_equal (symlink (PLACE, "other-name"), 0);
-    assert_null (state_lmdb_new ("other-name", true, SHARDS, 0, &error));
+    assert_null (state_lmdb_new ("other-name", true, SHARDS, 0, 0, &error));
     assert_int_equal (error.status, TROUPE_LOCKED);
     unlink ("other-name");
 }
@@ -84,13 +84,13 @@ state_lmdb_missing_without_create_is_not_found (void **state)
 {
     (void) state;
     troupe_error_t error;
-    assert_null (state_lmdb_new ("nowhere", false, SHARDS, 0, &error));
+    assert_null (state_lmdb_new ("nowhere", false, SHARDS, 0, 0, &error));
     assert_int_equal (error.status, TROUPE_NOT_FOUND);
     assert_int_equal (access ("nowhere", F_OK), -1);
     assert_int_equal (mkdir ("empty", 0700), 0);
-    assert_null (state_lmdb_new ("empty", false, SHARDS, 0, NULL));
+    assert_null (state_lmdb_new ("empty", false, SHARDS, 0, 0, NULL));
     assert_int_equal (rmdir ("empty"), 0);
-    assert_null (state_lmdb_new ("nowhere", true, STATE_SHARDS_MAX + 1, 0, &error));
+    assert_null (state_lmdb_new ("nowhere", true, STATE_SHARDS_MAX + 1, 0, 0, &error));
     assert_int_equal (error.status, TROUPE_INVALID);
 }
 
@@ -125,11 +125,11 @@ state_lmdb_of_other_format_is_refused (void **state)
     troupe_error_t error;
     state_lmdb_destroy (&port);
     change_identity (8, STATE_FORMAT + 1);
-    assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, &error));
+    assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, 0, &error));
     assert_int_equal (error.status, TROUPE_MISMATCH);
     change_identity (8, STATE_FORMAT);
     change_identity (20, 0x55);
-    assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, &error));
+    assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, 0, &error));
     assert_int_equal (error.status, TROUPE_CORRUPT);
 }
 
@@ -139,7 +139,7 @@ state_lmdb_over_its_bound_is_full_and_unchanged (void **state)
     (void) state;
     state_lmdb_destroy (&port);
     remove_all (PLACE);
-    port = state_lmdb_new (PLACE, true, SHARDS, 1 << 20, NULL);
+    port = state_lmdb_new (PLACE, true, SHARDS, 0, 1 << 20, NULL);
     assert_non_null (port);
     static uint8_t large[2 << 20];
     put (0, "a", "1");
@@ -202,7 +202,7 @@ state_lmdb_copied_is_the_same_store (void **state)
     assert_int_equal (state_lmdb_copy (port, "copy", &error), TROUPE_INVALID);
     assert_int_equal (access ("copy/state.mdb.new", F_OK), -1);
     state_port_t *origin = port;
-    port = state_lmdb_new ("copy", false, 0, 0, &error);
+    port = state_lmdb_new ("copy", false, 0, 0, 0, &error);
     assert_non_null (port);
     assert_memory_equal (port->identity (port->self), origin->identity (origin->self), sizeof (state_identity_t));
     state_view_t *view = port->view_new (port->self, 0);
@@ -248,7 +248,7 @@ state_lmdb_held_by_another_process_names_its_pid (void **state)
     pid_t child = fork ();
     assert_true (child >= 0);
     if (child == 0) {
-        state_port_t *held = state_lmdb_new (PLACE, false, 0, 0, NULL);
+        state_port_t *held = state_lmdb_new (PLACE, false, 0, 0, 0, NULL);
         if (held && write (ready[1], "r", 1) == 1)
             pause ();
         _exit (1);
@@ -257,7 +257,7 @@ state_lmdb_held_by_another_process_names_its_pid (void **state)
     troupe_error_t error;
     char pid[32];
     snprintf (pid, sizeof pid, "process %ld ", (long) child);
-    assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, &error));
+    assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, 0, &error));
     assert_int_equal (error.status, TROUPE_LOCKED);
     assert_non_null (strstr (error.text, pid));
     kill (child, SIGKILL);
@@ -271,7 +271,7 @@ state_lmdb_held_by_another_process_names_its_pid (void **state)
 static _Noreturn void
 fold_for_ever (int ready)
 {
-    port = state_lmdb_new (PLACE, false, 0, 0, NULL);
+    port = state_lmdb_new (PLACE, false, 0, 0, 0, NULL);
     if (port)
         fold_cut ();
     for (ssize_t said = write (ready, "r", 1); port && said == 1;)
@@ -328,7 +328,7 @@ look_at_all (uint64_t *content)
     if (status != TROUPE_OK)
         return status;
     troupe_error_t error;
-    state_port_t *found = state_lmdb_new (PLACE, false, 0, 0, &error);
+    state_port_t *found = state_lmdb_new (PLACE, false, 0, 0, 0, &error);
     if (!found)
         return error.status;
     *content = 0;
@@ -462,7 +462,7 @@ state_lmdb_cut_short_is_refused (void **state)
         off_t size = i < sizeof cuts / sizeof cuts[0] ? cuts[sizeof cuts / sizeof cuts[0] - 1 - i] : 0;
         assert_int_equal (truncate (PLACE "/state.mdb", size), 0);
         troupe_error_t error;
-        assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, &error));
+        assert_null (state_lmdb_new (PLACE, true, SHARDS, 0, 0, &error));
         assert_int_equal (error.status, TROUPE_CORRUPT);
     }
 }
