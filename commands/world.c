@@ -34,8 +34,10 @@ world_new (const world_options_t *options, troupe_error_t *error)
     if (self) {
         self->options = *options;
         self->shard_count = options->shards;
-        self->dice = dice_of (options->seed);
-        self->wall_ms = FIRST_WALL_MS + dice_roll (&self->dice, 86400000);
+        self->salt = options->cluster ? hash_mix (options->seed, options->cluster->self + 1u) : options->seed;
+        self->dice = dice_of (self->salt);
+        self->own_clock_ms = FIRST_WALL_MS + dice_roll (&self->dice, 86400000);
+        self->clock = options->clock ? options->clock : &self->own_clock_ms;
         self->disk = disk_memory_new ();
         self->state = state_memory_new (options->shards, options->seed);
         self->recorder = recorder_new (NULL, 1, error);
@@ -92,19 +94,19 @@ world_failure (const world_t *self, const char **text)
 void
 world_pass (world_t *self, uint64_t ms)
 {
-    self->wall_ms += ms;
+    *self->clock += ms;
 }
 
 void
 world_set_clock (world_t *self, uint64_t wall_ms)
 {
-    self->wall_ms = wall_ms;
+    *self->clock = wall_ms;
 }
 
 uint64_t
 world_now (const world_t *self)
 {
-    return self->wall_ms;
+    return *self->clock;
 }
 
 /* ------------------------------------------------------------------ *
@@ -142,13 +144,17 @@ on_carry (void *self_, uint16_t to, letter_t *letter)
     }
     if (self->options.watch.carried)
         self->options.watch.carried (self->options.watch.self, from, to, letter);
-    road_t *road = &self->roads[from * WORLD_SHARDS_MAX + to];
+    if (!world_has (self, to)) {
+        world_send_away (self, to, letter);
+        return;
+    }
+    path_t *path = &self->paths[from * WORLD_SHARDS_MAX + to];
     letter->next = NULL;
-    if (road->last)
-        road->last->next = letter;
+    if (path->last)
+        path->last->next = letter;
     else
-        road->first = letter;
-    road->last = letter;
+        path->first = letter;
+    path->last = letter;
     self->letters += 1;
 }
 
@@ -174,7 +180,8 @@ on_runaway (void *self_, uint16_t kind)
     world_t *self = self_;
     self->counts.runaways += 1;
     for (uint32_t i = 0; i < self->shard_count; i++)
-        world_errand (self, (uint16_t) i, park_kind, (void *) (uintptr_t) kind);
+        if (world_has (self, (uint16_t) i))
+            world_errand (self, (uint16_t) i, park_kind, (void *) (uintptr_t) kind);
 }
 
 static void
@@ -292,11 +299,13 @@ make_shards (world_t *self, troupe_error_t *error)
         .world = { .self = self, .submit = on_submit, .carry = on_carry, .published = on_published,
                    .runaway = on_runaway },
         .limits = self->options.limits,
-        .boot = hash_mix (self->options.seed, self->counts.boots),
+        .boot = hash_mix (self->salt, self->counts.boots),
         .recorder = self->recorder,
         .remote = self->options.remote
     };
     for (uint32_t i = 0; i < self->shard_count; i++) {
+        if (!world_has (self, (uint16_t) i))
+            continue;
         options.number = i;
         self->shards[i] = shard_new (&options, error);
         if (!self->shards[i])
@@ -312,7 +321,7 @@ make_journal (world_t *self, troupe_error_t *error)
     journal_options_t options = {
         .segment_size = self->options.segment_size ? self->options.segment_size : 65536,
         .spare_segments = self->options.spare_segments,
-        .salt_seed = hash_mix (self->options.seed, self->counts.boots + 1000),
+        .salt_seed = hash_mix (self->salt, self->counts.boots + 1000),
         .on_taken = on_taken,
         .on_durable = on_durable,
         .arg = self
@@ -354,8 +363,8 @@ static void
 take_up_time (world_t *self)
 {
     for (uint32_t i = 0; i < self->shard_count; i++) {
-        uint64_t time_ms = shard_time_ms (self->shards[i]);
-        self->wall_ms = time_ms > self->wall_ms ? time_ms : self->wall_ms;
+        uint64_t time_ms = self->shards[i] ? shard_time_ms (self->shards[i]) : 0;
+        *self->clock = time_ms > *self->clock ? time_ms : *self->clock;
     }
 }
 
@@ -364,7 +373,7 @@ start_shards (world_t *self, troupe_error_t *error)
 {
     take_up_time (self);
     for (uint32_t i = 0; i < self->shard_count; i++) {
-        troupe_status_t status = shard_start (self->shards[i], self->wall_ms, error);
+        troupe_status_t status = self->shards[i] ? shard_start (self->shards[i], *self->clock, error) : TROUPE_OK;
         if (status != TROUPE_OK)
             return status;
     }
@@ -388,6 +397,8 @@ world_boot (world_t *self, const troupe_kind_t *const *kinds, troupe_error_t *er
     if (status == TROUPE_OK)
         status = recover (self, error);
     if (status == TROUPE_OK)
+        status = world_open_roads (self, error);
+    if (status == TROUPE_OK)
         status = start_shards (self, error);
     if (status != TROUPE_OK)
         world_halt (self, false);
@@ -399,15 +410,15 @@ world_boot (world_t *self, const troupe_kind_t *const *kinds, troupe_error_t *er
  * ------------------------------------------------------------------ */
 
 void
-world_clear_road (world_t *self, uint16_t from, uint16_t to)
+world_clear_path (world_t *self, uint16_t from, uint16_t to)
 {
-    road_t *road = &self->roads[from * WORLD_SHARDS_MAX + to];
-    for (letter_t *letter = road->first, *next; letter; letter = next) {
+    path_t *path = &self->paths[from * WORLD_SHARDS_MAX + to];
+    for (letter_t *letter = path->first, *next; letter; letter = next) {
         next = letter->next;
         memory_free (letter);
         self->letters -= 1;
     }
-    *road = (road_t) { NULL, NULL };
+    *path = (path_t) { NULL, NULL };
 }
 
 static uint64_t
@@ -468,7 +479,8 @@ world_halt (world_t *self, bool power)
     self->counts.turns += turns_of (self);
     for (uint32_t from = 0; from < self->shard_count; from++)
         for (uint32_t to = 0; to < self->shard_count; to++)
-            world_clear_road (self, from, to);
+            world_clear_path (self, from, to);
+    world_close_roads (self);
     checkpoint_destroy (&self->checkpoint);
     journal_destroy (&self->journal);
     for (uint32_t i = 0; i < self->shard_count; i++)
@@ -530,7 +542,7 @@ call_id (world_t *self, const troupe_call_t *call)
     static const uint8_t none[16];
     uint64_t id = memcmp (call->session, none, 16)
                       ? hash_mix (hash_bytes (call->session, 16, 0), call->seq)
-                      : hash_mix (hash_mix (self->options.seed, self->counts.boots), ++self->call_ids);
+                      : hash_mix (hash_mix (self->salt, self->counts.boots), ++self->call_ids);
     return id ? id : 1;
 }
 
@@ -604,6 +616,12 @@ uint32_t
 world_shards (const world_t *self)
 {
     return self->shard_count;
+}
+
+bool
+world_has (const world_t *self, uint16_t shard)
+{
+    return !self->options.cluster || cluster_is_mine (self->options.cluster, shard);
 }
 
 shard_t *

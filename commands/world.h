@@ -15,6 +15,7 @@
 #define COMMANDS_WORLD_H
 
 #include "commands/dice.h"
+#include "runtime/cluster.h"
 #include "runtime/recorder.h"
 #include "runtime/shard.h"
 #include "storage/checkpoint.h"
@@ -23,6 +24,7 @@
 #include "storage/state.h"
 
 #define WORLD_SHARDS_MAX 16
+#define WORLD_NODES_MAX 4
 
 typedef enum {
     WORLD_SHARD,       /* a shard runs a slice */
@@ -30,6 +32,7 @@ typedef enum {
     WORLD_CHECKPOINT,  /* what is durable is folded */
     WORLD_DELIVER,     /* a letter arrives at a shard */
     WORLD_CLOCK,       /* time passes */
+    WORLD_TICK,        /* a road to another node looks at the clock */
     WORLD_ACTIONS
 } world_action_t;
 
@@ -64,6 +67,12 @@ typedef struct {
     uint32_t meanwhile_most;          /* things that happen in the middle of a commit or fold, at most */
     world_faults_t faults;
     world_watch_t watch;
+    /* One node of several, with the shards that are its own; NULL: it has all. */
+    const cluster_t *cluster;
+    uint64_t *clock;                          /* of all nodes; set by the caller; NULL: one of its own */
+    /* What it says to another one, whose world_received it may or may not reach. */
+    void (*send) (void *network, uint16_t from, uint16_t to, const void *bytes, size_t size);
+    void *network;
     const remote_port_t *remote;              /* NULL: no kind is remote */
     const troupe_kind_t *const *remote_kinds; /* NULL-ended; known at each boot */
 } world_options_t;
@@ -121,6 +130,12 @@ troupe_status_t world_shard_of (const world_t *self, const char *address, uint16
 typedef void (world_errand_t) (void *arg, shard_t *shard);
 void world_errand (world_t *self, uint16_t shard, world_errand_t *run, void *arg);
 
+/*  Another node says something. */
+void world_received (world_t *self, uint16_t from, const void *bytes, size_t size);
+
+/*  Whether the shard is one of this node. */
+bool world_has (const world_t *self, uint16_t shard);
+
 /*  A worker of a remote kind hands something in. */
 void world_remote_outcome (world_t *self, const char *address, const remote_token_t *token,
                            const remote_outcome_t *outcome);
@@ -128,7 +143,7 @@ void world_remote_outcome (world_t *self, const char *address, const remote_toke
 /*  Closes the door of all shards, or opens it (TROUPE_OK). */
 void world_close_door (world_t *self, troupe_status_t why);
 
-/*  All roads between two shards break: what is on them is lost, both are told. */
+/*  All roads between two shards of this node break: what is on them is lost, both are told. */
 void world_cut (world_t *self, uint16_t one, uint16_t other);
 
 void world_set_faults (world_t *self, const world_faults_t *faults);
@@ -148,6 +163,7 @@ recorder_t *world_recorder (world_t *self);
 dice_t *world_dice (world_t *self);
 
 typedef struct {
+    uint64_t roads_opened, roads_broken;  /* to other nodes, of this process */
     uint64_t steps, boots, halts, turns, frames, folds, letters, cuts, deaths_in_handlers, runaways;
 } world_counts_t;
 world_counts_t world_counts (const world_t *self);

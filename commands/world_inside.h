@@ -1,17 +1,28 @@
 /*  world_inside.h - the inside of a world, for the files that are the world:
  *      world.c       the machine, the process, calls from outside
  *      world_step.c  what happens next
+ *      world_road.c  roads to other nodes
  */
 #ifndef COMMANDS_WORLD_INSIDE_H
 #define COMMANDS_WORLD_INSIDE_H
 
 #include "commands/world.h"
+#include "runtime/road.h"
 
 #define WORLD_SUSPECTS_MAX 16
 
 typedef struct {
     letter_t *first, *last;
-} road_t;
+} path_t;
+
+/*  The way to another node. */
+typedef struct {
+    world_t *world;
+    uint16_t peer;
+    road_t *road;                          /* of the process; NULL: it is this node, or off */
+    bool is_known;                         /* of the machine: links were made with this store */
+    uint8_t identity[ROAD_IDENTITY_SIZE];
+} way_t;
 
 struct world_s {
     /* fixed */
@@ -23,7 +34,9 @@ struct world_s {
     state_port_t *state;
     state_port_t port;           /* the state as the process sees it: folds take a while, and may find no room */
     recorder_t *recorder;
-    uint64_t wall_ms;
+    uint64_t own_clock_ms, *clock;
+    uint64_t salt;               /* the seed, another one for each node */
+    way_t ways[WORLD_NODES_MAX];
     dice_t dice;
     world_counts_t counts;
 
@@ -34,7 +47,7 @@ struct world_s {
     checkpoint_t *checkpoint;
     shard_t *shards[WORLD_SHARDS_MAX];
     bool is_ready[WORLD_SHARDS_MAX];
-    road_t roads[WORLD_SHARDS_MAX * WORLD_SHARDS_MAX];
+    path_t paths[WORLD_SHARDS_MAX * WORLD_SHARDS_MAX];
     uint32_t letters;            /* on all roads */
     uint64_t submitted, durable; /* frames of all shards, since the boot */
     uint64_t durable_frame[WORLD_SHARDS_MAX];  /* newest of each shard */
@@ -62,6 +75,13 @@ void world_post (world_t *self, uint16_t to, letter_t *letter);
 /*  The process cannot go on, for this reason. */
 void world_fail (world_t *self, const troupe_error_t *error);
 
-void world_clear_road (world_t *self, uint16_t from, uint16_t to);
+/*  Roads to the other nodes: at a boot, at the end of the process. */
+troupe_status_t world_open_roads (world_t *self, troupe_error_t *error);
+void world_close_roads (world_t *self);
+void world_send_away (world_t *self, uint16_t to, letter_t *letter);
+uint64_t world_roads_due (const world_t *self);
+void world_tick_roads (world_t *self);
+
+void world_clear_path (world_t *self, uint16_t from, uint16_t to);
 
 #endif

@@ -23,7 +23,7 @@
 static bool
 must_step (const world_t *self, uint32_t shard)
 {
-    return self->is_ready[shard] || shard_next_due (self->shards[shard]) <= self->wall_ms;
+    return self->shards[shard] && (self->is_ready[shard] || shard_next_due (self->shards[shard]) <= *self->clock);
 }
 
 static void
@@ -35,7 +35,7 @@ step_shard (world_t *self, uint32_t number)
         shard_starve (shard);
         memory_fail_after (1 + dice_roll (&self->dice, NO_MEMORY_AFTER));
     }
-    if (shard_step (shard, self->wall_ms, recorder_slot (self->recorder, 0)))
+    if (shard_step (shard, *self->clock, recorder_slot (self->recorder, 0)))
         self->is_ready[number] = true;
     memory_fail_after (0);
     troupe_error_t error;
@@ -50,7 +50,7 @@ step_shard (world_t *self, uint32_t number)
 static bool
 can_commit (const world_t *self)
 {
-    return self->submitted > self->durable && !(self->is_full && self->wall_ms < self->retry_ms);
+    return self->submitted > self->durable && !(self->is_full && *self->clock < self->retry_ms);
 }
 
 static void
@@ -65,7 +65,7 @@ commit (world_t *self)
     bool was_full = self->is_full;
     self->is_full = status == TROUPE_FULL;
     if (self->is_full)
-        self->retry_ms = self->wall_ms + FULL_RETRY_MS;
+        self->retry_ms = *self->clock + FULL_RETRY_MS;
     else if (status != TROUPE_OK)
         world_fail (self, &error);
     if (self->is_full != was_full)
@@ -115,10 +115,10 @@ cut_end (world_t *self, uint16_t at, uint16_t from)
 void
 world_cut (world_t *self, uint16_t one, uint16_t other)
 {
-    if (!self->is_up || one == other)
+    if (!self->is_up || one == other || !world_has (self, one) || !world_has (self, other))
         return;
-    world_clear_road (self, one, other);
-    world_clear_road (self, other, one);
+    world_clear_path (self, one, other);
+    world_clear_path (self, other, one);
     self->counts.cuts += 1;
     CHECK (cut_end (self, one, other) && cut_end (self, other, one));
 }
@@ -131,11 +131,11 @@ deliver (world_t *self, uint32_t which)
         world_cut (self, from, to);
         return;
     }
-    road_t *road = &self->roads[which];
-    letter_t *letter = road->first;
-    road->first = letter->next;
-    if (!road->first)
-        road->last = NULL;
+    path_t *path = &self->paths[which];
+    letter_t *letter = path->first;
+    path->first = letter->next;
+    if (!path->first)
+        path->last = NULL;
     self->letters -= 1;
     self->counts.letters += 1;
     world_post (self, to, letter);
@@ -155,11 +155,11 @@ count_ready (const world_t *self)
 }
 
 static uint32_t
-count_roads (const world_t *self)
+count_paths (const world_t *self)
 {
     uint32_t used = 0;
     for (uint32_t i = 0; self->letters && i < self->shard_count * WORLD_SHARDS_MAX; i++)
-        used += self->roads[i].first != NULL;
+        used += self->paths[i].first != NULL;
     return used;
 }
 
@@ -172,10 +172,10 @@ nth_ready (const world_t *self, uint64_t nth)
 }
 
 static uint32_t
-nth_road (const world_t *self, uint64_t nth)
+nth_path (const world_t *self, uint64_t nth)
 {
     for (uint32_t i = 0;; i++)
-        if (self->roads[i].first && nth-- == 0)
+        if (self->paths[i].first && nth-- == 0)
             return i;
 }
 
@@ -198,6 +198,9 @@ act (world_t *self, world_action_t action, uint32_t which, uint64_t detail)
     case WORLD_DELIVER:
         deliver (self, which);
         break;
+    case WORLD_TICK:
+        world_tick_roads (self);
+        break;
     case WORLD_CLOCK:
     case WORLD_ACTIONS:
         world_pass (self, detail);
@@ -216,19 +219,22 @@ weight (const world_t *self, world_action_t action)
 static bool
 choose (world_t *self, bool commits_too)
 {
-    uint32_t ready = count_ready (self), roads = count_roads (self);
+    uint32_t ready = count_ready (self), paths = count_paths (self);
     uint64_t shards = ready ? weight (self, WORLD_SHARD) * ready : 0;
     uint64_t commits = commits_too && can_commit (self) ? weight (self, WORLD_COMMIT) : 0;
-    uint64_t letters = roads ? weight (self, WORLD_DELIVER) * roads : 0;
-    if (shards + commits + letters == 0)
+    uint64_t letters = paths ? weight (self, WORLD_DELIVER) * paths : 0;
+    uint64_t ticks = world_roads_due (self) <= *self->clock;
+    if (shards + commits + letters + ticks == 0)
         return false;
-    uint64_t fallen = dice_roll (&self->dice, shards + commits + letters + weight (self, WORLD_CLOCK));
+    uint64_t fallen = dice_roll (&self->dice, shards + commits + letters + ticks + weight (self, WORLD_CLOCK));
     if (fallen < shards)
         act (self, WORLD_SHARD, nth_ready (self, fallen % ready), 0);
     else if ((fallen -= shards) < commits)
         act (self, WORLD_COMMIT, 0, self->submitted - self->durable);
     else if ((fallen -= commits) < letters)
-        act (self, WORLD_DELIVER, nth_road (self, fallen % roads), 0);
+        act (self, WORLD_DELIVER, nth_path (self, fallen % paths), 0);
+    else if ((fallen -= letters) < ticks)
+        act (self, WORLD_TICK, 0, 0);
     else
         act (self, WORLD_CLOCK, 0, 1 + dice_roll (&self->dice, CLOCK_STEP_MS));
     return true;
@@ -272,9 +278,11 @@ world_next_due (const world_t *self)
 {
     uint64_t earliest = UINT64_MAX;
     for (uint32_t i = 0; self->is_up && i < self->shard_count; i++) {
-        uint64_t due = shard_next_due (self->shards[i]);
+        uint64_t due = self->shards[i] ? shard_next_due (self->shards[i]) : UINT64_MAX;
         earliest = due < earliest ? due : earliest;
     }
+    if (self->is_up && world_roads_due (self) < earliest)
+        earliest = world_roads_due (self);
     if (self->is_full && self->retry_ms < earliest)
         earliest = self->retry_ms;
     return earliest;
@@ -286,7 +294,7 @@ world_is_quiet (const world_t *self)
     if (!self->is_up || self->letters || self->submitted > self->durable)
         return false;
     for (uint32_t i = 0; i < self->shard_count; i++)
-        if (!shard_is_quiet (self->shards[i]))
+        if (self->shards[i] && !shard_is_quiet (self->shards[i]))
             return false;
     return true;
 }

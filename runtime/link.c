@@ -347,9 +347,8 @@ ask (shard_t *self, link_t *link)
 void
 link_cut (shard_t *self, const link_note_t *note)
 {
-    link_t *link = link_of (self, note->from);
-    if (link)
-        ask (self, link);
+    if (self->links[note->from])
+        ask (self, self->links[note->from]);
 }
 
 void

@@ -193,6 +193,8 @@ checks_boot_begins (sim_t *sim)
     state->marks (state->self, marks);
     for (uint16_t i = 0; i < sim->profile.shards; i++) {
         shard_record_t *record = &sim->shards[i];
+        if (!world_has (sim->world, i))
+            continue;
         record->recovered = marks[i].frame;
         record->time_ms = marks[i].time_ms;
         if (marks[i].frame > record->durable || marks[i].frame < record->folded)
@@ -230,6 +232,8 @@ checks_booted (sim_t *sim)
 {
     for (uint16_t i = 0; i < sim->profile.shards; i++) {
         shard_record_t *record = &sim->shards[i];
+        if (!world_has (sim->world, i))
+            continue;
         if (record->recovered < record->durable)
             sim_fail ("shard %u: frame %llu was durable, the boot finds only %llu (I4)", i,
                       (unsigned long long) record->durable, (unsigned long long) record->recovered);
@@ -386,7 +390,7 @@ compare_key (void *arg, const uint8_t *key, size_t key_size, const uint8_t *valu
 static void
 compare_shard (sim_t *sim, uint16_t shard)
 {
-    state_port_t *state = world_state (sim->world);
+    state_port_t *state = world_state (sim_world_of (sim, shard));
     comparison_t comparison = { .sim = sim, .shard = shard };
     state_view_t *view = state->view_new (state->self, shard);
     CHECK (view);
@@ -474,7 +478,7 @@ checks_begin (sim_t *sim)
 static void
 on_acted (void *sim_, world_action_t action, uint32_t which, uint64_t detail)
 {
-    static const char *const names[] = { "slice", "commit", "fold", "deliver", "clock" };
+    static const char *const names[] = { "slice", "commit", "fold", "deliver", "clock", "tick" };
     sim_t *sim = sim_;
     sim->is_excused = false;
     sim_note (sim, names[action], which, detail, 0, NULL);

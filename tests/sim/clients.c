@@ -160,11 +160,19 @@ on_answer (void *arg, const troupe_answer_t *answer)
  *  Calls
  * ------------------------------------------------------------------ */
 
+static world_t *
+home_of (sim_t *sim, const request_t *request)
+{
+    uint16_t shard = 0;
+    CHECK (world_shard_of (sim->world, request->to, &shard, NULL) == TROUPE_OK);
+    return sim_world_of (sim, shard);
+}
+
 static void
 submit (sim_t *sim, request_t *request)
 {
     bool has_session = request->client < SIM_NO_SESSION;
-    if (!world_is_up (sim->world))
+    if (!world_is_up (home_of (sim, request)))
         return;
     troupe_call_t call = {
         .to = request->to,
@@ -184,7 +192,7 @@ submit (sim_t *sim, request_t *request)
     request->out += 1;
     sim->figures.calls += 1;
     troupe_error_t error;
-    if (world_submit (sim->world, &call, &error) != TROUPE_OK)
+    if (world_submit (home_of (sim, request), &call, &error) != TROUPE_OK)
         sim_fail ("a call of %s is not taken: %s", request->to, error.text);
 }
 
@@ -311,6 +319,8 @@ void
 clients_forget (sim_t *sim)
 {
     for (request_t *request = sim->requests; request; request = request->next) {
+        if (home_of (sim, request) != sim->world)
+            continue;
         request->out = 0;
         request->heard_ms = 0;
         if (request->client >= SIM_NO_SESSION)

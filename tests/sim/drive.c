@@ -53,31 +53,31 @@ static void
 choose_kinds (sim_t *sim)
 {
     uint32_t count = 0;
-    sim->lacks_kinds = false;
+    sim->node->lacks_kinds = false;
     for (uint32_t i = 0; sim_workloads[i]; i++) {
         const workload_t *workload = sim_workloads[i];
         const troupe_kind_t *kind = NULL;
-        for (uint32_t version = 0; version < sim->version; version++)
+        for (uint32_t version = 0; version < sim->node->version; version++)
             kind = workload->kinds[version] ? workload->kinds[version] : kind;
         if (!sim_has (sim, workload))
             continue;
         if (workload->may_be_missing && !sim->is_ending && once_in (sim, 4))
-            sim->lacks_kinds = true;
+            sim->node->lacks_kinds = true;
         else
-            sim->kinds[count++] = kind;
+            sim->node->kinds[count++] = kind;
         if (workload->other)
-            sim->kinds[count++] = workload->other;
+            sim->node->kinds[count++] = workload->other;
     }
-    sim->kinds[count] = NULL;
+    sim->node->kinds[count] = NULL;
 }
 
 static void
 change_version (sim_t *sim)
 {
     if (sim->is_ending)
-        sim->version = SIM_KIND_VERSIONS;
+        sim->node->version = SIM_KIND_VERSIONS;
     else if (once_in (sim, sim->profile.upgrade_in))
-        sim->version = 1 + (uint32_t) dice_roll (&sim->dice, SIM_KIND_VERSIONS);
+        sim->node->version = 1 + (uint32_t) dice_roll (&sim->dice, SIM_KIND_VERSIONS);
     choose_kinds (sim);
 }
 
@@ -132,7 +132,7 @@ die_in_boot (sim_t *sim)
         return;
     uint64_t operations = 1 + dice_roll (&sim->dice, DEATH_OPERATIONS);
     sim_note (sim, "boot dies", operations, 0, 0, NULL);
-    sim->may_fail = true;  /* if not now, then soon after */
+    sim->node->may_fail = true;  /* if not now, then soon after */
     disk_memory_die_after (world_disk (sim->world), operations);
 }
 
@@ -148,8 +148,8 @@ boot (sim_t *sim)
             if (sim_workloads[i]->booting && sim_has (sim, sim_workloads[i]))
                 sim_workloads[i]->booting (sim);
         checks_boot_begins (sim);
-        sim_note (sim, "boot", sim->version, 0, 0, NULL);
-        troupe_status_t status = world_boot (sim->world, sim->kinds, &error);
+        sim_note (sim, "boot", sim->node->version, 0, 0, NULL);
+        troupe_status_t status = world_boot (sim->world, sim->node->kinds, &error);
         if (status == TROUPE_OK) {
             checks_booted (sim);
             sim->noted_ms = world_now (sim->world);
@@ -182,9 +182,9 @@ revive (sim_t *sim)
     bool may_lack = status == TROUPE_NO_MEMORY && sim->profile.faults.no_memory_in;
     if (status == TROUPE_CORRUPT || status == TROUPE_MISMATCH || (status == TROUPE_NO_MEMORY && !may_lack))
         sim_fail ("the process stopped: %s", text);
-    if (status == TROUPE_IO && !sim->may_fail)
+    if (status == TROUPE_IO && !sim->node->may_fail)
         sim_fail ("the process stopped: %s", text);
-    sim->may_fail = false;
+    sim->node->may_fail = false;
     halt (sim, once_in (sim, 2));
     state_memory_die_after (world_state (sim->world), 0);
     boot (sim);
@@ -194,26 +194,33 @@ revive (sim_t *sim)
  *  What strikes
  * ------------------------------------------------------------------ */
 
+static uint32_t
+any_node (sim_t *sim)
+{
+    return sim->profile.nodes > 1 ? (uint32_t) dice_roll (&sim->dice, sim->profile.nodes) : 0;
+}
+
 static void
 strike (sim_t *sim)
 {
     const profile_t *profile = &sim->profile;
+    sim_enter (sim, any_node (sim));
     if (once_in (sim, profile->power_in) || once_in (sim, profile->kill_in)) {
         halt (sim, once_in (sim, profile->kill_in ? 2 : 1));
         boot (sim);
     }
     if (once_in (sim, profile->disk_death_in)) {
-        sim->may_fail = true;
+        sim->node->may_fail = true;
         disk_memory_die_after (world_disk (sim->world), 1 + dice_roll (&sim->dice, DEATH_OPERATIONS));
         sim_note (sim, "disk dies", 0, 0, 0, NULL);
     }
     if (once_in (sim, profile->fold_death_in)) {
-        sim->may_fail = true;
+        sim->node->may_fail = true;
         state_memory_die_after (world_state (sim->world), 1 + dice_roll (&sim->dice, 8));
         sim_note (sim, "fold dies", 0, 0, 0, NULL);
     }
     if (once_in (sim, profile->sync_failure_in)) {
-        sim->may_fail = true;
+        sim->node->may_fail = true;
         sim->figures.sync_failures += 1;
         disk_memory_fail_sync_after (world_disk (sim->world), 1 + dice_roll (&sim->dice, 3));
         sim_note (sim, "sync fails", 0, 0, 0, NULL);
@@ -247,6 +254,7 @@ static void
 bother (sim_t *sim)
 {
     const profile_t *profile = &sim->profile;
+    sim_enter (sim, any_node (sim));
     if (once_in (sim, profile->full_in)) {
         uint64_t room = dice_roll (&sim->dice, 20000);
         disk_memory_set_space (world_disk (sim->world), files_size (sim) + room);
@@ -254,6 +262,7 @@ bother (sim_t *sim)
         sim_note (sim, "full", room, 0, 0, NULL);
     } else if (profile->full_in && once_in (sim, 30))
         disk_memory_set_space (world_disk (sim->world), 0);
+    network_bother (sim);
     if (once_in (sim, 3 * profile->faults.cut_in))
         world_cut (sim->world, (uint16_t) dice_roll (&sim->dice, profile->shards),
                    (uint16_t) dice_roll (&sim->dice, profile->shards));
@@ -287,7 +296,7 @@ client_acts (sim_t *sim)
 static void
 wait_for_time (sim_t *sim)
 {
-    uint64_t now = world_now (sim->world), due = world_next_due (sim->world);
+    uint64_t now = world_now (sim->world), due = nodes_next_due (sim);
     uint64_t most = 1 + dice_roll (&sim->dice, sim->profile.think_ms);
     world_pass (sim->world, due > now && due - now < most ? due - now : most);
     sim_note_time (sim);
@@ -306,12 +315,15 @@ step (sim_t *sim)
     for (uint32_t i = 0; sim_workloads[i]; i++)
         if (sim_workloads[i]->works && sim_has (sim, sim_workloads[i]))
             sim_workloads[i]->works (sim);
-    if (!world_step (sim->world))
+    if (!nodes_step (sim))
         wait_for_time (sim);
     sim_note_time (sim);
     checks_stepped (sim);
-    if (!world_is_up (sim->world))
-        revive (sim);
+    for (uint32_t i = 0; i < sim->profile.nodes; i++) {
+        sim_enter (sim, i);
+        if (!world_is_up (sim->world))
+            revive (sim);
+    }
 }
 
 /* ------------------------------------------------------------------ *
@@ -319,20 +331,30 @@ step (sim_t *sim)
  * ------------------------------------------------------------------ */
 
 static void
-end_faults (sim_t *sim)
+end_faults_of_node (sim_t *sim)
 {
     disk_t *disk = world_disk (sim->world);
-    sim->is_ending = true;
-    sim_note (sim, "ending", 0, 0, 0, NULL);
     disk_memory_set_space (disk, 0);
     disk_memory_die_after (disk, 0);
     disk_memory_fail_sync_after (disk, 0);
     state_memory_die_after (world_state (sim->world), 0);
     world_set_faults (sim->world, &(world_faults_t) { 0, 0, 0 });
     world_close_door (sim->world, TROUPE_OK);
-    if (sim->version != SIM_KIND_VERSIONS || sim->lacks_kinds || !world_is_up (sim->world)) {
+    if (sim->node->version != SIM_KIND_VERSIONS || sim->node->lacks_kinds || !world_is_up (sim->world)) {
         halt (sim, false);
         boot (sim);
+    }
+}
+
+static void
+end_faults (sim_t *sim)
+{
+    sim->is_ending = true;
+    sim_note (sim, "ending", 0, 0, 0, NULL);
+    network_heal (sim);
+    for (uint32_t i = 0; i < sim->profile.nodes; i++) {
+        sim_enter (sim, i);
+        end_faults_of_node (sim);
     }
 }
 
@@ -341,7 +363,7 @@ static void
 settle_once (sim_t *sim)
 {
     const char *text;
-    while (!world_settle (sim->world, SETTLE_STEPS)) {
+    while (!nodes_settle (sim, SETTLE_STEPS)) {
         troupe_status_t status = world_failure (sim->world, &text);
         if (status != TROUPE_FAILED)
             sim_fail ("without faults the process %s %s", status ? "stopped:" : "does not come to rest", text);
@@ -368,8 +390,8 @@ settle (sim_t *sim)
     do
         settle_once (sim);
     while (work_goes_on (sim));
-    while (!world_is_full (sim->world) && !world_is_quiet (sim->world)) {
-        uint64_t now = world_now (sim->world), due = world_next_due (sim->world);
+    while (!nodes_are_full (sim) && !nodes_are_quiet (sim)) {
+        uint64_t now = world_now (sim->world), due = nodes_next_due (sim);
         if (due > now + MOMENT_MS)
             sim_fail ("nothing can happen any more, yet work is left");
         world_pass (sim->world, due > now ? due - now : 1);
@@ -405,12 +427,12 @@ come_to_rest (sim_t *sim)
     for (uint32_t i = 0; i < REST_STEPS; i++) {
         sim->step += 1;
         settle (sim);
-        uint64_t now = world_now (sim->world), due = world_next_due (sim->world);
+        uint64_t now = world_now (sim->world), due = nodes_next_due (sim);
         if (now >= next_round) {
             make_round (sim, now + REST_MS > until + UNTOUCHED_MS);
             next_round = now + ROUND_MS;
             now = world_now (sim->world);
-            due = world_next_due (sim->world);
+            due = nodes_next_due (sim);
         }
         if (now >= until)
             break;
@@ -451,8 +473,11 @@ finish (sim_t *sim)
             sim_workloads[i]->last (sim);
     settle (sim);
     check_all (sim);
-    halt (sim, true);
-    boot (sim);
+    for (uint32_t i = 0; i < sim->profile.nodes; i++) {
+        sim_enter (sim, i);
+        halt (sim, true);
+        boot (sim);
+    }
     settle (sim);
     operator_flush (sim);
     settle (sim);
@@ -469,8 +494,8 @@ begin (sim_t *sim)
 {
     profile_t *profile = &sim->profile;
     world_options_t options = { .seed = sim->seed };
-    troupe_error_t error;
     profile_roll (profile, &sim->dice);
+    nodes_roll (sim);
     options.shards = profile->shards;
     options.limits = profile->limits;
     options.segment_size = profile->segment_size;
@@ -485,36 +510,24 @@ begin (sim_t *sim)
     }
     checks_begin (sim);
     checks_watch (sim, &options.watch);
-    sim->world = world_new (&options, &error);
-    if (!sim->world)
-        sim_fail ("%s", error.text);
+    nodes_begin (sim, &options);
     clients_begin (sim);
     for (uint32_t i = 0; sim_workloads[i]; i++)
         if (sim_workloads[i]->begin)
             sim_workloads[i]->begin (sim);
-    sim->version = 1;
     sim->newest_ms = sim->noted_ms = world_now (sim->world);
-    boot (sim);
-}
-
-static void
-count_figures (sim_t *sim)
-{
-    world_counts_t counts = world_counts (sim->world);
-    sim->figures.seeds = 1;
-    sim->figures.steps = counts.steps;
-    sim->figures.turns = counts.turns;
-    sim->figures.halts = counts.halts;
-    sim->figures.folds = counts.folds;
-    sim->figures.cuts = counts.cuts;
-    sim->figures.handler_deaths = counts.deaths_in_handlers;
-    sim->figures.runaways = counts.runaways;
+    for (uint32_t i = 0; i < profile->nodes; i++) {
+        sim_enter (sim, i);
+        sim->node->version = profile->nodes > 1 && !profile->upgrade_in ? SIM_KIND_VERSIONS : 1;
+        boot (sim);
+    }
 }
 
 void
 sim_run (sim_t *sim, uint64_t seed, bool verbose)
 {
     *sim = (sim_t) { .seed = seed, .is_verbose = verbose, .dice = dice_of (hash_mix (seed, 1)) };
+    sim->node = sim->nodes;
     sim->trace = calloc (TRACE_KEPT, sizeof *sim->trace);
     CHECK (sim->trace);
     sim_now = sim;
@@ -522,13 +535,13 @@ sim_run (sim_t *sim, uint64_t seed, bool verbose)
     for (uint32_t i = 0; i < sim->profile.steps; i++)
         step (sim);
     finish (sim);
-    count_figures (sim);
+    nodes_count (sim);
 }
 
 void
 sim_clear (sim_t *sim)
 {
-    world_destroy (&sim->world);
+    nodes_clear (sim);
     clients_clear (sim);
     checks_clear (sim);
     free (sim->trace);

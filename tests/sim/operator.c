@@ -160,7 +160,7 @@ send (sim_t *sim, errand_type_t type, uint16_t shard, const char *address, bool 
     if (*address && world_shard_of (sim->world, address, &shard, NULL) != TROUPE_OK)
         sim_fail ("%s is no address", address);
     sim_note (sim, "errand", type, shard, 0, address);
-    world_errand (sim->world, shard, run, visit);
+    world_errand (sim_world_of (sim, shard), shard, run, visit);
 }
 
 void

@@ -1,4 +1,4 @@
-/*  sim.c - the simulator: many seeds, each a run of a whole node with faults.
+/*  sim.c - the simulator: many seeds, each a run of a whole node, or of several, with faults.
  *
  *      sim [--seed N] [--seeds N] [--first N] [--jobs N] [--verbose]
  *
@@ -118,6 +118,8 @@ print_figures (const figures_t *sum, double seconds)
         { "boots that died", sum->deaths_in_boot }, { "deaths in a handler", sum->handler_deaths },
         { "kinds that sent too much", sum->runaways },
         { "full disks", sum->full }, { "failed syncs", sum->sync_failures }, { "broken roads", sum->cuts },
+        { "packets between nodes", sum->packets }, { "nodes that did not hear of each other", sum->splits },
+        { "roads between nodes opened", sum->roads_opened }, { "of them broken", sum->roads_broken },
         { "folds", sum->folds }, { "states compared", sum->compared }
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)

@@ -4,6 +4,7 @@
  *      sim.c         the program: seeds, jobs, figures
  *      profile.c     what a seed decides beforehand
  *      drive.c       one run: what happens next, faults, the end
+ *      nodes.c       the nodes of a run, one or several, and the network between them
  *      clients.c     callers with sessions: call, repeat, forget, compare answers
  *      checks.c      what holds at any moment: releases, links, frames, recovery (I1 to I6)
  *      fold.c        a fold of frames of its own, to compare the state with
@@ -31,6 +32,8 @@ typedef struct request_s request_t;
 
 typedef struct {
     uint32_t shards, clients, steps;
+    uint32_t nodes;
+    uint32_t lose_in, double_in, reorder_in, split_in;  /* the network: of the packets; of the steps */
     uint32_t workloads;          /* a bit each */
     uint32_t act_in;             /* of the steps, one in so many is a client's act; so below */
     uint32_t power_in, kill_in, disk_death_in, fold_death_in, boot_death_in;
@@ -133,26 +136,55 @@ typedef struct {
 
 typedef struct {
     uint64_t seeds, steps, turns, frames, calls, resends, halts, powers, deaths_in_boot, full, sync_failures, cuts,
-        folds, handler_deaths, runaways, upgrades, compared, released, answers, events, parcels;
+        folds, handler_deaths, runaways, upgrades, compared, released, answers, events, parcels, packets, splits,
+        roads_opened, roads_broken;
 } figures_t;
+
+typedef struct {
+    world_t *world;
+    cluster_t cluster;           /* as this node knows it, when there are several */
+    uint32_t version;            /* of the kinds that the process runs; 1 .. SIM_KIND_VERSIONS */
+    const troupe_kind_t *kinds[32];
+    bool lacks_kinds;            /* it runs without some of them */
+    bool may_fail;               /* a fault is under way that may end the process with an I/O error */
+} node_t;
+
+typedef struct packet_s {
+    struct packet_s *next;
+    size_t size;
+    uint8_t bytes[];
+} packet_t;
+
+/*  What is on its way between two nodes. */
+typedef struct {
+    packet_t *first, *last;
+    uint32_t count;
+    uint64_t split_until_ms;     /* nothing passes until then */
+} wire_t;
+
+typedef struct {
+    dice_t dice;
+    wire_t wires[WORLD_NODES_MAX][WORLD_NODES_MAX];
+    uint32_t count;              /* packets on all of them */
+} network_t;
 
 struct sim_s {
     uint64_t seed;
     bool is_verbose;
     dice_t dice;
     profile_t profile;
-    world_t *world;
+    node_t nodes[WORLD_NODES_MAX];
+    node_t *node;                /* the one that something happens to */
+    world_t *world;              /* its world */
+    uint64_t clock_ms;           /* of all nodes, when there are several */
+    network_t network;
     uint64_t step;
-    uint32_t version;            /* of the kinds that the process runs; 1 .. SIM_KIND_VERSIONS */
     uint64_t used;               /* bytes on the disk, while they are counted */
     uint64_t newest_ms;          /* latest time of any shard, at most */
     uint64_t noted_ms;           /* of the clock, when that was last seen to */
-    const troupe_kind_t *kinds[32];
-    bool lacks_kinds;            /* it runs without some of them */
     uint64_t quiet_since_ms;     /* the backlog of this boot was done; 0: not yet */
     bool is_ending;              /* no more faults, no more new calls */
     bool is_excused;             /* memory ran out in this slice: see workload.h */
-    bool may_fail;               /* a fault is under way that may end the process with an I/O error */
 
     /* clients */
     uint8_t sessions[SIM_CLIENTS_MAX][16];
@@ -201,6 +233,40 @@ void sim_note_time (sim_t *sim);
 
 /*  Whether this workload is part of the run. */
 bool sim_has (const sim_t *sim, const workload_t *workload);
+
+/* ---- nodes.c ---- */
+
+/*  Decides how many there are, and makes their worlds. */
+void nodes_roll (sim_t *sim);
+void nodes_begin (sim_t *sim, const world_options_t *options);
+void nodes_clear (sim_t *sim);
+void nodes_count (sim_t *sim);          /* adds to the figures */
+
+/*  From now on it is this one that things happen to. */
+void sim_enter (sim_t *sim, uint32_t node);
+
+static inline uint32_t
+sim_node_number (const sim_t *sim)
+{
+    return (uint32_t) (sim->node - sim->nodes);
+}
+
+/*  The world that has this shard. */
+world_t *sim_world_of (sim_t *sim, uint16_t shard);
+
+/*  One thing happens, somewhere. False: nothing is left to happen now. */
+bool nodes_step (sim_t *sim);
+
+/*  Until nothing is left to happen anywhere. False: the node that is entered is not up, or did not come to rest. */
+bool nodes_settle (sim_t *sim, uint64_t most);
+
+uint64_t nodes_next_due (const sim_t *sim);
+bool nodes_are_quiet (const sim_t *sim);
+bool nodes_are_full (const sim_t *sim);  /* the disk of one */
+
+/*  Now and then: two nodes do not hear of each other for a while. */
+void network_bother (sim_t *sim);
+void network_heal (sim_t *sim);         /* no more faults */
 
 /* ---- clients.c ---- */
 

@@ -20,7 +20,7 @@ typedef struct {
     uint64_t *copy;  /* freed by sleep: one that is not is a leak */
 } cache_t;
 
-static uint64_t copies;
+static uint64_t copies[WORLD_NODES_MAX];  /* by node */
 
 static troupe_status_t
 wake (troupe_turn_t *turn)
@@ -30,7 +30,7 @@ wake (troupe_turn_t *turn)
     cache->copy = malloc (sizeof *cache->copy);
     CHECK (cache->copy);
     *cache->copy = cache->count;
-    copies += 1;
+    copies[sim_node_number (sim_now)] += 1;
     return TROUPE_OK;
 }
 
@@ -38,7 +38,7 @@ static void
 fall_asleep (void *cache_)
 {
     cache_t *cache = cache_;
-    copies -= cache->copy != NULL;
+    copies[sim_node_number (sim_now)] -= cache->copy != NULL;
     free (cache->copy);
 }
 
@@ -151,9 +151,9 @@ answered (sim_t *sim, const request_t *request)
 static void
 booting (sim_t *sim)
 {
-    (void) sim;
-    if (copies)
-        sim_fail ("%llu caches were dropped without sleep", (unsigned long long) copies);
+    uint64_t left = copies[sim_node_number (sim)];
+    if (left)
+        sim_fail ("%llu caches were dropped without sleep", (unsigned long long) left);
 }
 
 static void

@@ -216,7 +216,7 @@ ask_history (sim_t *sim, uint32_t which_radio, uint32_t which)
     radio_address (address, which_radio);
     CHECK (world_shard_of (sim->world, address, &shard, NULL) == TROUPE_OK);
     model.watchers[which_radio][which].is_reading = true;
-    world_errand (sim->world, shard, read_feed, reading);
+    world_errand (sim_world_of (sim, shard), shard, read_feed, reading);
 }
 
 static void

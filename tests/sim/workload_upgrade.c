@@ -27,10 +27,10 @@ height_of (troupe_turn_t *turn)
 {
     char key[8];
     uint64_t version = load_number (turn, "version");
-    if (version && version != sim_now->version)
-        wrong ("%s: code of version %u sees state of version %llu", troupe_self (turn), sim_now->version,
+    if (version && version != sim_now->node->version)
+        wrong ("%s: code of version %u sees state of version %llu", troupe_self (turn), sim_now->node->version,
                (unsigned long long) version);
-    height_key (key, sim_now->version);
+    height_key (key, sim_now->node->version);
     uint64_t height = load_number (turn, key);
     if (version && !height)
         wrong ("%s: its height was lost", troupe_self (turn));
@@ -42,9 +42,9 @@ on_grow (troupe_turn_t *turn)
 {
     char key[8];
     uint64_t height = height_of (turn) + 1;
-    height_key (key, sim_now->version);
+    height_key (key, sim_now->node->version);
     store_number (turn, key, height);
-    store_number (turn, "version", sim_now->version);
+    store_number (turn, "version", sim_now->node->version);
     return troupe_reply (turn, "{s:I, s:I}", "height", (json_int_t) height, "stamp", stamp_next (turn));
 }
 
@@ -66,15 +66,15 @@ upgrade (troupe_turn_t *turn, uint32_t from)
 {
     char key[8];
     uint64_t version = load_number (turn, "version");
-    if (version != from || from >= sim_now->version)
+    if (version != from || from >= sim_now->node->version)
         wrong ("%s: upgrade from version %u to %u of state of version %llu", troupe_self (turn), from,
-               sim_now->version, (unsigned long long) version);
+               sim_now->node->version, (unsigned long long) version);
     height_key (key, from);
     uint64_t height = load_number (turn, key);
     troupe_erase (turn, key);
-    height_key (key, sim_now->version);
+    height_key (key, sim_now->node->version);
     store_number (turn, key, height);
-    store_number (turn, "version", sim_now->version);
+    store_number (turn, "version", sim_now->node->version);
     stamp_next (turn);
     maybe_die ();
     if (!sim_now->is_ending && dice_once_in (&sim_now->dice, UPGRADE_FAILS_IN))

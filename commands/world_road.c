@@ -1,0 +1,125 @@
+/*  world_road.c - a world among others: roads to other nodes, over a network that the caller makes.
+ *
+ *  DESIGN
+ *  Roads are of the process and die with it; which stores the links were made with is remembered by the machine. What a
+ *  dead process would say is not said.
+ */
+#include "commands/world_inside.h"
+
+#include "runtime/base/bytes.h"
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+
+static void
+send (void *way_, const void *bytes, size_t size)
+{
+    way_t *way = way_;
+    const world_options_t *options = &way->world->options;
+    if (way->world->is_up)
+        options->send (options->network, options->cluster->self, way->peer, bytes, size);
+}
+
+static void
+deliver (void *way_, uint16_t to, letter_t *letter)
+{
+    way_t *way = way_;
+    world_post (way->world, to, letter);
+}
+
+static bool
+knows (void *way_, const uint8_t *identity, troupe_error_t *error)
+{
+    way_t *way = way_;
+    if (!way->is_known)
+        memcpy (way->identity, identity, sizeof way->identity);
+    way->is_known = true;
+    if (memcmp (way->identity, identity, sizeof way->identity) == 0)
+        return true;
+    error_set (error, TROUPE_MISMATCH, "it is another store");
+    return false;
+}
+
+static void
+changed (void *way, bool is_open, const char *why)
+{
+    (void) way;
+    (void) is_open;
+    (void) why;
+}
+
+static road_t *
+new_road (world_t *self, way_t *way)
+{
+    const state_identity_t *identity = self->state->identity (self->state->self);
+    road_options_t options = {
+        .cluster = self->options.cluster,
+        .peer = way->peer,
+        .seed = hash_mix (self->salt, self->counts.boots + 2000),
+        .port = { way, send, deliver, knows, changed }
+    };
+    memcpy (options.identity, identity->store_id, 16);
+    memcpy (options.identity + 16, identity->epoch, 16);
+    return road_new (&options);
+}
+
+troupe_status_t
+world_open_roads (world_t *self, troupe_error_t *error)
+{
+    const cluster_t *cluster = self->options.cluster;
+    for (uint16_t i = 0; cluster && i < cluster->nodes; i++) {
+        way_t *way = &self->ways[i];
+        way->world = self;
+        way->peer = i;
+        if (i == cluster->self)
+            continue;
+        way->road = new_road (self, way);
+        if (!way->road)
+            return error_set (error, TROUPE_NO_MEMORY, "no memory for a road");
+    }
+    return TROUPE_OK;
+}
+
+void
+world_close_roads (world_t *self)
+{
+    for (uint32_t i = 0; i < WORLD_NODES_MAX; i++) {
+        road_t **road = &self->ways[i].road;
+        if (!*road)
+            continue;
+        self->counts.roads_opened += road_counts (*road)->opened;
+        self->counts.roads_broken += road_counts (*road)->broken;
+        road_destroy (road);
+    }
+}
+
+void
+world_send_away (world_t *self, uint16_t to, letter_t *letter)
+{
+    road_carry (self->ways[self->options.cluster->owners[to]].road, to, letter);
+}
+
+void
+world_received (world_t *self, uint16_t from, const void *bytes, size_t size)
+{
+    if (self->is_up)
+        road_received (self->ways[from].road, bytes, size, *self->clock);
+}
+
+uint64_t
+world_roads_due (const world_t *self)
+{
+    uint64_t earliest = UINT64_MAX;
+    for (uint32_t i = 0; i < WORLD_NODES_MAX; i++) {
+        uint64_t due = self->ways[i].road ? road_next_due (self->ways[i].road) : UINT64_MAX;
+        earliest = due < earliest ? due : earliest;
+    }
+    return earliest;
+}
+
+void
+world_tick_roads (world_t *self)
+{
+    for (uint32_t i = 0; i < WORLD_NODES_MAX; i++)
+        if (self->ways[i].road && road_next_due (self->ways[i].road) <= *self->clock)
+            road_tick (self->ways[i].road, *self->clock);
+}
