@@ -64,3 +64,14 @@ message_status (troupe_status_t status)
         return "failed";
     }
 }
+
+troupe_status_t
+message_status_named (const char *name, size_t size)
+{
+    for (troupe_status_t status = TROUPE_OK; status < TROUPE_STATUSES; status++) {
+        const char *known = message_status (status);
+        if (strlen (known) == size && memcmp (known, name, size) == 0)
+            return status;
+    }
+    return TROUPE_FAILED;
+}

@@ -130,6 +130,9 @@ resume_t message_read_resume (const char *text, const char *epoch, uint64_t *off
 /*  How the protocol calls it: "not_found"; statuses that it does not have become the nearest that it has. */
 const char *message_status (troupe_status_t status);
 
+/*  The one that is called so, without a NUL behind it; TROUPE_FAILED when none is. */
+troupe_status_t message_status_named (const char *name, size_t size);
+
 extern const codec_t text_codec;    /* text.h */
 extern const codec_t binary_codec;  /* binary.h */
 extern const codec_t lines_codec, records_codec;  /* what they are without WebSocket */
