@@ -55,7 +55,9 @@ backends_new (troupe_t *node, const settings_t *settings, troupe_error_t *error)
         }
     };
     self->bus = bus_new (&options, error);
-    if (!self->bus)
+    if (self->bus)
+        node_serve_remote (node, crew_port (bus_crew (self->bus)));
+    else
         backends_destroy (&self);
     return self;
 }
@@ -70,7 +72,8 @@ troupe_status_t
 backends_start (backends_t *self, const host_port_t *host, troupe_error_t *error)
 {
     troupe_status_t status = keyring_open (&self->keyring, self->node, host, error);
-    return status == TROUPE_OK ? bus_start (self->bus, host, error) : status;
+    remote_host_t remote = node_remote_host (self->node);
+    return status == TROUPE_OK ? bus_start (self->bus, host, &remote, error) : status;
 }
 
 void

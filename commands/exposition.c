@@ -198,3 +198,26 @@ exposition_write (troupe_t *node, const edge_counts_t *edge, buffer_t *to)
     put_storage (node, to);
     put_edge (edge, to);
 }
+
+void
+exposition_write_crew (crew_t *crew, buffer_t *to)
+{
+    crew_counts_t counts = crew_counts (crew);
+    char kind[TROUPE_KIND_MAX + 1];
+    uint64_t count;
+    put_head (to, "remote_workers", "gauge", "Workers that serve a remote kind in its newest version.");
+    for (uint32_t i = 0; crew_of_kind (crew, i, kind, &count); i++) {
+        buffer_printf (to, "troupe_remote_workers{");
+        put_label (to, "kind", kind);
+        buffer_printf (to, "} %llu\n", (unsigned long long) count);
+    }
+    put_gauge (to, "remote_in_hand", "Offers that workers have in hand.", counts.in_hand);
+    put_gauge (to, "remote_states", "Actors whose state a worker holds.", counts.states);
+    put_counter (to, "remote_done", "Offers that workers handled.", counts.done);
+    put_counter (to, "remote_undone", "Those of them that failed or were refused.", counts.undone);
+    put_counter (to, "remote_stateless", "Offers that came back because the worker had dropped the state.",
+                 counts.stateless);
+    put_counter (to, "remote_untaken", "Offers that came back from workers that leave.", counts.untaken);
+    put_counter (to, "remote_lost", "Offers whose worker went away with them.", counts.lost);
+    put_counter (to, "remote_broken", "Messages of workers that could not be true.", counts.broken);
+}

@@ -82,9 +82,11 @@ write_page (void *arg, web_page_t page, buffer_t *to)
     if (self->backends)
         others = edge_counts (bus_edge (backends_bus (self->backends)));
     edge_counts_add (&counts, &others);
-    if (page == WEB_METRICS)
+    if (page == WEB_METRICS) {
         exposition_write (self->node, &counts, to);
-    else
+        if (self->backends)
+            exposition_write_crew (bus_crew (backends_bus (self->backends)), to);
+    } else
         write_document (self, page, to);
 }
 

@@ -97,9 +97,12 @@ add_plugins (host_t *self, troupe_error_t *error)
             if (node_add_kind (self->node, *kinds, error) != TROUPE_OK)
                 return error->status;
     }
-    if (!invocation->kinds[0] && invocation->word_count == 0)
+    bool has_own = invocation->kinds[0] || invocation->word_count > 0;
+    if (!has_own && !*invocation->settings.zmq_listen)
         return error_set (error, TROUPE_INVALID, "no kinds to serve: give a shared object, `%s serve ./my_kinds.so`",
                           invocation->program);
+    if (!has_own)
+        log_info ("no kinds but those that workers will announce over ZeroMQ (zmq_listen)");
     return TROUPE_OK;
 }
 

@@ -19,7 +19,7 @@ add_role (keyring_t *self, const char *role, troupe_error_t *error)
     if (!role || self->roles[count])
         return TROUPE_OK;
     if (count == ROLES_MAX - 1)
-        return error_set (error, TROUPE_INVALID, "the kinds ask for more than %d roles", ROLES_MAX - 1);
+        return error_set (error, TROUPE_INVALID, "the kinds ask for more than %d roles", ROLES_MAX - 2);
     self->roles[count] = role;
     return TROUPE_OK;
 }
@@ -35,7 +35,7 @@ gather_roles (keyring_t *self, const registry_t *registry, troupe_error_t *error
         for (const troupe_channel_t *one = kind->channels; status == TROUPE_OK && one && one->name; one++)
             status = add_role (self, one->role, error);
     }
-    return status;
+    return status == TROUPE_OK ? add_role (self, EDGE_WORKER_ROLE, error) : status;
 }
 
 troupe_status_t

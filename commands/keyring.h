@@ -9,7 +9,7 @@
 #include "transports/edge/edge.h"
 
 typedef struct {
-    const char *roles[ROLES_MAX];  /* that the kinds ask for, ended by NULL; from keyring_open on */
+    const char *roles[ROLES_MAX];  /* that kinds and doors ask for, ended by NULL; from keyring_open on */
     tokens_t *tokens;
     uint64_t look_at_ms;
     host_port_t host;

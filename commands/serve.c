@@ -191,7 +191,8 @@ const command_t command_serve = {
     .words = "[FILE.so ...]",
     .most = REGISTRY_KINDS_MAX,
     .summary = "run a node",
-    .help = "Kinds come from shared objects that say TROUPE_KINDS (&one, &other), and from this program.\n"
+    .help = "Kinds come from shared objects that say TROUPE_KINDS (&one, &other), and from this program,\n"
+            "and while it runs from workers that come over ZeroMQ.\n"
             "When the node is up it prints a line that begins with \"ready\".\n"
             "SIGTERM and SIGINT stop it gracefully, SIGHUP has the certificate (web_certificate) read again.\n",
     .options = options,

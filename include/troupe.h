@@ -144,7 +144,7 @@ typedef struct {
     const char *args;     /* fields of the body, "laps:int note?:string"; NULL: not checked.
                              Types: int number string bool bytes array object any */
     const char *gives;    /* fields of the reply, for documentation */
-    const char *role;     /* with TROUPE_ROLE: its name; a node's kinds have at most 31 of them */
+    const char *role;     /* with TROUPE_ROLE: its name; a node's kinds have at most 30 of them */
     uint32_t budget_ms;   /* a turn over it is reported; 0: the node's default */
     const char *doc;
 } troupe_verb_t;

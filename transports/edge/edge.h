@@ -17,6 +17,7 @@
 
 #define EDGE_OUT_MOST (32u << 20)  /* bytes of answers that a client does not read */
 #define EDGE_NEVER UINT64_MAX
+#define EDGE_WORKER_ROLE "worker"  /* who has it may serve remote kinds */
 
 typedef struct edge_s edge_t;
 typedef struct peer_s peer_t;
@@ -115,6 +116,15 @@ const codec_t *peer_codec (const peer_t *self);
 
 /*  It has not said hello yet. */
 bool peer_is_new (const peer_t *self);
+
+/*  It has, and may speak. */
+bool peer_is_open (const peer_t *self);
+
+/*  Who it is; never NULL. */
+const identity_t *peer_identity (const peer_t *self);
+
+/*  What it said is nothing that can be understood: it is told so, and the conversation ends. */
+void peer_fail (peer_t *self, const troupe_error_t *error);
 
 /*  What was sent is on its way, and more may be. */
 void peer_has_room (peer_t *self);

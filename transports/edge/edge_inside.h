@@ -227,7 +227,6 @@ void peer_watch_ended (peer_t *self);
 /*  No events now; peer_has_room follows. */
 bool peer_is_full (const peer_t *self);
 
-const identity_t *peer_identity (const peer_t *self);
 void peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_error_t *error,
                        uint32_t retry_after_ms);
 

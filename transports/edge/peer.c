@@ -174,6 +174,12 @@ peer_is_new (const peer_t *self)
     return self->state == PEER_NEW;
 }
 
+bool
+peer_is_open (const peer_t *self)
+{
+    return self->state == PEER_OPEN;
+}
+
 void
 peer_let_go (peer_t *self)
 {
@@ -536,8 +542,8 @@ take_ping (peer_t *self, const client_message_t *message)
     peer_close_frame (self, place);
 }
 
-static void
-fail_protocol (peer_t *self, const troupe_error_t *error)
+void
+peer_fail (peer_t *self, const troupe_error_t *error)
 {
     peer_say_error (self, ERROR_PROTOCOL, 0, error, 0);
     close_peer (self, CLOSE_PROTOCOL, "message");
@@ -552,7 +558,7 @@ take_credit (peer_t *self, const client_message_t *message)
         return;
     }
     error_set (&error, TROUPE_INVALID, "credit: of no use on this connection");
-    fail_protocol (self, &error);
+    peer_fail (self, &error);
 }
 
 static void
@@ -562,7 +568,7 @@ take (peer_t *self, const client_message_t *message)
     count_up (&self->edge->counts.messages, 1);
     if ((message->type == CLIENT_HELLO) != (self->state == PEER_NEW)) {
         error_set (&error, TROUPE_INVALID, "hello comes first, and once");
-        fail_protocol (self, &error);
+        peer_fail (self, &error);
         return;
     }
     switch (message->type) {
@@ -656,6 +662,6 @@ peer_received (peer_t *self, const void *bytes, size_t size)
     troupe_status_t status = form_is_binary (self->codec->form) ? take_binary (self, bytes, size, &error)
                                                            : take_text (self, bytes, size, &error);
     if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
-        fail_protocol (self, &error);
+        peer_fail (self, &error);
     see_to_pause (self);
 }

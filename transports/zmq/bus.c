@@ -47,6 +47,7 @@ see_to_end (bus_t *self, uint64_t now_ms, uint64_t *end_ms)
         return;
     self->is_stopping = true;
     *end_ms = now_ms + quiet_ms;
+    crew_close (self->crew);
     edge_say_drain (self->edge, COME_BACK_MS);
 }
 
@@ -69,9 +70,9 @@ go_round (bus_t *self, uint64_t end_ms)
         feeds_receive (self);
     bus_receive (self);
     feeds_send (self);
-    uint64_t wait_ms = edge_drain (self->edge);
-    bus_end_all (self);
     uint64_t now_ms = self->host.now_ms (self->host.self);
+    uint64_t wait_ms = least (bus_work_round (self, now_ms), edge_drain (self->edge));
+    bus_end_all (self);
     wait_ms = least (wait_ms, bus_sweep (self, now_ms));
     return end_ms == EDGE_NEVER ? wait_ms : least (wait_ms, end_ms > now_ms ? end_ms - now_ms : 0);
 }
@@ -99,7 +100,7 @@ run (void *arg)
         uint64_t now_ms = self->host.now_ms (self->host.self);
         see_to_end (self, now_ms, &end_ms);
         uint64_t wait_ms = go_round (self, end_ms);
-        if (self->is_stopping && (now_ms >= end_ms || self->connections.count == 0))
+        if (self->is_stopping && (now_ms >= end_ms || edge_counts (self->edge).clients == 0))
             break;
         if (!has_more (self->router))
             (void) zmq_poll (items, count, wait_ms == EDGE_NEVER ? -1 : (long) wait_ms);
@@ -233,8 +234,9 @@ bus_new (const bus_options_t *options, troupe_error_t *error)
     edge.wake = wake_for_edge;
     edge.wake_arg = self;
     self->edge = edge_new (&edge);
-    troupe_status_t status = self->edge ? open_sockets (self, error)
-                                        : error_set (error, TROUPE_NO_MEMORY, "no memory for ZeroMQ");
+    self->crew = crew_new (wake_for_edge, self);
+    troupe_status_t status = self->edge && self->crew ? open_sockets (self, error)
+                                                         : error_set (error, TROUPE_NO_MEMORY, "no memory for ZeroMQ");
     if (status != TROUPE_OK)
         bus_destroy (&self);
     return self;
@@ -258,10 +260,17 @@ bus_edge (bus_t *self)
     return self->edge;
 }
 
+crew_t *
+bus_crew (bus_t *self)
+{
+    return self->crew;
+}
+
 troupe_status_t
-bus_start (bus_t *self, const host_port_t *host, troupe_error_t *error)
+bus_start (bus_t *self, const host_port_t *host, const remote_host_t *remote, troupe_error_t *error)
 {
     self->host = *host;
+    crew_attach (self->crew, remote);
     edge_attach (self->edge, host);
     troupe_status_t status = thread_start (&self->thread, "troupe-zmq", run, self, error);
     self->has_thread = status == TROUPE_OK;
@@ -306,6 +315,8 @@ bus_destroy (bus_t **self_p)
     if (self->wake >= 0)
         close (self->wake);
     edge_destroy (&self->edge);
+    crew_destroy (&self->crew);
+    binary_close (&self->work);
     buffer_clear (&self->scratch);
     memory_free (self);
     *self_p = NULL;

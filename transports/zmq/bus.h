@@ -7,6 +7,7 @@
 #define TRANSPORTS_ZMQ_BUS_H
 
 #include "transports/edge/edge.h"
+#include "transports/zmq/crew.h"
 
 typedef struct {
     const char *listen;        /* "127.0.0.1:7318"; the port may be 0; copied, as all texts */
@@ -30,13 +31,17 @@ const char *bus_feeds_address (const bus_t *self);
 
 edge_t *bus_edge (bus_t *self);
 
+/*  Those who serve remote kinds: for the node before it starts, and for figures. */
+crew_t *bus_crew (bus_t *self);
+
 /*  For the node's listener; any thread. */
 bool bus_is_watched (bus_t *self, const char *address, const char *channel);
 void bus_published (bus_t *self, const char *address, const char *channel, uint64_t offset, const char *key,
                     const void *body, size_t size);
 
-/*  The node runs now, and the host is this. Starts the thread. */
-troupe_status_t bus_start (bus_t *self, const host_port_t *host, troupe_error_t *error) TROUPE_CHECKED;
+/*  The node runs now, and its hosts are these. Starts the thread. */
+troupe_status_t bus_start (bus_t *self, const host_port_t *host, const remote_host_t *remote,
+                           troupe_error_t *error) TROUPE_CHECKED;
 
 /*  Tells clients to go and takes no more; waits for the thread, at most so long. While the node still runs. */
 void bus_quiet (bus_t *self, uint64_t most_ms);

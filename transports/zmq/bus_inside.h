@@ -3,6 +3,7 @@
  *      bus.c        its life and its loop
  *      bus_peer.c   connections of the ROUTER: credit, silence, the end of a conversation
  *      bus_feeds.c  all events for those who subscribe
+ *      bus_work.c   workers of remote kinds: what they say, and offers on their way
  */
 #ifndef TRANSPORTS_ZMQ_BUS_INSIDE_H
 #define TRANSPORTS_ZMQ_BUS_INSIDE_H
@@ -29,6 +30,7 @@ typedef struct connection_s {
     bus_t *bus;
     uint32_t number;
     peer_t *peer;                     /* NULL: no conversation */
+    mate_t *worker;                 /* NULL: it serves no kinds */
     int64_t credit;
     uint64_t heard_ms;
     uint32_t talks_ended;
@@ -43,6 +45,7 @@ struct bus_s {
     char certificate[BUS_TEXT_MAX + 1], certificates_path[BUS_TEXT_MAX + 1];
     char address[BUS_TEXT_MAX + 1], feeds_address[BUS_TEXT_MAX + 1];
     edge_t *edge;
+    crew_t *crew;
     void *context;
     pthread_t thread;
     bool has_thread;
@@ -60,6 +63,8 @@ struct bus_s {
     connection_t *ending;
     bool is_stopping;
     uint64_t sweep_ms;
+    uint64_t beat_ms;
+    binary_reader_t work;
     buffer_t scratch;
 };
 
@@ -81,6 +86,20 @@ uint64_t bus_sweep (bus_t *self, uint64_t now_ms);
 
 /*  At the end: all of them. */
 void bus_forget_all (bus_t *self);
+
+/*  What a connection is sent; when it is gone, `is_gone` is set. */
+void bus_send (void *connection, const void *bytes, size_t size);
+
+/*  Its connection is no good any more; it goes at the end of the round. */
+void bus_lose (connection_t *self);
+
+/* ---- bus_work.c ---- */
+
+/*  A part of a worker, in a conversation that has begun. */
+void bus_work_received (connection_t *self, const void *bytes, size_t size);
+
+/*  Sends offers. Returns in how many ms to come again. */
+uint64_t bus_work_round (bus_t *self, uint64_t now_ms);
 
 /* ---- bus_feeds.c ---- */
 

@@ -31,8 +31,15 @@ end_soon (connection_t *self)
     self->bus->ending = self;
 }
 
-static void
-send_bytes (void *connection, const void *bytes, size_t size)
+void
+bus_lose (connection_t *self)
+{
+    self->is_gone = true;
+    end_soon (self);
+}
+
+void
+bus_send (void *connection, const void *bytes, size_t size)
 {
     connection_t *self = connection;
     uint8_t id[ID_SIZE] = { 0, (uint8_t) (self->number >> 24), (uint8_t) (self->number >> 16),
@@ -41,10 +48,8 @@ send_bytes (void *connection, const void *bytes, size_t size)
         return;
     self->credit -= (int64_t) (size + BUS_MESSAGE_COST);
     if (zmq_send (self->bus->router, id, sizeof id, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
-        || zmq_send (self->bus->router, bytes, size, ZMQ_DONTWAIT) < 0) {
-        self->is_gone = true;
-        end_soon (self);
-    }
+        || zmq_send (self->bus->router, bytes, size, ZMQ_DONTWAIT) < 0)
+        bus_lose (self);
 }
 
 static bool
@@ -62,7 +67,7 @@ say_goodbye (connection_t *self, const codec_t *codec, uint16_t code, const char
     if (codec->form == FORM_LINES)
         buffer_byte (&bytes, '\n');
     if (!bytes.failed)
-        send_bytes (self, bytes.data, bytes.size);
+        bus_send (self, bytes.data, bytes.size);
     buffer_clear (&bytes);
 }
 
@@ -86,7 +91,7 @@ give_credit (void *connection, uint64_t bytes)
         peer_has_room (self->peer);
 }
 
-static const peer_port_t port = { .send = send_bytes, .is_choked = is_choked, .close = close_talk,
+static const peer_port_t port = { .send = bus_send, .is_choked = is_choked, .close = close_talk,
                                   .credit = give_credit };
 
 /* ---- connections ---- */
@@ -117,6 +122,7 @@ add (bus_t *self, uint32_t number)
 static void
 end (connection_t *self)
 {
+    mate_leave (&self->worker);
     if (self->peer)
         peer_gone (&self->peer);
     self->is_ending = false;
@@ -176,7 +182,13 @@ take_part (connection_t *self, zmq_msg_t *part)
 {
     if (self->is_ending || (!self->peer && !begin (self, part)))
         return;
-    peer_received (self->peer, zmq_msg_data (part), zmq_msg_size (part));
+    const void *bytes = zmq_msg_data (part);
+    size_t size = zmq_msg_size (part);
+    bool may_work = peer_is_open (self->peer) && peer_codec (self->peer)->form == FORM_RECORDS;
+    if (may_work && work_is (bytes, size))
+        bus_work_received (self, bytes, size);
+    else
+        peer_received (self->peer, bytes, size);
 }
 
 /*  NULL: nobody, and the rest of the message is for nobody. */
