@@ -11,7 +11,7 @@ import zmq.asyncio
 
 from .core import Call, Core, Event, Watch
 from .errors import Timeout
-from .socket import Address, Delay
+from .socket import Address, Delay, watch_end
 
 
 class AsyncFeed:
@@ -122,19 +122,26 @@ class AsyncClient:
         context = zmq.asyncio.Context.instance()
         while not self._core.fatal:
             socket = self._address.open(context)
+            end = watch_end(socket)
+            asyncio.get_running_loop().add_reader(end.fd, self._wake)
             self._core.connected(time.monotonic())
             try:
-                await self._talk(socket)
+                await self._talk(socket, end)
             finally:
+                asyncio.get_running_loop().remove_reader(end.fd)
+                socket.disable_monitor()
+                end.close()
                 if self._core.is_welcome:
                     socket.linger = 500
                     await socket.send(b'{"goodbye":1}')
+                for _ in range(2):  # pyzmq still has a look at the socket in its next turn
+                    await asyncio.sleep(0)
                 socket.close()
             end = time.monotonic() + self._delay.before(self._core)
             while (now := time.monotonic()) < end:
                 await asyncio.sleep(max(0.0, min(end, self._core.tick(now)) - now))
 
-    async def _talk(self, socket: Any) -> None:
+    async def _talk(self, socket: Any, end: Any) -> None:
         """One connection, until it is good no more."""
         core = self._core
         heard = asyncio.ensure_future(socket.recv())
@@ -150,6 +157,8 @@ class AsyncClient:
                 if heard.done():
                     core.receive(heard.result(), time.monotonic())
                     heard = asyncio.ensure_future(socket.recv())
+                if end.poll(0):
+                    core.lose()
                 if wanted.done():
                     self._wanted.clear()
                     wanted = asyncio.ensure_future(self._wanted.wait())

@@ -153,6 +153,10 @@ class Core:
             hello["epoch"] = self.epoch
         self._out = [hello]
 
+    def lose(self) -> None:
+        """The connection broke."""
+        self.is_welcome, self.wants_connection = False, True
+
     def take(self, now: float) -> list[bytes]:
         """What to send now, as parts of one message."""
         if self.is_welcome:
@@ -172,7 +176,7 @@ class Core:
         if not self.wants_connection:
             silence = now - self._heard_at
             if silence > PING_S + PATIENCE_S or (not self.is_welcome and silence > PATIENCE_S):
-                self.wants_connection, self.is_welcome = True, False
+                self.lose()
             elif self.is_welcome and silence > PING_S and self._pinged_at <= self._heard_at:
                 self._pinged_at = now
                 self._out.append({"ping": 1})
@@ -318,6 +322,6 @@ class Core:
             watch.tell(error=Cut(message["why"]))
 
     def _on_goodbye(self, message: dict[str, Any], now: float) -> None:
-        self.is_welcome, self.wants_connection = False, True
+        self.lose()
 
     _on_drain = _on_goodbye

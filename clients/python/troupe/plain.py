@@ -9,7 +9,7 @@ import zmq
 
 from .core import Call, Core, Event, Watch
 from .errors import Timeout
-from .socket import Address, Delay
+from .socket import Address, Delay, watch_end
 
 
 class Feed:
@@ -67,6 +67,7 @@ class Client:
         self._core, self._delay = Core(token, name), Delay()
         self._timeout = timeout
         self._socket: Any = None
+        self._end: Any = None  # readable when its connection broke
         self._connect_at = 0.0
 
     def __enter__(self) -> "Client":
@@ -120,20 +121,26 @@ class Client:
             if self._core.is_welcome:
                 self._socket.linger = 500
                 self._socket.send(b'{"goodbye":1}')
-            self._socket.close()
-            self._socket = None
+            self._close_socket()
 
     # ---- inside ----
+
+    def _close_socket(self) -> None:
+        self._socket.disable_monitor()
+        self._end.close()
+        self._socket.close()
+        self._socket = None
 
     def _see_to_connection(self, now: float) -> None:
         core = self._core
         if not core.wants_connection or core.fatal:
             return
         if self._socket:
-            self._socket.close()
-            self._socket, self._connect_at = None, now + self._delay.before(core)
+            self._close_socket()
+            self._connect_at = now + self._delay.before(core)
         if now >= self._connect_at:
             self._socket = self._address.open(self._context)
+            self._end = watch_end(self._socket)
             core.connected(now)
 
     def _send(self, now: float) -> None:
@@ -155,7 +162,13 @@ class Client:
         if self._socket is None:
             time.sleep(left_ms / 1000)
             return
-        if self._socket.poll(left_ms):
-            while self._socket and self._socket.poll(0):
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._end, zmq.POLLIN)
+        if poller.poll(left_ms):
+            while self._socket.poll(0):
                 self._core.receive(self._socket.recv(), time.monotonic())
-            self._send(time.monotonic())
+            if self._end.poll(0):
+                self._core.lose()
+            else:
+                self._send(time.monotonic())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -12,6 +13,7 @@ from .core import Core
 
 FIRST_DELAY_S = 0.05
 LAST_DELAY_S = 2.0
+_ends = itertools.count()
 
 
 class Address:
@@ -39,6 +41,16 @@ class Address:
             socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = self.keys
         socket.connect(self.endpoint)
         return socket
+
+
+def watch_end(socket: Any) -> Any:
+    """A plain socket that can be read when the connection of this one broke; disable_monitor comes before close."""
+    place = f"inproc://end-{next(_ends)}"
+    socket.monitor(place, zmq.EVENT_DISCONNECTED)
+    end = zmq.Context.shadow(socket.context.underlying).socket(zmq.PAIR)
+    end.linger = 0
+    end.connect(place)
+    return end
 
 
 class Delay:

@@ -1,0 +1,168 @@
+"""Serving remote kinds: one socket, and threads that run handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import queue
+import signal
+import threading
+import time
+from typing import Any
+
+import zmq
+
+from .kind import Kind, Offer, Outcome, Turn
+from .socket import Address, Delay, watch_end
+from .work import WorkerCore
+
+log = logging.getLogger("troupe")
+
+
+class Worker:
+    """A program that serves kinds, over any number of connections.
+
+    Sync handlers run on `threads` threads, async ones on an event loop of their own, so that a long handler keeps
+    nobody waiting but its actor, and the connection stays alive meanwhile.
+    """
+
+    def __init__(self, address: str = "127.0.0.1:7318", *kinds: Kind, token: str | None = None,
+                 certificate: str | None = None, server: str | None = None, name: str = "python", threads: int = 1,
+                 capacity: int = 64, states: int = 10000) -> None:
+        if not kinds:
+            raise ValueError("a worker serves at least one kind")
+        self._address = Address(address, certificate, server)
+        self._core = WorkerCore(kinds, token, name, capacity=capacity, states=states)
+        self._delay = Delay()
+        self._offers: queue.SimpleQueue[Offer | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[Offer, Outcome]] = queue.SimpleQueue()
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(self._woken, False)
+        self._threads = [threading.Thread(target=self._run_handlers, daemon=True) for _ in range(threads)]
+        self._loop: asyncio.AbstractEventLoop | None = None
+        if any(verb.is_async for kind in kinds for verb in kind.verbs.values()):
+            self._loop = asyncio.new_event_loop()
+            self._threads.append(threading.Thread(target=self._loop.run_forever, daemon=True))
+        self._has_stopped = False
+
+    def stop(self) -> None:
+        """Takes no more, finishes what it has, and lets `run` return. From any thread, and from a signal's handler."""
+        self._has_stopped = True
+        self._tell()
+
+    def run(self) -> None:
+        """Serves until `stop`; raises what there is no sense in trying again, as errors.Forbidden."""
+        for thread in self._threads:
+            thread.start()
+        try:
+            while not self._core.fatal and not (self._has_stopped and self._core.has_left):
+                self._serve_once()
+        finally:
+            for _ in self._threads:
+                self._offers.put(None)
+            if self._loop:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._core.fatal:
+            raise self._core.fatal
+
+    # ---- the thread of the socket ----
+
+    def _serve_once(self) -> None:
+        """One connection, from its hello to its end."""
+        core, socket = self._core, self._address.open(zmq.Context.instance())
+        core.connected(time.monotonic())
+        poller, end = zmq.Poller(), watch_end(socket)
+        for one in (socket, end, self._woken):
+            poller.register(one, zmq.POLLIN)
+        while not core.wants_connection:
+            wake = core.tick(time.monotonic())
+            self._hand_in()
+            if core.has_left:
+                core.goodbye()
+                core.wants_connection = True
+            self._send(socket)
+            if core.wants_connection:
+                break
+            poller.poll(max(0, (wake - time.monotonic()) * 1000) + 1)
+            for _ in range(1000):
+                if not socket.poll(0):
+                    break
+                core.receive(socket.recv(), time.monotonic())
+            if end.poll(0):
+                core.lose()
+            self._begin()
+        socket.disable_monitor()
+        end.close()
+        socket.linger = 1000
+        socket.close()
+        if not core.fatal and not self._has_stopped:
+            time.sleep(self._delay.before(core))
+
+    def _send(self, socket: Any) -> None:
+        parts = self._core.take()
+        if parts:
+            socket.send_multipart(parts)
+
+    def _begin(self) -> None:
+        while offer := self._core.begin(time.monotonic()):
+            verb = self._verb_of(offer)
+            if self._loop and verb and verb.is_async:
+                asyncio.run_coroutine_threadsafe(self._handle_async(offer), self._loop)
+            else:
+                self._offers.put(offer)
+
+    def _hand_in(self) -> None:
+        try:
+            os.read(self._woken, 4096)
+        except BlockingIOError:
+            pass
+        if self._has_stopped:
+            self._core.leave()
+        while not self._done.empty():
+            self._core.hand_in(*self._done.get())
+
+    # ---- other threads ----
+
+    def _tell(self) -> None:
+        try:
+            os.write(self._wake, b"\0")
+        except BlockingIOError:
+            pass  # it is awake
+
+    def _finish(self, offer: Offer, outcome: Outcome) -> None:
+        if outcome.status == "failed":
+            log.warning("%s %s: %s", offer.about["to"], offer.about["verb"], outcome.text)
+        self._done.put((offer, outcome))
+        self._tell()
+
+    def _verb_of(self, offer: Offer) -> Any:
+        return self._core.kinds[offer.about["kind"]].verbs.get(offer.about["verb"])
+
+    def _run_handlers(self) -> None:
+        while offer := self._offers.get():
+            if not self._core.is_wanted(offer):
+                continue
+            try:
+                turn = Turn(offer)
+                outcome = turn.finish(self._verb_of(offer).handler(turn, offer.about.get("body")))
+            except Exception as error:
+                outcome = Turn.fail(error)
+            self._finish(offer, outcome)
+
+    async def _handle_async(self, offer: Offer) -> None:
+        try:
+            turn = Turn(offer)
+            outcome = turn.finish(await self._verb_of(offer).handler(turn, offer.about.get("body")))
+        except Exception as error:
+            outcome = Turn.fail(error)
+        self._finish(offer, outcome)
+
+
+def serve(address: str = "127.0.0.1:7318", *kinds: Kind, **options: Any) -> None:
+    """Serves kinds until SIGTERM or SIGINT, then finishes what it has. In the main thread. Options: those of Worker."""
+    worker = Worker(address, *kinds, **options)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    worker.run()
