@@ -7,16 +7,15 @@
  *  knowing how. The end of the call (not_after) is fixed before the first try,
  *  since every try must say the same.
  */
+#include "commands/read_body.h"
 #include "commands/remote.h"
 #include "runtime/base/clock.h"
-#include "runtime/body/json.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-#define BODY_TEXT_MAX (4u * TROUPE_BODY_MAX)
 #define PAUSE_FIRST_MS 50
 #define PAUSE_MOST_MS 2000
 
@@ -70,7 +69,11 @@ read_options (calling_t *self)
                              session);
     if (!session != !self->call.seq)
         return command_fail (invocation, EXIT_USAGE, "--session and --seq (1 or more) belong together");
-    self->retries = option_given (invocation, "retry");
+    bool is_far = *invocation->settings.at != '\0';
+    if (is_far && (session || option_given (invocation, "subject") || option_given (invocation, "not-after")))
+        return command_fail (invocation, EXIT_USAGE, "--session, --not-after and --subject are for the node of this "
+                                                     "machine: over ZeroMQ each call has a session of its own");
+    self->retries = option_given (invocation, "retry") && !is_far;
     if (self->retries && !session) {
         if (getrandom (self->call.session, sizeof self->call.session, 0) != sizeof self->call.session)
             return command_fail (invocation, EXIT_INTERNAL, "the system has no random bytes");
@@ -86,60 +89,17 @@ read_options (calling_t *self)
     return EXIT_OK;
 }
 
-static troupe_status_t
-read_stdin (buffer_t *text, troupe_error_t *error)
-{
-    for (;;) {
-        uint8_t *place = buffer_reserve (text, 65536);
-        size_t size = place ? fread (place, 1, 65536, stdin) : 0;
-        text->size += size;
-        if (text->size > BODY_TEXT_MAX)
-            return error_set (error, TROUPE_TOO_LARGE, "the body on stdin is larger than %u bytes", BODY_TEXT_MAX);
-        if (!place)
-            return error_set (error, TROUPE_NO_MEMORY, "out of memory");
-        if (size == 0)
-            return TROUPE_OK;
-    }
-}
-
-static int
-read_body (calling_t *self)
-{
-    const invocation_t *invocation = self->invocation;
-    buffer_t input = { 0 };
-    troupe_error_t error;
-    troupe_status_t status = TROUPE_OK;
-    if (invocation->word_count < 3)
-        return EXIT_OK;
-    const char *text = invocation->words[2];
-    size_t size = strlen (text);
-    if (strcmp (text, "-") == 0) {
-        status = read_stdin (&input, &error);
-        text = (const char *) input.data;
-        size = input.size;
-    }
-    if (status == TROUPE_OK)
-        status = json_to_packed (text, size, &self->body, &error);
-    buffer_clear (&input);
-    if (status != TROUPE_OK)
-        return command_fail (invocation, EXIT_USAGE, "the body: %s", error.text);
-    self->call.body = self->body.data;
-    self->call.size = self->body.size;
-    return EXIT_OK;
-}
-
 /*  One try. TROUPE_OK: there is an answer. */
 static troupe_status_t
 try_once (calling_t *self, client_t **client, client_answer_t *answer, troupe_error_t *error)
 {
-    char path[SETTINGS_TEXT_MAX + 16];
     uint64_t tag, now_ms = clock_wall_ms ();
+    uint64_t left_ms = self->until_ms > now_ms ? self->until_ms - now_ms : 0;
     if (!*client)
-        *client = client_new (settings_control (&self->invocation->settings, path, sizeof path), error);
+        *client = client_open (&self->invocation->settings, left_ms, error);
     if (!*client)
         return error->status;
     troupe_status_t status = client_call (*client, &self->call, &tag, error);
-    uint64_t left_ms = self->until_ms > now_ms ? self->until_ms - now_ms : 0;
     do {
         if (status == TROUPE_OK)
             status = client_receive (*client, answer, left_ms, error);
@@ -193,7 +153,9 @@ run (invocation_t *invocation)
     calling_t self = { .invocation = invocation };
     int code = read_options (&self);
     if (code == EXIT_OK)
-        code = read_body (&self);
+        code = read_body (invocation, 2, &self.body);
+    self.call.body = self.body.data;
+    self.call.size = self.body.size;
     if (code == EXIT_OK)
         code = call_until_answered (&self);
     buffer_clear (&self.body);
@@ -207,7 +169,7 @@ const command_t command_call = {
     .most = 3,
     .summary = "call an actor and print its reply as JSON",
     .help = "BODY is JSON; - reads it from stdin. Without --retry the call is sent once: when the connection\n"
-            "breaks before the answer, it may have run or not.\n",
+            "breaks before the answer, it may have run or not. With --at it runs once in any case.\n",
     .options = options,
     .run = run
 };

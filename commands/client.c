@@ -8,6 +8,7 @@
  */
 #include "commands/client.h"
 
+#include "commands/far.h"
 #include "commands/socket.h"
 #include "runtime/base/memory.h"
 #include "runtime/body/packed.h"
@@ -23,6 +24,7 @@
 #define SENT_KEPT (256u << 10)  /* sent bytes that may stand at the buffer's front before it is moved */
 
 struct client_s {
+    far_t *far;        /* then the socket is none */
     int fd;
     uint64_t last_tag;
     buffer_t out;
@@ -56,13 +58,33 @@ client_new (const char *path, troupe_error_t *error)
     return self;
 }
 
+client_t *
+client_open (const settings_t *settings, uint64_t timeout_ms, troupe_error_t *error)
+{
+    char path[SETTINGS_TEXT_MAX + 16];
+    if (!*settings->at)
+        return client_new (settings_control (settings, path, sizeof path), error);
+    client_t *self = memory_zalloc (sizeof *self);
+    if (!self) {
+        error_set (error, TROUPE_NO_MEMORY, "out of memory");
+        return NULL;
+    }
+    self->fd = -1;
+    self->far = far_new (settings, timeout_ms, error);
+    if (!self->far)
+        client_destroy (&self);
+    return self;
+}
+
 void
 client_destroy (client_t **self_p)
 {
     client_t *self = *self_p;
     if (!self)
         return;
-    close (self->fd);
+    far_destroy (&self->far);
+    if (self->fd >= 0)
+        close (self->fd);
     buffer_clear (&self->out);
     wire_clear (&self->in);
     memory_free (self);
@@ -139,12 +161,23 @@ hear_last_words (client_t *self, int code, troupe_error_t *error)
     return TROUPE_OK;
 }
 
+static troupe_status_t
+end_far (client_t *self, troupe_error_t *error)
+{
+    wire_message_t request = { self->out.data + WIRE_HEAD, self->out.size - WIRE_HEAD };
+    troupe_status_t status = far_submit (self->far, &request, error);
+    buffer_reset (&self->out);
+    return status;
+}
+
 troupe_status_t
 client_end (client_t *self, troupe_error_t *error)
 {
     if (!wire_end (&self->out, self->begun))
         return error_set (error, TROUPE_TOO_LARGE, "the request is larger than %u bytes, or memory is short",
                           WIRE_MESSAGE_MAX);
+    if (self->far)
+        return end_far (self, error);
     if (self->broken)
         return broken (self, error, "earlier");
     while (self->sent < self->out.size) {
@@ -243,6 +276,8 @@ wait_readable (client_t *self, uint64_t deadline_ms, troupe_error_t *error)
 troupe_status_t
 client_receive (client_t *self, client_answer_t *answer, uint64_t timeout_ms, troupe_error_t *error)
 {
+    if (self->far)
+        return far_receive (self->far, answer, timeout_ms, error);
     uint64_t start = now_ms ();
     uint64_t deadline_ms = timeout_ms > UINT64_MAX - start ? UINT64_MAX : start + timeout_ms;
     for (;;) {

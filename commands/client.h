@@ -1,4 +1,4 @@
-/*  client.h - the other side of the control socket: for the tools and for tests.
+/*  client.h - the other side of the control socket, or a node from afar: for the tools and for tests.
  *
  *  Many requests may be on their way; answers come in any order and are told
  *  apart by their tag. One thread.
@@ -11,12 +11,17 @@
 #ifndef COMMANDS_CLIENT_H
 #define COMMANDS_CLIENT_H
 
+#include "commands/settings.h"
 #include "commands/wire.h"
 
 typedef struct client_s client_t;
 
 /*  Connects. NULL and an error: see socket_connect. */
 client_t *client_new (const char *path, troupe_error_t *error);
+
+/*  The node that the settings name: at its control socket, or from afar with `at`; then answers are waited for so long.
+ *  From afar nothing is said before a request has no answer. */
+client_t *client_open (const settings_t *settings, uint64_t timeout_ms, troupe_error_t *error);
 void client_destroy (client_t **self_p);
 
 /*  Starts a request with so many fields besides "do" and "tag"; the caller
@@ -55,7 +60,7 @@ troupe_status_t client_call (client_t *self, const troupe_call_t *call, uint64_t
 /*  True when the node closes the connection within the time. */
 bool client_wait_closed (client_t *self, uint64_t timeout_ms);
 
-/*  Readable when an answer may be there; for loops of one's own. */
+/*  Readable when an answer may be there; for loops of one's own, at a control socket. */
 int client_fd (const client_t *self);
 
 #endif

@@ -293,6 +293,7 @@ command_help (const invocation_t *self, FILE *to)
         put_option (to, option->name, option->value, option->doc);
     put_option (to, "store", "DIR", "the store, and with it the node (default ./data)");
     put_option (to, "control", "PATH", "the control socket of the node (default STORE/control.sock)");
+    put_option (to, "at", "HOST:PORT", "or a node from afar, over ZeroMQ; see at_certificate, at_token");
     put_option (to, "config", "FILE", "settings, see troupe.conf(5)");
     fprintf (to, "  --NAME VALUE             any other setting; `%s settings` lists them\n", self->program);
 }

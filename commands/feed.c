@@ -116,10 +116,8 @@ find_start (reading_t *self, uint64_t last)
 static void
 join_again (reading_t *self)
 {
-    char path[SETTINGS_TEXT_MAX + 16];
     client_destroy (&self->client);
-    settings_control (&self->invocation->settings, path, sizeof path);
-    while (!(self->client = client_new (path, NULL)))
+    while (!(self->client = client_open (&self->invocation->settings, REMOTE_PATIENCE_MS, NULL)))
         usleep (FOLLOW_PAUSE_US);
 }
 

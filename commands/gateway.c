@@ -30,7 +30,7 @@ struct gateway_s {
     troupe_t *node;
     web_t *web;  /* NULL: none is wanted */
     backends_t *backends;  /* the same */
-    node_kind_t *kind;
+    node_kind_t *kind, *backends_kind;  /* the node itself, as each of its doors shows it */
     char epoch[NODE_EPOCH_SIZE];
     host_port_t node_port;
     char host[SETTINGS_TEXT_MAX + 1];
@@ -257,24 +257,50 @@ gateway_feeds_address (const gateway_t *self)
     return self->backends ? bus_feeds_address (backends_bus (self->backends)) : "";
 }
 
+/*  Puts the node itself in front of the host. */
+static troupe_status_t
+show_node (gateway_t *self, edge_t *edge, requests_t *requests, control_t *control, node_kind_t **kind,
+           host_port_t *host, troupe_error_t *error)
+{
+    if (!requests)
+        return TROUPE_OK;
+    *kind = node_kind_new (self->node, edge, requests, control, &self->node_port);
+    if (!*kind)
+        return error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
+    *host = node_kind_host (*kind);
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+start_backends (gateway_t *self, requests_t *requests, control_t *control, troupe_error_t *error)
+{
+    host_port_t host = self->node_port;
+    edge_t *edge = bus_edge (backends_bus (self->backends));
+    troupe_status_t status = show_node (self, edge, requests, control, &self->backends_kind, &host, error);
+    return status == TROUPE_OK ? backends_start (self->backends, &host, error) : status;
+}
+
+static troupe_status_t
+start_web (gateway_t *self, requests_t *requests, control_t *control, troupe_error_t *error)
+{
+    host_port_t host = self->node_port;
+    edge_t *edge = web_edge (self->web);
+    troupe_status_t status = show_node (self, edge, requests, control, &self->kind, &host, error);
+    if (status != TROUPE_OK)
+        return status;
+    edge_attach (edge, &host);
+    status = open_sign_in (self, error);
+    return status == TROUPE_OK ? web_start (self->web, &host, error) : status;
+}
+
 troupe_status_t
 gateway_start (gateway_t *self, requests_t *requests, control_t *control, troupe_error_t *error)
 {
     self->node_port = node_host (self->node, self->epoch);
-    host_port_t host = self->node_port;
-    if (self->backends && backends_start (self->backends, &host, error) != TROUPE_OK)
-        return error->status;
-    if (!self->web)
-        return TROUPE_OK;
-    if (requests) {
-        self->kind = node_kind_new (self->node, web_edge (self->web), requests, control, &host);
-        if (!self->kind)
-            return error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
-        host = node_kind_host (self->kind);
-    }
-    edge_attach (web_edge (self->web), &host);
-    troupe_status_t status = open_sign_in (self, error);
-    return status == TROUPE_OK ? web_start (self->web, &host, error) : status;
+    troupe_status_t status = TROUPE_OK;
+    if (self->backends)
+        status = start_backends (self, requests, control, error);
+    return status == TROUPE_OK && self->web ? start_web (self, requests, control, error) : status;
 }
 
 bool
@@ -311,6 +337,7 @@ gateway_destroy (gateway_t **self_p)
     web_destroy (&self->web);
     keyring_close (&self->keyring);
     node_kind_destroy (&self->kind);
+    node_kind_destroy (&self->backends_kind);
     memory_free (self);
     *self_p = NULL;
 }

@@ -29,9 +29,8 @@ remote_fail_answer (const invocation_t *invocation, const client_answer_t *answe
 int
 remote_open (const invocation_t *invocation, client_t **client)
 {
-    char path[SETTINGS_TEXT_MAX + 16];
     troupe_error_t error;
-    *client = client_new (settings_control (&invocation->settings, path, sizeof path), &error);
+    *client = client_open (&invocation->settings, REMOTE_PATIENCE_MS, &error);
     return *client ? EXIT_OK : remote_fail (invocation, &error);
 }
 

@@ -11,7 +11,7 @@
 
 #define REMOTE_PATIENCE_MS 30000
 
-/*  Connects to the node of --store or --control. */
+/*  Connects to the node of --store or --control, or of --at. */
 int remote_open (const invocation_t *invocation, client_t **client);
 
 /*  Sends the begun request and waits; an answer that is an error is EXIT_ANSWER. */

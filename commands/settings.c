@@ -164,6 +164,13 @@ static const setting_t table[] = {
     ROW (zmq_idle_ms, DURATION, "60s", 1000, DAY_MS,
          "A backend that was silent for so long is forgotten; it sends a ping before."),
 
+    ROW (at, TEXT, "", 0, 255,
+         "The node that tools ask over ZeroMQ, HOST:PORT. Empty: that of this machine, by its control socket."),
+    ROW (at_certificate, TEXT, "", 0, 255,
+         "The tools' own certificate for it, a file with its _secret beside it. Goes with at_server."),
+    ROW (at_server, TEXT, "", 0, 255, "The public key of that node, or a file that has it."),
+    ROW (at_token, TEXT, "", 0, 255, "A file with an access token for it, instead of a certificate."),
+
     ROW (token_keys, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "The file of the keys that sign access tokens, readable for the node's user alone; it is made when there is "
          "none. Not part of a backup. Empty: token.keys in the store's directory."),

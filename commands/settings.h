@@ -39,8 +39,8 @@ typedef enum {
 
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
-/*  Texts are never empty but `control`, `listen`, `token_keys`, `token_issuers` and those of `web_` and `zmq_`; numbers
- *  are within the bounds of the table. */
+/*  Texts are never empty but `control`, `listen`, `token_keys`, `token_issuers` and those of `web_`, `zmq_` and `at`;
+ *  numbers are within the bounds of the table. */
 typedef struct {
     /* where the node lives */
     char store[SETTINGS_TEXT_MAX + 1];
@@ -106,6 +106,12 @@ typedef struct {
     char zmq_certificates[SETTINGS_TEXT_MAX + 1];
     uint64_t zmq_connections;
     uint64_t zmq_idle_ms;
+
+    /* a node from afar, for the tools */
+    char at[SETTINGS_TEXT_MAX + 1];
+    char at_certificate[SETTINGS_TEXT_MAX + 1];
+    char at_server[SETTINGS_TEXT_MAX + 1];
+    char at_token[SETTINGS_TEXT_MAX + 1];  /* a file */
 
     /* who is who */
     char token_keys[SETTINGS_TEXT_MAX + 1];  /* "": STORE/token.keys, see settings_token_keys */

@@ -97,7 +97,7 @@ TROUPE_EXPORT troupe_status_t troupe_client_submit (troupe_client_t *self, const
 TROUPE_EXPORT troupe_status_t troupe_client_cast (troupe_client_t *self, const char *to, const char *verb,
                                                   troupe_error_t *error, const char *format, ...) TROUPE_CHECKED;
 
-/*  Calls that wait for their outcome. */
+/*  Calls that wait for their outcome, and casts that wait to be sent. */
 TROUPE_EXPORT size_t troupe_client_calls (const troupe_client_t *self);
 
 /* ------------------------------------------------------------------ *

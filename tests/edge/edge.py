@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -120,6 +121,12 @@ class Http:
     def problem(self, *request, **headers):
         code, body = self.ask(*request, **headers)
         return code, body["type"].removeprefix("urn:troupe:"), self.headers["Content-Type"]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def session():

@@ -397,7 +397,7 @@ troupe_client_call (troupe_client_t *self, const char *to, const char *verb, tro
 size_t
 troupe_client_calls (const troupe_client_t *self)
 {
-    return self->core.calls.count;
+    return self->core.count;
 }
 
 troupe_watch_t *

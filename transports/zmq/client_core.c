@@ -81,6 +81,7 @@ take_out (core_t *self, core_call_t *call)
     if (call->seq)
         table_remove (&self->calls, &call->node);
     self->bytes -= sizeof *call + call->body_at + call->size;
+    self->count -= 1;
 }
 
 static void
@@ -174,6 +175,7 @@ core_submit (core_t *self, const troupe_client_call_t *call, uint64_t now_ms, tr
     if (copy->end_ms < self->end_ms)
         self->end_ms = copy->end_ms;
     self->bytes += sizeof *copy + copy->body_at + copy->size;
+    self->count += 1;
     return TROUPE_OK;
 }
 

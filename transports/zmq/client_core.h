@@ -32,7 +32,7 @@ typedef struct {
     core_call_t *first, *last;     /* calls without an outcome and casts not sent, in the order of their submission */
     core_call_t *next;             /* none before it is to be sent; NULL: none at all */
     table_t calls;                 /* by seq */
-    size_t bytes;                  /* of them all */
+    size_t count, bytes;           /* of them all */
     uint64_t end_ms;               /* no call ends before */
     troupe_watch_t *watches;
     bool watches_wait;             /* some have to be asked or left */
