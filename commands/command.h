@@ -69,6 +69,6 @@ extern const command_t *const commands[];
 extern const command_t command_serve, command_call, command_cast, command_watch, command_inspect, command_feed,
     command_dead, command_revive, command_top, command_kinds, command_check, command_backup, command_restore,
     command_settings, command_stop, command_acknowledge, command_checkpoint, command_token, command_certificate,
-    command_bench;
+    command_bench, command_completion, command_new;
 
 #endif
