@@ -94,6 +94,32 @@ def hold(turn, args):
     return add(turn, {"by": 1})
 
 
+@tally.verb(allow="anyone", args="to:string by:int")
+def move(turn, args):
+    """Money goes to another actor. Messages to each are numbered."""
+    moves, number = turn.load("moves", 0) + 1, turn.load("to/" + args["to"], 0) + 1
+    turn.store("moves", moves)
+    turn.store("to/" + args["to"], number)
+    turn.store("n", turn.load("n", 0) - args["by"])
+    turn.tell(args["to"], got, {"by": args["by"], "number": number})
+    return {"moves": moves}
+
+
+@tally.verb
+def got(turn, args):
+    last = turn.load("from/" + turn.sender, 0)
+    turn.store("odd", turn.load("odd", 0) + (args["number"] != last + 1))
+    turn.store("from/" + turn.sender, args["number"])
+    turn.store("n", turn.load("n", 0) + args["by"])
+
+
+@tally.verb(allow="anyone", reads=True)
+def book(turn, _):
+    told, heard = (sum(n for _, n in turn.iterate(prefix)) for prefix in ("to/", "from/"))
+    return {"n": turn.load("n", 0), "moves": turn.load("moves", 0), "told": told, "heard": heard,
+            "odd": turn.load("odd", 0)}
+
+
 @tally.verb(allow="anyone")
 def odd(turn, _):
     turn.effects.append(["nonsense"])

@@ -80,8 +80,6 @@ class Offer:
     number: int
     about: dict[str, Any]
     state: dict[str, bytes]
-    has_begun: bool = False
-    began_at: float = 0.0
 
 
 @dataclass

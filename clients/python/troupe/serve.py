@@ -40,6 +40,7 @@ class Worker:
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._woken, False)
+        self._handlers = threads
         self._threads = [threading.Thread(target=self._run_handlers, daemon=True) for _ in range(threads)]
         self._loop: asyncio.AbstractEventLoop | None = None
         if any(verb.is_async for kind in kinds for verb in kind.verbs.values()):
@@ -106,12 +107,15 @@ class Worker:
             socket.send_multipart(parts)
 
     def _begin(self) -> None:
-        while offer := self._core.begin(time.monotonic()):
-            verb = self._verb_of(offer)
+        """Gives handlers what they can begin with soon; what waits in the core can still go to others."""
+        while self._core.ready:
+            verb = self._verb_of(self._core.ready[0])
             if self._loop and verb and verb.is_async:
-                asyncio.run_coroutine_threadsafe(self._handle_async(offer), self._loop)
+                asyncio.run_coroutine_threadsafe(self._handle_async(self._core.begin()), self._loop)
+            elif self._offers.qsize() <= self._handlers:
+                self._offers.put(self._core.begin())
             else:
-                self._offers.put(offer)
+                break
 
     def _hand_in(self) -> None:
         try:

@@ -10,7 +10,7 @@ import logging
 from collections import OrderedDict, deque
 from typing import Any, Iterable
 
-from .errors import Failed, Forbidden, Invalid, TroupeError, error_of
+from .errors import Failed, Forbidden, TroupeError, error_of
 from .kind import Kind, Offer, Outcome
 from .pack import Reader, pack, put_number, put_span, unpack
 
@@ -103,13 +103,9 @@ class WorkerCore:
         """Whether it is still of this conversation."""
         return self._in_hand.get(offer.number) is offer
 
-    def begin(self, now: float) -> Offer | None:
-        """The next offer to be run."""
-        if not self.ready:
-            return None
-        offer = self.ready.popleft()
-        offer.has_begun, offer.began_at = True, now
-        return offer
+    def begin(self) -> Offer:
+        """The next offer of those that are ready, to be run."""
+        return self.ready.popleft()
 
     def hand_in(self, offer: Offer, outcome: Outcome) -> None:
         """What became of an offer. Of an earlier conversation: nobody wants it."""
