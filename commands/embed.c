@@ -40,13 +40,17 @@ troupe_submit (troupe_t *node, const troupe_call_t *asked, troupe_error_t *error
     troupe_status_t status = admission_check (node->registry, asked, &address, error);
     if (status != TROUPE_OK)
         return status;
+    uint16_t shard = address_shard (&address, node->hash_seed, node->shards);
+    status = node_check_home (node, shard, error);
+    if (status != TROUPE_OK)
+        return status;
     uint64_t number = atomic_fetch_add_explicit (&node->calls, 1, memory_order_relaxed);
     call_t *call = call_new (asked, id_of (node, asked, number));
     if (!call)
         return error_set (error, TROUPE_OVERLOADED, "no memory for one more call");
     if (number % MEASURE_EVERY == 0)
         call->submitted_ns = clock_monotonic_ns ();
-    if (node_post (node, address_shard (&address, node->hash_seed, node->shards), &call->letter))
+    if (node_post (node, shard, &call->letter))
         return TROUPE_OK;
     memory_free (call);
     return error_set (error, TROUPE_STOPPING, "the node is going down");

@@ -181,6 +181,25 @@ put_edge (const edge_counts_t *counts, buffer_t *to)
     put_counter (to, "gateway_cuts", "Watches that the gateway ended.", counts->cuts);
 }
 
+static void
+put_links (const troupe_t *node, buffer_t *to)
+{
+    node_away_counts_t counts;
+    if (!node_away_counts (node, &counts))
+        return;
+    put_gauge (to, "nodes", "Nodes of the cluster.", node_cluster (node)->nodes);
+    put_gauge (to, "nodes_linked", "Other nodes that this one is linked with now.", counts.linked);
+    put_counter (to, "node_links_opened", "Links with other nodes that were made.", counts.opened);
+    put_counter (to, "node_links_broken", "Of these, such as broke.", counts.broken);
+    put_counter (to, "node_links_refused", "Links that were refused, by either side.", counts.refused);
+    put_counter (to, "node_letters_sent", "Letters to shards of other nodes.", counts.sent);
+    put_counter (to, "node_letters_received", "Letters of shards of other nodes.", counts.received);
+    put_counter (to, "node_letters_dropped", "Letters for a node that was not linked; they are sent again.",
+                 counts.dropped);
+    put_counter (to, "node_bytes_sent", "Bytes to other nodes.", counts.bytes_sent);
+    put_counter (to, "node_bytes_received", "Bytes of other nodes.", counts.bytes_received);
+}
+
 void
 exposition_write (troupe_t *node, const edge_counts_t *edge, buffer_t *to)
 {
@@ -196,6 +215,7 @@ exposition_write (troupe_t *node, const edge_counts_t *edge, buffer_t *to)
                    offsetof (metrics_t, durable_ns));
     put_kinds (node, to);
     put_storage (node, to);
+    put_links (node, to);
     put_edge (edge, to);
 }
 

@@ -16,6 +16,7 @@
 #include "commands/control.h"
 #include "commands/gateway.h"
 #include "commands/log.h"
+#include "commands/node_links.h"
 #include "commands/notify.h"
 #include "commands/plugin.h"
 #include "commands/requests.h"
@@ -41,6 +42,7 @@ typedef struct {
     requests_t *requests;
     control_t *control;
     gateway_t *gateway;
+    node_links_t *links;  /* NULL: it is in no cluster */
     char control_path[SETTINGS_TEXT_MAX + 16];
 } host_t;
 
@@ -125,6 +127,9 @@ start_node (host_t *self, troupe_error_t *error)
         || node_add_kind (self->node, &login_kind, error) != TROUPE_OK)
         return error->status;
     *node_settings (self->node) = self->invocation->settings;
+    self->links = node_links_new (self->node, error);
+    if (!self->links && error->status != TROUPE_OK)
+        return error->status;
     self->gateway = gateway_new (self->node, &self->invocation->settings, error);
     troupe_status_t status = self->gateway ? troupe_start (self->node, error) : error->status;
     if (status == TROUPE_OK)
@@ -154,15 +159,16 @@ say_ready (const host_t *self)
     const char *listen = gateway_address (self->gateway);
     const char *zmq = gateway_backends_address (self->gateway);
     const char *feeds = gateway_feeds_address (self->gateway);
+    const char *links = node_links_address (self->links);
     int shards = (int) node_shard_count (self->node), workers = (int) node_worker_count (self->node);
     if (json) {
         json_t *kinds = json_array ();
         for (uint32_t i = 0; i < registry_count (registry); i++)
             json_array_append_new (kinds, json_string (registry_at (registry, i)->name));
-        json_t *ready = json_pack ("{s:b, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:s, s:i}", "ready", 1, "store",
+        json_t *ready = json_pack ("{s:b, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:s, s:s, s:i}", "ready", 1, "store",
                                    settings->store, "kinds", kinds, "shards", shards, "workers", workers, "control",
                                    self->control_path, "listen", listen, "zmq", zmq, "zmq_feeds", feeds,
-                                   "pid", (int) getpid ());
+                                   "links", links, "pid", (int) getpid ());
         json_dumpf (ready, stdout, JSON_COMPACT);
         json_decref (ready);
         putchar ('\n');
@@ -170,8 +176,8 @@ say_ready (const host_t *self)
         printf ("ready store=%s kinds=", settings->store);
         for (uint32_t i = 0; i < registry_count (registry); i++)
             printf ("%s%s", i ? "," : "", registry_at (registry, i)->name);
-        printf (" shards=%d workers=%d control=%s listen=%s zmq=%s zmq_feeds=%s pid=%ld\n", shards, workers,
-                self->control_path, listen, zmq, feeds, (long) getpid ());
+        printf (" shards=%d workers=%d control=%s listen=%s zmq=%s zmq_feeds=%s pid=%ld links=%s\n", shards,
+                workers, self->control_path, listen, zmq, feeds, (long) getpid (), links);
     }
     fflush (stdout);
 }
@@ -219,11 +225,14 @@ end (host_t *self)
         control_quiet (self->control, QUIET_MS);
     if (self->requests)
         requests_quiet (self->requests);
+    if (self->links)
+        node_links_quiet (self->links);
     if (self->node) {
         troupe_stop (self->node);
         if (self->control)
             control_settle (self->control);
         gateway_destroy (&self->gateway);
+        node_links_destroy (&self->links);
         troupe_destroy (&self->node);
     }
     control_destroy (&self->control);
@@ -244,6 +253,8 @@ host_run (const invocation_t *invocation, int parent)
         status = start_node (&self, &error);
     if (status == TROUPE_OK)
         status = start_control (&self, &error);
+    if (status == TROUPE_OK)
+        status = node_links_start (self.links, &error);
     if (status == TROUPE_OK)
         status = gateway_start (self.gateway, self.requests, self.control, &error);
     if (status != TROUPE_OK) {

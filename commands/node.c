@@ -123,7 +123,9 @@ open_store (troupe_t *self, troupe_error_t *error)
     store_options_t options = {
         .directory = self->settings.store,
         .create = self->settings.create,
-        .shards = (uint32_t) self->settings.shards,
+        .shards = self->cluster ? self->cluster->shards : (uint32_t) self->settings.shards,
+        .hash_seed = self->cluster ? cluster_hash_seed (self->cluster) : 0,
+        .cluster = self->cluster_line,
         .map_bytes = self->settings.map_bytes,
         .segment_size = self->settings.segment_bytes,
         .soft_room_bytes = self->settings.soft_room_bytes,
@@ -137,6 +139,10 @@ open_store (troupe_t *self, troupe_error_t *error)
     const state_identity_t *identity = self->store->state->identity (self->store->state->self);
     self->shards = identity->shards;
     self->hash_seed = identity->hash_seed;
+    if (self->cluster
+        && (self->shards != self->cluster->shards || self->hash_seed != cluster_hash_seed (self->cluster)))
+        return error_set (error, TROUPE_MISMATCH, "the store in %.100s is of another cluster than %s",
+                          self->settings.store, self->cluster->name);
     return TROUPE_OK;
 }
 
@@ -386,7 +392,11 @@ prepare (troupe_t *self, troupe_error_t *error)
     self->worker_count = workers_of (&self->settings);
     if (getrandom (&self->boot, sizeof self->boot, 0) != sizeof self->boot)
         return error_set (error, TROUPE_IO, "the system gives no random numbers");
-    troupe_status_t status = open_store (self, error);
+    troupe_status_t status = node_load_cluster (self, error);
+    if (status == TROUPE_OK && self->cluster && self->cluster->nodes > 1 && !self->away.carry)
+        status = error_set (error, TROUPE_INVALID, "nodes: only `serve` joins a cluster");
+    if (status == TROUPE_OK)
+        status = open_store (self, error);
     if (status == TROUPE_OK)
         status = open_recorder (self, error);
     if (status == TROUPE_OK)
@@ -527,6 +537,8 @@ troupe_destroy (troupe_t **self_p)
     troupe_stop (self);
     registry_destroy (&self->registry);
     node_drop_tables (self);
+    memory_free (self->cluster);
+    memory_free (self->cluster_line);
     pthread_mutex_destroy (&self->announcing);
     pthread_mutex_destroy (&self->lock);
     memory_free (self);
@@ -556,7 +568,7 @@ node_shard_of (const troupe_t *self, const char *text, uint16_t *shard, troupe_e
     troupe_status_t status = address_parse (text, strlen (text), &address, error);
     if (status == TROUPE_OK)
         *shard = address_shard (&address, self->hash_seed, self->shards);
-    return status;
+    return status == TROUPE_OK ? node_check_home (self, *shard, error) : status;
 }
 
 troupe_status_t

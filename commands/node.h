@@ -14,6 +14,7 @@
 
 #include "commands/committer.h"
 #include "commands/settings.h"
+#include "runtime/cluster.h"
 #include "runtime/registry.h"
 #include "runtime/shard.h"
 #include "runtime/worker.h"
@@ -39,7 +40,7 @@ uint64_t node_started_ms (const troupe_t *self);  /* wall clock */
 uint32_t node_worker_count (const troupe_t *self);
 bool node_is_running (const troupe_t *self);
 
-/*  The shard of "kind/id"; TROUPE_INVALID. */
+/*  The shard of "kind/id"; TROUPE_INVALID; TROUPE_NOT_FOUND when another node has it. */
 troupe_status_t node_shard_of (const troupe_t *self, const char *address, uint16_t *shard,
                                troupe_error_t *error) TROUPE_CHECKED;
 
@@ -71,6 +72,29 @@ typedef struct {
                        const void *body, size_t size);
 } node_listener_t;
 void node_listen (troupe_t *self, const node_listener_t *listener);
+
+/*  Before the start: reads the map of the cluster, if there is one (settings node and nodes). */
+troupe_status_t node_load_cluster (troupe_t *self, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  NULL: a node of its own. */
+const cluster_t *node_cluster (const troupe_t *self);
+
+typedef struct {
+    uint64_t linked, opened, broken, refused, sent, received, dropped, bytes_sent, bytes_received;
+} node_away_counts_t;
+
+/*  Who takes letters to the shards of other nodes, on any thread of the node; before the start. It takes the letter,
+ *  which says in `to` whom it is for. */
+typedef struct {
+    void *arg;
+    void (*carry) (void *arg, letter_t *letter);
+    /* Any thread. */
+    void (*count) (void *arg, node_away_counts_t *counts);
+} node_away_t;
+void node_join (troupe_t *self, const node_away_t *away);
+
+/*  False: it is in no cluster. */
+bool node_away_counts (const troupe_t *self, node_away_counts_t *counts);
 
 /*  Who serves remote kinds; before the start, borrowed until troupe_stop returns. Without one the node has none. */
 void node_serve_remote (troupe_t *self, const remote_port_t *port);

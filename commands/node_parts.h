@@ -3,6 +3,7 @@
  *
  *      node.c         its life: new, start, stop
  *      node_wiring.c  the callbacks between its parts, and the door
+ *      node_cluster.c the map of its cluster
  *      node_remote.c  kinds that workers outside of the process serve
  */
 #ifndef COMMANDS_NODE_PARTS_H
@@ -56,6 +57,9 @@ struct troupe_s {
     checkpointer_t *checkpointer;
     node_listener_t listener;
     const remote_port_t *remote;  /* NULL: no remote kinds */
+    cluster_t *cluster;           /* NULL: a node of its own */
+    char *cluster_line;           /* the same in words, for its store */
+    node_away_t away;
 
     /* owner: the checkpoint's thread */
     bool has_told_clock;
@@ -85,6 +89,19 @@ static inline node_state_t
 node_state (const troupe_t *self)
 {
     return (node_state_t) atomic_load (&self->state);
+}
+
+/* ---- node_cluster.c ---- */
+
+#define NODE_CLUSTER_LINE 8192
+
+/*  TROUPE_NOT_FOUND says which other node has the shard. */
+troupe_status_t node_check_home (const troupe_t *self, uint16_t shard, troupe_error_t *error);
+
+static inline bool
+node_has (const troupe_t *self, uint16_t shard)
+{
+    return !self->cluster || cluster_is_mine (self->cluster, shard);
 }
 
 /* ---- node_remote.c ---- */

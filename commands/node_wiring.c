@@ -122,6 +122,16 @@ mark_quiet (place_t *place, bool is_quiet)
         gate_open (&self->quiet);
 }
 
+static void
+carry_away (troupe_t *self, uint16_t to, letter_t *letter)
+{
+    if (letter->type == LETTER_PARCEL)
+        ((parcel_t *) letter)->to = to;
+    else
+        ((link_note_t *) letter)->to = to;
+    self->away.carry (self->away.arg, letter);
+}
+
 /*  A shard that has nothing left to do ends its step: its worker looks at once
  *  for what is ready, and nobody else needs to be woken. */
 static void
@@ -129,6 +139,10 @@ world_carry (void *arg, uint16_t to, letter_t *letter)
 {
     place_t *from = arg;
     troupe_t *self = from->node;
+    if (__builtin_expect (!node_has (self, to), 0)) {
+        carry_away (self, to, letter);
+        return;
+    }
     place_t *place = &self->places[to];
     bool is_first = shard_post (place->shard, letter);
     bool is_stopping = node_state (self) == NODE_STOPPING;

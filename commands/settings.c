@@ -45,6 +45,13 @@ static const setting_t table[] = {
     ROW (listen, TEXT, "127.0.0.1:7317", 0, SETTINGS_TEXT_MAX,
          "The address and port of the gateway for WebSocket and HTTP; port 0 is any that is free. "
          "Empty: there is none."),
+    ROW (node, TEXT, "", 0, 63, "The name of this node in the map of its cluster. Empty: it is one of its own."),
+    ROW (nodes, TEXT, "", 0, SETTINGS_TEXT_MAX,
+         "The map of the cluster, a file that is the same for all its nodes: how many shards there are, and which node "
+         "has which. See doc/operation.md. Empty: there is none."),
+    ROW (node_listen, TEXT, "", 0, 255,
+         "Where other nodes speak to this one, ADDRESS:PORT; port 0 is any that is free. Any address but one of "
+         "loopback wants zmq_certificate and keys in the map. Empty: as the map says."),
     ROW (create, FLAG, "yes", 0, 1, "Make the store when there is none. With no, a wrong path is an error."),
     ROW (shards, INTEGER, "16", 1, STATE_SHARDS_MAX,
          "Into how many shards the actors are divided. Counts only when the store is made; fixed from then on."),

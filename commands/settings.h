@@ -39,13 +39,16 @@ typedef enum {
 
 typedef enum { LOG_FORMAT_HUMAN, LOG_FORMAT_JSON } log_format_t;
 
-/*  Texts are never empty but `control`, `listen`, `token_keys`, `token_issuers` and those of `web_`, `zmq_` and `at`;
- *  numbers are within the bounds of the table. */
+/*  Texts are never empty but `control`, `listen`, `node`, `nodes`, `node_listen`, `token_keys`, `token_issuers` and
+ *  those of `web_`, `zmq_` and `at`; numbers are within the bounds of the table. */
 typedef struct {
     /* where the node lives */
     char store[SETTINGS_TEXT_MAX + 1];
     char control[SETTINGS_TEXT_MAX + 1];  /* "": STORE/control.sock, see settings_control */
     char listen[SETTINGS_TEXT_MAX + 1];   /* of the web gateway; "": none */
+    char node[SETTINGS_TEXT_MAX + 1];     /* which one of `nodes` it is; "": a node of its own */
+    char nodes[SETTINGS_TEXT_MAX + 1];    /* the map of the cluster, a file; "": none */
+    char node_listen[SETTINGS_TEXT_MAX + 1];  /* for other nodes; "": as in the map */
     bool create;                /* make the store when there is none */
     uint64_t shards;            /* counts only when the store is made */
     uint64_t workers;           /* 0: one a core */

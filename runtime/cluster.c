@@ -153,6 +153,13 @@ read_words (reading_t *self)
     return TROUPE_OK;
 }
 
+/*  From here to the end of the line. A key may begin with #, too. */
+static bool
+is_comment (const reading_t *self, const char *word)
+{
+    return word[0] == '#' && (self->count == 0 || word[1] == '\0');
+}
+
 static troupe_status_t
 read_line (reading_t *self, const char *text, size_t size)
 {
@@ -161,11 +168,13 @@ read_line (reading_t *self, const char *text, size_t size)
         return wrong (self, "it is too long");
     memcpy (line, text, size);
     line[size] = '\0';
-    line[strcspn (line, "#")] = '\0';
     self->count = 0;
     for (char *word = strtok_r (line, " \t\r", &rest); word && self->count <= WORDS_MOST;
-         word = strtok_r (NULL, " \t\r", &rest))
+         word = strtok_r (NULL, " \t\r", &rest)) {
+        if (is_comment (self, word))
+            break;
         self->words[self->count++] = word;
+    }
     return self->count ? read_words (self) : TROUPE_OK;
 }
 

@@ -1,6 +1,6 @@
 /*  cluster.h - which node has which shard: the map that all nodes of a cluster share.
  *
- *  A text, the same for all of them; lines, and what follows a # is a comment:
+ *  A text, the same for all of them; lines, and a # at the begin of one or by itself begins a comment:
  *
  *      cluster shop
  *      shards 16

@@ -43,6 +43,7 @@ void call_finish (call_t **self_p, troupe_status_t status, const void *body, siz
 typedef struct {
     letter_t letter;
     uint16_t from;
+    uint16_t to;         /* between nodes alone */
     uint64_t first;      /* number of the first numbered message in it; casts carry none */
     uint32_t count;      /* numbered messages */
     size_t size;
@@ -52,6 +53,7 @@ typedef struct {
 typedef struct {
     letter_t letter;
     uint16_t from;       /* the shard that says it */
+    uint16_t to;         /* between nodes alone */
     bool to_hello;       /* an ack that answers a hello */
     uint64_t mark;
 } link_note_t;

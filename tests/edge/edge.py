@@ -19,14 +19,15 @@ class Node:
     """`troupe serve` with its parent; `kill` ends the node itself, which then starts again. With --once it is
     started again by `again`, at the same port, and nobody has to wait for a parent that hesitates."""
 
-    def __init__(self, *options, store="store", port=0, program=None, log=None):
+    def __init__(self, *options, store="store", port=0, program=None, log=None, kinds="edge_kinds"):
         self.options, self.store, self.port, self.program, self.log = options, store, port, program, log
+        self.kinds = kinds
         self.start()
 
     def start(self):
         build = os.environ["TROUPE_BUILD"]
         serve = ([self.program, "serve"] if self.program
-                 else [os.environ["TROUPE"], "serve", build + "/tests/edge/edge_kinds.so"])
+                 else [os.environ["TROUPE"], "serve", f"{build}/tests/edge/{self.kinds}.so"])
         environment = dict(os.environ, TROUPE_SOFT_ROOM_BYTES="0", TROUPE_BALLAST_BYTES="0", TROUPE_SEGMENT_BYTES="1M",
                            TROUPE_MAP_BYTES="4G", TROUPE_SHARDS="4")
         for name in ("TROUPE_CONFIG", "TROUPE_STORE", "TROUPE_CONTROL", "TROUPE_LISTEN"):
@@ -38,9 +39,9 @@ class Node:
 
     def wait_ready(self):
         for line in self.process.stdout:
-            ready = re.match(r"ready .*listen=(\S*) zmq=(\S*) zmq_feeds=(\S*) pid=(\d+)", line)
+            ready = re.match(r"ready .*listen=(\S*) zmq=(\S*) zmq_feeds=(\S*) pid=(\d+) links=(\S*)", line)
             if ready:
-                self.address, self.zmq, self.zmq_feeds, pid = ready.groups()
+                self.address, self.zmq, self.zmq_feeds, pid, self.links = ready.groups()
                 self.pid = int(pid)
                 self.port = int(self.address.rsplit(":", 1)[1])
                 return

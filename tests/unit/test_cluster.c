@@ -38,6 +38,10 @@ cluster_map_is_read (void **state)
     assert_true (cluster_describe (&map, line, sizeof line));
     assert_string_equal (line, "node south of shop, 8 shards: 0-2 north, 3-6 south, 7-7 north");
     assert_false (cluster_describe (&map, line, 20));
+    assert_int_equal (cluster_read (&map, "cluster c\nshards 1\n"
+                                          "node a 0 h:1 #23456789#123456789012345678901234567890 # mine",
+                                    "a", &error), TROUPE_OK);
+    assert_string_equal (map.node[0].key, "#23456789#123456789012345678901234567890");
 }
 
 static void

@@ -179,23 +179,46 @@ certificates_close (certificates_t **self_p)
     *self_p = NULL;
 }
 
-troupe_status_t
-certificates_guard (void *socket, const char *path, const char *domain, troupe_error_t *error)
+/*  The node's own, with its secret; NULL and an error. */
+static zcert_t *
+load_own (const char *path, troupe_error_t *error)
 {
-    int yes = 1;
     zcert_t *own = zcert_load (path);
     static const uint8_t none[32];
     if (!own || memcmp (zcert_secret_key (own), none, sizeof none) == 0) {
         zcert_destroy (&own);
-        return error_set (error, TROUPE_INVALID, "zmq_certificate: %.100s and %.100s_secret are not the two files of a "
-                                                 "certificate", path, path);
+        error_set (error, TROUPE_INVALID, "zmq_certificate: %.100s and %.100s_secret are not the two files of a "
+                                          "certificate", path, path);
     }
+    return own;
+}
+
+troupe_status_t
+certificates_guard (void *socket, const char *path, const char *domain, troupe_error_t *error)
+{
+    int yes = 1;
+    zcert_t *own = load_own (path, error);
+    if (!own)
+        return TROUPE_INVALID;
     bool is_good = zmq_setsockopt (socket, ZMQ_CURVE_SERVER, &yes, sizeof yes) == 0
                    && zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, zcert_secret_key (own), 32) == 0
                    && zmq_setsockopt (socket, ZMQ_ZAP_DOMAIN, domain, strlen (domain)) == 0
                    && zmq_setsockopt (socket, ZMQ_ZAP_ENFORCE_DOMAIN, &yes, sizeof yes) == 0;
     zcert_destroy (&own);
     return is_good ? TROUPE_OK : error_set (error, TROUPE_INVALID, "ZeroMQ: no CURVE here: %s", zmq_strerror (errno));
+}
+
+troupe_status_t
+certificates_approach (void *socket, const char *path, const char *server_key, troupe_error_t *error)
+{
+    zcert_t *own = load_own (path, error);
+    if (!own)
+        return TROUPE_INVALID;
+    bool is_good = zmq_setsockopt (socket, ZMQ_CURVE_SERVERKEY, server_key, CERTIFICATE_KEY_TEXT + 1) == 0
+                   && zmq_setsockopt (socket, ZMQ_CURVE_PUBLICKEY, zcert_public_key (own), 32) == 0
+                   && zmq_setsockopt (socket, ZMQ_CURVE_SECRETKEY, zcert_secret_key (own), 32) == 0;
+    zcert_destroy (&own);
+    return is_good ? TROUPE_OK : error_set (error, TROUPE_INVALID, "ZeroMQ: %.40s is no key for CURVE", server_key);
 }
 
 /* ---- new ones ---- */
@@ -289,7 +312,16 @@ is_text (const question_t *self, unsigned part, const char *text)
     return self->sizes[part] == strlen (text) && memcmp (self->bytes[part], text, strlen (text)) == 0;
 }
 
-/*  Only holders of a known key; of the feeds those with the role. */
+static bool
+may_enter (const certificate_t *self, const question_t *question)
+{
+    if (is_text (question, ZAP_DOMAIN, "links"))
+        return certificates_has_role (self->roles, "node");
+    return !is_text (question, ZAP_DOMAIN, "feeds") || certificates_has_role (self->roles, "feeds")
+           || certificates_has_role (self->roles, "operator");
+}
+
+/*  Only holders of a known key; of feeds and links those with the role. */
 static const certificate_t *
 find (certificates_t *self, const question_t *question)
 {
@@ -301,11 +333,7 @@ find (certificates_t *self, const question_t *question)
         const certificate_t *one = &self->all[i];
         if (strcmp (one->key, key) != 0)
             continue;
-        bool is_feeds = is_text (question, ZAP_DOMAIN, "feeds");
-        return !is_feeds || certificates_has_role (one->roles, "feeds")
-                       || certificates_has_role (one->roles, "operator")
-                   ? one
-                   : NULL;
+        return may_enter (one, question) ? one : NULL;
     }
     return NULL;
 }

@@ -24,6 +24,10 @@ bool certificates_has_role (const char *roles, const char *role);
 troupe_status_t certificates_guard (void *socket, const char *path, const char *domain,
                                     troupe_error_t *error) TROUPE_CHECKED;
 
+/*  Makes a socket a client's with that certificate, of the server with this public key. Before it connects. */
+troupe_status_t certificates_approach (void *socket, const char *path, const char *server_key,
+                                       troupe_error_t *error) TROUPE_CHECKED;
+
 /*  Answers one who knocks, if there is one. */
 bool certificates_answer (certificates_t *self, void *zap);
 

@@ -1,0 +1,296 @@
+/*  node_links.c - the links of a node to the others of its cluster.
+ *
+ *  DESIGN
+ *  Shards put letters into one inbox, the carrier's thread takes them out and owns the roads. What waits in it are
+ *  letters within the windows of their links, and casts, which beyond a bound are dropped.
+ *
+ *  With whose store links were made is kept in the node's own, a file for each node, written before the first letter:
+ *  a store that was restored has taken back what it acknowledged, and is not linked with (rule 12).
+ */
+#include "commands/node_links.h"
+
+#include "commands/log.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/error.h"
+#include "runtime/base/hex.h"
+#include "runtime/base/memory.h"
+#include "runtime/road.h"
+#include "storage/files.h"
+#include "transports/zmq/carrier.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#define CASTS_MOST (16u << 20)  /* bytes that wait, beyond which casts are dropped */
+#define KNOWN_NAME "known-"     /* and the name of the node */
+
+typedef struct {
+    node_links_t *links;
+    uint16_t peer;
+    road_t *road;
+} way_t;
+
+struct node_links_s {
+    /* fixed after start */
+    troupe_t *node;
+    const cluster_t *cluster;
+    carrier_t *carrier;
+    way_t ways[CLUSTER_NODES_MAX];
+    /* shared: atomic */
+    inbox_t inbox;
+    _Atomic uint64_t waiting_bytes;  /* relaxed: a bound, not a count that anybody relies on */
+    pthread_mutex_t lock;
+    /* under the lock */
+    node_away_counts_t counts;       /* as of the newest round */
+};
+
+/* ---- from the shards ---- */
+
+static uint64_t
+bytes_of (const letter_t *letter)
+{
+    return letter->type == LETTER_PARCEL ? ((const parcel_t *) letter)->size : 0;
+}
+
+static void
+carry (void *arg, letter_t *letter)
+{
+    node_links_t *self = arg;
+    bool is_cast = letter->type == LETTER_PARCEL && ((const parcel_t *) letter)->count == 0;
+    if (is_cast && atomic_load_explicit (&self->waiting_bytes, memory_order_relaxed) > CASTS_MOST) {
+        memory_free (letter);
+        return;
+    }
+    atomic_fetch_add_explicit (&self->waiting_bytes, bytes_of (letter), memory_order_relaxed);
+    if (inbox_push (&self->inbox, letter))
+        carrier_wake (self->carrier);
+}
+
+static void
+send_all (node_links_t *self)
+{
+    for (letter_t *letter = inbox_take (&self->inbox), *next; letter; letter = next) {
+        next = letter->next;
+        uint16_t to = letter->type == LETTER_PARCEL ? ((const parcel_t *) letter)->to
+                                                    : ((const link_note_t *) letter)->to;
+        atomic_fetch_sub_explicit (&self->waiting_bytes, bytes_of (letter), memory_order_relaxed);
+        road_carry (self->ways[self->cluster->owners[to]].road, to, letter);
+    }
+}
+
+/* ---- of the roads ---- */
+
+static void
+send (void *way_, const void *bytes, size_t size)
+{
+    way_t *way = way_;
+    carrier_send (way->links->carrier, way->peer, bytes, size);
+}
+
+static void
+deliver (void *way_, uint16_t to, letter_t *letter)
+{
+    way_t *way = way_;
+    if (!node_post (way->links->node, to, letter))
+        memory_free (letter);
+}
+
+static bool
+knows (void *way_, const uint8_t *identity, troupe_error_t *error)
+{
+    way_t *way = way_;
+    const char *store = node_store (way->links->node)->directory, *name = way->links->cluster->node[way->peer].name;
+    char file[sizeof KNOWN_NAME + CLUSTER_NAME_MAX], known[2 * ROAD_IDENTITY_SIZE + 1], shown[sizeof known];
+    snprintf (file, sizeof file, KNOWN_NAME "%s", name);
+    hex_write (shown, identity, ROAD_IDENTITY_SIZE);
+    files_read_text (store, file, known, sizeof known);
+    if (!*known)
+        return files_write_text (store, file, shown, error) == TROUPE_OK;
+    if (strcmp (known, shown) != 0)
+        error_set (error, TROUPE_MISMATCH, "the store of node %s is not the one that node %s is linked with: it was "
+                   "restored or replaced", name, way->links->cluster->node[way->links->cluster->self].name);
+    return strcmp (known, shown) == 0;
+}
+
+static void
+changed (void *way_, bool is_open, const char *why)
+{
+    const way_t *way = way_;
+    const char *name = way->links->cluster->node[way->peer].name;
+    if (is_open)
+        log_info ("linked with node %s", name);
+    else
+        log_warning ("not linked with node %s: %s", name, why);
+}
+
+/* ---- on the carrier's thread ---- */
+
+static uint64_t
+now_ms (void)
+{
+    return clock_monotonic_ns () / 1000000;
+}
+
+static void
+received (void *arg, uint32_t from, const void *bytes, size_t size)
+{
+    node_links_t *self = arg;
+    road_received (self->ways[from].road, bytes, size, now_ms ());
+}
+
+static void
+note_counts (node_links_t *self)
+{
+    node_away_counts_t sum = { 0 };
+    for (uint32_t i = 0; i < self->cluster->nodes; i++) {
+        if (!self->ways[i].road)
+            continue;
+        const road_counts_t *counts = road_counts (self->ways[i].road);
+        sum.linked += road_is_open (self->ways[i].road);
+        sum.opened += counts->opened;
+        sum.broken += counts->broken;
+        sum.refused += counts->refused;
+        sum.sent += counts->sent;
+        sum.received += counts->received;
+        sum.dropped += counts->dropped;
+        sum.bytes_sent += counts->bytes_sent;
+        sum.bytes_received += counts->bytes_received;
+    }
+    pthread_mutex_lock (&self->lock);
+    self->counts = sum;
+    pthread_mutex_unlock (&self->lock);
+}
+
+static void
+count (void *arg, node_away_counts_t *counts)
+{
+    node_links_t *self = arg;
+    pthread_mutex_lock (&self->lock);
+    *counts = self->counts;
+    pthread_mutex_unlock (&self->lock);
+}
+
+static uint64_t
+go_round (void *arg)
+{
+    node_links_t *self = arg;
+    uint64_t now = now_ms (), earliest = UINT64_MAX;
+    send_all (self);
+    note_counts (self);
+    for (uint32_t i = 0; i < self->cluster->nodes; i++) {
+        uint64_t due = self->ways[i].road ? road_tick (self->ways[i].road, now) : UINT64_MAX;
+        earliest = due < earliest ? due : earliest;
+    }
+    return earliest > now ? earliest - now : 0;
+}
+
+/* ---- its life ---- */
+
+static void
+write_log (bool is_error, const char *line)
+{
+    if (is_error)
+        log_error ("%s", line);
+    else
+        log_info ("%s", line);
+}
+
+static carrier_t *
+new_carrier (node_links_t *self, troupe_error_t *error)
+{
+    const settings_t *settings = node_settings (self->node);
+    const cluster_t *cluster = self->cluster;
+    carrier_options_t options = {
+        .listen = *settings->node_listen ? settings->node_listen : cluster->node[cluster->self].address,
+        .certificate = settings->zmq_certificate,
+        .certificates = settings->zmq_certificates,
+        .count = cluster->nodes,
+        .self = cluster->self,
+        .arg = self,
+        .received = received,
+        .round = go_round,
+        .log = write_log
+    };
+    for (uint32_t i = 0; i < cluster->nodes; i++)
+        options.nodes[i] = (carrier_node_t) { cluster->node[i].name, cluster->node[i].address, cluster->node[i].key };
+    return carrier_new (&options, error);
+}
+
+node_links_t *
+node_links_new (troupe_t *node, troupe_error_t *error)
+{
+    error->status = node_load_cluster (node, error);
+    if (error->status != TROUPE_OK || !node_cluster (node))
+        return NULL;
+    node_links_t *self = memory_zalloc (sizeof *self);
+    if (!self) {
+        error_set (error, TROUPE_NO_MEMORY, "no memory for the links between nodes");
+        return NULL;
+    }
+    CHECK (pthread_mutex_init (&self->lock, NULL) == 0);
+    self->node = node;
+    self->cluster = node_cluster (node);
+    self->carrier = new_carrier (self, error);
+    if (self->carrier)
+        node_join (node, &(node_away_t) { self, carry, count });
+    else
+        node_links_destroy (&self);
+    return self;
+}
+
+const char *
+node_links_address (const node_links_t *self)
+{
+    return self ? carrier_address (self->carrier) : "";
+}
+
+static road_t *
+new_road (way_t *way)
+{
+    const troupe_t *node = way->links->node;
+    const state_port_t *state = node_store (node)->state;
+    const state_identity_t *identity = state->identity (state->self);
+    road_options_t options = {
+        .cluster = way->links->cluster, .peer = way->peer, .seed = node_boot (node),
+        .port = { way, send, deliver, knows, changed }
+    };
+    memcpy (options.identity, identity->store_id, 16);
+    memcpy (options.identity + 16, identity->epoch, 16);
+    return road_new (&options);
+}
+
+troupe_status_t
+node_links_start (node_links_t *self, troupe_error_t *error)
+{
+    for (uint16_t i = 0; self && i < self->cluster->nodes; i++) {
+        way_t *way = &self->ways[i];
+        *way = (way_t) { .links = self, .peer = i };
+        if (i != self->cluster->self && !(way->road = new_road (way)))
+            return error_set (error, TROUPE_NO_MEMORY, "no memory for the links between nodes");
+    }
+    return self ? carrier_start (self->carrier, error) : TROUPE_OK;
+}
+
+void
+node_links_quiet (node_links_t *self)
+{
+    carrier_stop (self->carrier);
+}
+
+void
+node_links_destroy (node_links_t **self_p)
+{
+    node_links_t *self = *self_p;
+    if (!self)
+        return;
+    carrier_destroy (&self->carrier);
+    for (letter_t *letter = inbox_take (&self->inbox), *next; letter; letter = next) {
+        next = letter->next;
+        memory_free (letter);
+    }
+    for (uint32_t i = 0; i < CLUSTER_NODES_MAX; i++)
+        road_destroy (&self->ways[i].road);
+    pthread_mutex_destroy (&self->lock);
+    memory_free (self);
+    *self_p = NULL;
+}
