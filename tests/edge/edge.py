@@ -107,7 +107,7 @@ class Http:
     """One connection that is kept."""
 
     def __init__(self, node):
-        self.connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=PATIENCE_S)
+        self.connection = http.client.HTTPConnection(node.address, timeout=PATIENCE_S)
 
     def ask(self, method, path, body=None, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
