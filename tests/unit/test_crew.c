@@ -325,6 +325,9 @@ versions_roll (void **state)
     assert_int_equal (hears (one), 1);
     assert_true (give ("k/2", 2, 2, true));
     assert_int_equal (hears (other), 2);
+    assert_true (give ("k/3", 2, 3, true));
+    assert_int_equal (hears (other), 3);
+    assert_false (give ("k/4", 2, 4, true));  /* the other one has room, and the other version */
     char name[TROUPE_KIND_MAX + 1];
     uint64_t count;
     assert_true (crew_of_kind (crew, 0, name, &count));
