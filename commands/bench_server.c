@@ -34,15 +34,16 @@ raise_descriptors (void)
 }
 
 _Noreturn static void
-serve (bench_t *bench, const troupe_kind_t *const *kinds, int told, int stop)
+serve (bench_t *bench, const troupe_kind_t *const *kinds, bool is_zmq, int told, int stop)
 {
     troupe_error_t error = { TROUPE_OK, "" };
     char byte;
-    stay_on (0);
+    if (!is_zmq)
+        stay_on (0);
     troupe_t *node = bench_new (bench, STORE, kinds, NULL);
     settings_t *settings = node_settings (node);
-    snprintf (settings->listen, sizeof settings->listen, "127.0.0.1:0");
-    *settings->zmq_listen = '\0';
+    snprintf (settings->listen, sizeof settings->listen, "%s", is_zmq ? "" : "127.0.0.1:0");
+    snprintf (settings->zmq_listen, sizeof settings->zmq_listen, "%s", is_zmq ? "127.0.0.1:0" : "");
     settings->web_connections = 100000;
     settings->web_address_connections = 0;
     settings->web_in_flight = 4096;
@@ -50,7 +51,8 @@ serve (bench_t *bench, const troupe_kind_t *const *kinds, int told, int stop)
     if (!gateway || troupe_start (node, &error) != TROUPE_OK
         || gateway_start (gateway, NULL, NULL, &error) != TROUPE_OK)
         bench_fail (bench, "the server does not start: %s", error.text);
-    uint16_t port = (uint16_t) atoi (strrchr (gateway_address (gateway), ':') + 1);
+    const char *address = is_zmq ? gateway_backends_address (gateway) : gateway_address (gateway);
+    uint16_t port = (uint16_t) atoi (strrchr (address, ':') + 1);
     if (write (told, &port, sizeof port) != sizeof port)
         _exit (1);
     while (read (stop, &byte, 1) > 0)
@@ -62,8 +64,8 @@ serve (bench_t *bench, const troupe_kind_t *const *kinds, int told, int stop)
     _exit (0);
 }
 
-void
-bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds)
+static void
+start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds, bool is_zmq)
 {
     self->bench = bench;
     int told[2], stop[2];
@@ -76,15 +78,28 @@ bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *c
     if (self->pid == 0) {
         close (told[0]);
         close (stop[1]);
-        serve (self->bench, kinds, told[1], stop[0]);
+        serve (self->bench, kinds, is_zmq, told[1], stop[0]);
     }
     close (told[1]);
     close (stop[0]);
     self->told = told[0];
     self->stop = stop[1];
-    stay_on (1);
+    if (!is_zmq)
+        stay_on (1);
     if (read (self->told, &self->port, sizeof self->port) != sizeof self->port)
         bench_fail (self->bench, "the server left before it was ready");
+}
+
+void
+bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds)
+{
+    start (self, bench, kinds, false);
+}
+
+void
+bench_server_start_zmq (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds)
+{
+    start (self, bench, kinds, true);
 }
 
 void

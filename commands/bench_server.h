@@ -1,6 +1,6 @@
 /*  bench_server.h - a node with a gateway in a process of its own, for benches that come from outside.
  *
- *  It has the first core, who starts it stays on the second.
+ *  With the gateway it has the first core, and who starts it stays on the second.
  */
 #ifndef COMMANDS_BENCH_SERVER_H
 #define COMMANDS_BENCH_SERVER_H
@@ -13,10 +13,14 @@ typedef struct {
     bench_t *bench;
     pid_t pid;
     int told, stop;  /* pipes */
-    uint16_t port;   /* of the gateway */
+    uint16_t port;   /* of the door */
 } bench_server_t;
 
 void bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds);
+
+/*  The same with the door for backends alone, and on no core of its own. */
+void bench_server_start_zmq (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds);
+
 void bench_server_stop (bench_server_t *self);
 
 /*  Of the processor, so far. */
