@@ -176,8 +176,8 @@ say_ready (const host_t *self)
         printf ("ready store=%s kinds=", settings->store);
         for (uint32_t i = 0; i < registry_count (registry); i++)
             printf ("%s%s", i ? "," : "", registry_at (registry, i)->name);
-        printf (" shards=%d workers=%d control=%s listen=%s zmq=%s zmq_feeds=%s pid=%ld links=%s\n", shards,
-                workers, self->control_path, listen, zmq, feeds, (long) getpid (), links);
+        printf (" shards=%d workers=%d control=%s listen=%s zmq=%s zmq_feeds=%s links=%s pid=%ld\n", shards,
+                workers, self->control_path, listen, zmq, feeds, links, (long) getpid ());
     }
     fflush (stdout);
 }

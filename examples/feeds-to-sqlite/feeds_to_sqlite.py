@@ -46,7 +46,7 @@ class Backend:
 
     def __init__(self, store: Store, client: Client, feeds: zmq.Socket) -> None:
         self.store, self.client, self.feeds = store, client, feeds
-        self.monitor = feeds.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self.monitor = feeds.get_monitor_socket()
         self.watches: dict[str, Feed] = {}  # of those that have not been heard since there is a new connection
 
     def since(self, feed: str) -> str:
@@ -128,6 +128,7 @@ def open_feeds(address: str, prefix: str, certificate: str | None, server: str |
     socket.linger = 0
     socket.rcvhwm = 100000
     socket.subscribe("json/" + prefix)
+    socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)  # before there is anything that it could miss
     socket.connect("tcp://" + address)
     return socket
 

@@ -39,9 +39,9 @@ class Node:
 
     def wait_ready(self):
         for line in self.process.stdout:
-            ready = re.match(r"ready .*listen=(\S*) zmq=(\S*) zmq_feeds=(\S*) pid=(\d+) links=(\S*)", line)
+            ready = re.match(r"ready .*listen=(\S*) zmq=(\S*) zmq_feeds=(\S*) links=(\S*) pid=(\d+)", line)
             if ready:
-                self.address, self.zmq, self.zmq_feeds, pid, self.links = ready.groups()
+                self.address, self.zmq, self.zmq_feeds, self.links, pid = ready.groups()
                 self.pid = int(pid)
                 self.port = int(self.address.rsplit(":", 1)[1])
                 return
