@@ -33,6 +33,10 @@ class Store:
         """The next event of a feed; one that is there already is not taken again."""
         self.connection.execute("insert or ignore into event values (?, ?, ?, ?, ?)",
                                 (feed, epoch, at, key, json.dumps(body)))
+        self.move(feed, epoch, at)
+
+    def move(self, feed: str, epoch: str, at: int) -> None:
+        """How far the feed is."""
         self.connection.execute("insert or replace into place values (?, ?, ?)", (feed, epoch, at))
         self.places[feed] = epoch, at
 
@@ -57,8 +61,12 @@ class Backend:
     def take(self, feed: str, watch: Feed, timeout: float) -> None:
         """The next event of a watch; errors.Timeout."""
         event = watch.next(timeout)
-        if event.token and not event.is_snapshot:
-            epoch, at = event.token.rsplit("-", 1)
+        if not event.token:
+            return
+        epoch, at = event.token.rsplit("-", 1)
+        if event.is_snapshot:  # instead of events that the node does not keep any more
+            self.store.move(feed, epoch, int(at))
+        else:
             self.store.take(feed, epoch, int(at), event.key or "", event.body)
 
     def catch_up(self, feed: str, until: int) -> None:
