@@ -71,7 +71,8 @@ hear (void *arg, const troupe_heard_event_t *event)
     case TROUPE_HEARD_EVENT:
         self->left -= self->left != UINT64_MAX;
         self->is_over = self->left == 0;
-        /* fall through */
+        print_event (self, event);
+        break;
     case TROUPE_HEARD_SNAPSHOT:
         print_event (self, event);
     }
