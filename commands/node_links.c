@@ -103,7 +103,8 @@ knows (void *way_, const uint8_t *identity, troupe_error_t *error)
     char file[sizeof KNOWN_NAME + CLUSTER_NAME_MAX], known[2 * ROAD_IDENTITY_SIZE + 1], shown[sizeof known];
     snprintf (file, sizeof file, KNOWN_NAME "%s", name);
     hex_write (shown, identity, ROAD_IDENTITY_SIZE);
-    files_read_text (store, file, known, sizeof known);
+    if (files_read_text (store, file, known, sizeof known, error) != TROUPE_OK)
+        return false;
     if (!*known)
         return files_write_text (store, file, shown, error) == TROUPE_OK;
     if (strcmp (known, shown) != 0)

@@ -122,8 +122,10 @@ write_all (int fd, const char *bytes, size_t size)
 troupe_status_t
 files_write_text (const char *directory, const char *name, const char *text, troupe_error_t *error)
 {
-    char path[PATH_MAX];
-    troupe_status_t status = files_path (path, directory, name, error);
+    char aside[NAME_MAX + 1], path[PATH_MAX];
+    if ((size_t) snprintf (aside, sizeof aside, "%s.new", name) >= sizeof aside)
+        return error_set (error, TROUPE_INVALID, "the name %.100s... is too long", name);
+    troupe_status_t status = files_path (path, directory, aside, error);
     if (status != TROUPE_OK)
         return status;
     int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -131,22 +133,37 @@ files_write_text (const char *directory, const char *name, const char *text, tro
         return files_error (error, errno, "make", path);
     int code = write_all (fd, text, strlen (text));
     close (fd);
-    return code ? files_error (error, code, "write", path) : files_sync_directory (directory, error);
+    return code ? files_error (error, code, "write", path) : files_rename (directory, aside, name, error);
 }
 
-void
-files_read_text (const char *directory, const char *name, char *text, size_t size)
+/*  0 or an errno. */
+static int
+read_some (int fd, char *text, size_t size)
+{
+    size_t filled = 0;
+    ssize_t got;
+    do {
+        got = read (fd, text + filled, size - 1 - filled);
+        filled += got > 0 ? (size_t) got : 0;
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    text[filled] = '\0';
+    return got < 0 ? errno : 0;
+}
+
+troupe_status_t
+files_read_text (const char *directory, const char *name, char *text, size_t size, troupe_error_t *error)
 {
     char path[PATH_MAX];
     text[0] = '\0';
-    if (files_path (path, directory, name, NULL) != TROUPE_OK)
-        return;
+    troupe_status_t status = files_path (path, directory, name, error);
+    if (status != TROUPE_OK)
+        return status;
     int fd = open (path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return;
-    ssize_t got = read (fd, text, size - 1);
-    text[got > 0 ? got : 0] = '\0';
+        return errno == ENOENT ? TROUPE_OK : files_error (error, errno, "open", path);
+    int code = read_some (fd, text, size);
     close (fd);
+    return code ? files_error (error, code, "read", path) : TROUPE_OK;
 }
 
 troupe_status_t

@@ -24,12 +24,13 @@ troupe_status_t files_make_directory (const char *path, troupe_error_t *error) T
 /*  Names that appeared or went in it are durable afterwards. */
 troupe_status_t files_sync_directory (const char *path, troupe_error_t *error) TROUPE_CHECKED;
 
-/*  A small file with this text, durable; replaces an older one. */
+/*  A small file with this text, durable; replaces an older one, which is there until the new one is. */
 troupe_status_t files_write_text (const char *directory, const char *name, const char *text, troupe_error_t *error)
     TROUPE_CHECKED;
 
-/*  The first bytes of a small file, with a NUL; empty when there is none. */
-void files_read_text (const char *directory, const char *name, char *text, size_t size);
+/*  The text of a small file, with a NUL, as long as there is room; empty when there is no file. */
+troupe_status_t files_read_text (const char *directory, const char *name, char *text, size_t size,
+                                 troupe_error_t *error) TROUPE_CHECKED;
 
 /*  Removes it durably; OK when it is not there. */
 troupe_status_t files_remove (const char *directory, const char *name, troupe_error_t *error) TROUPE_CHECKED;

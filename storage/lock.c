@@ -89,7 +89,7 @@ take (store_lock_t *self, const char *directory, troupe_error_t *error)
     if (code != EWOULDBLOCK)
         return files_error (error, code, "lock", path);
     char text[32];
-    files_read_text (directory, "lock", text, sizeof text);
+    (void) !files_read_text (directory, "lock", text, sizeof text, NULL);
     return say_locked (directory, atol (text), error);
 }
 

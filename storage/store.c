@@ -127,7 +127,7 @@ check_markers (const char *directory, troupe_error_t *error)
     if (!files_exists (directory, MARKER_BROKEN))
         return TROUPE_OK;
     char text[160];
-    files_read_text (directory, MARKER_BROKEN, text, sizeof text);
+    (void) !files_read_text (directory, MARKER_BROKEN, text, sizeof text, NULL);
     return error_set (error, TROUPE_IO, "the store stopped on an I/O error (%s): look at the disk, check the store, "
                       "then acknowledge it", text);
 }

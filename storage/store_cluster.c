@@ -20,7 +20,9 @@ store_check_cluster (const char *directory, const char *wanted, troupe_error_t *
 {
     char line[LINE_MOST];
     bool has_state = files_exists (directory, STATE_FILE);
-    files_read_text (directory, CLUSTER, line, sizeof line);
+    troupe_status_t status = files_read_text (directory, CLUSTER, line, sizeof line, error);
+    if (status != TROUPE_OK)
+        return status;
     if (!wanted)
         return has_state && *line ? error_set (error, TROUPE_MISMATCH, "the store in %.80s is that of %.80s: it is "
                                                "opened with the settings node and nodes", directory, line)
@@ -40,6 +42,6 @@ troupe_status_t
 store_copy_cluster (const char *from, const char *to, troupe_error_t *error)
 {
     char line[LINE_MOST];
-    files_read_text (from, CLUSTER, line, sizeof line);
-    return *line ? files_write_text (to, CLUSTER, line, error) : TROUPE_OK;
+    troupe_status_t status = files_read_text (from, CLUSTER, line, sizeof line, error);
+    return status == TROUPE_OK && *line ? files_write_text (to, CLUSTER, line, error) : status;
 }

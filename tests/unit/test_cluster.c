@@ -9,7 +9,10 @@
 
 #include "runtime/cluster.h"
 #include "storage/store.h"
+
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAP                                                                    \
     "# two nodes\n"                                                            \
@@ -147,6 +150,22 @@ cluster_store_of_its_own_cannot_join (void **state)
     refuse_as ("alone", "node a of c", "cannot join one");
 }
 
+/*  A line that cannot be read is not one that is missing, and one that was being written is not there yet. */
+static void
+cluster_line_that_cannot_be_read_is_no_missing_one (void **state)
+{
+    (void) state;
+    store_t *store = open_as ("torn", "node a of c", 7);
+    assert_non_null (store);
+    store_close (&store);
+    assert_int_equal (rename ("torn/cluster", "torn/cluster.new"), 0);
+    refuse_as ("torn", "node a of c", "cannot join one");
+    assert_int_equal (mkdir ("torn/cluster", 0700), 0);
+    assert_null (open_as ("torn", "node a of c", 7));
+    assert_int_equal (error.status, TROUPE_IO);
+    assert_non_null (strstr (error.text, "cannot read torn/cluster"));
+}
+
 static troupe_status_t
 replay_nothing (void *arg, frame_t *frame)
 {
@@ -180,6 +199,7 @@ main (void)
         cmocka_unit_test (cluster_map_that_is_wrong_is_refused_with_its_line),
         cmocka_unit_test (cluster_store_opens_under_its_own_map_alone),
         cmocka_unit_test (cluster_store_of_its_own_cannot_join),
+        cmocka_unit_test (cluster_line_that_cannot_be_read_is_no_missing_one),
         cmocka_unit_test (cluster_goes_with_backup_and_restore),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
