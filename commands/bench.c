@@ -36,7 +36,7 @@
 static const bench_case_t *const cases[] = {
     &bench_floor, &bench_pingpong, &bench_fanin, &bench_ring,  &bench_ring100, &bench_skynet,  &bench_ask,
     &bench_idle,  &bench_wake,     &bench_turns, &bench_turn1, &bench_paced,   &bench_recover, &bench_edge, &bench_mix,
-    &bench_zmq,   NULL
+    &bench_zmq,   &bench_links, NULL
 };
 
 /* ------------------------------------------------------------------ *

@@ -29,7 +29,7 @@ typedef struct {
 
 extern const bench_case_t bench_floor, bench_pingpong, bench_fanin, bench_ring, bench_ring100, bench_skynet,
     bench_ask, bench_idle, bench_wake, bench_turns, bench_turn1, bench_paced, bench_recover,
-    bench_edge, bench_mix, bench_zmq;
+    bench_edge, bench_mix, bench_zmq, bench_links;
 
 /*  Says why on stderr and ends this bench. */
 _Noreturn void bench_fail (const bench_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));

@@ -2,8 +2,11 @@
 #include "commands/bench_server.h"
 
 #include "commands/gateway.h"
+#include "commands/log.h"
 #include "commands/node.h"
+#include "commands/node_links.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,41 +36,56 @@ raise_descriptors (void)
     }
 }
 
+static troupe_t *
+new_node (const bench_server_t *self, const troupe_kind_t *const *kinds, bool is_zmq, const bench_place_t *place)
+{
+    troupe_t *node = bench_new (self->bench, self->store, kinds, NULL);
+    settings_t *settings = node_settings (node);
+    snprintf (settings->listen, sizeof settings->listen, "%s", is_zmq ? "" : "127.0.0.1:0");
+    snprintf (settings->zmq_listen, sizeof settings->zmq_listen, "%s", is_zmq ? "127.0.0.1:0" : "");
+    snprintf (settings->node, sizeof settings->node, "%s", place->node ? place->node : "");
+    snprintf (settings->nodes, sizeof settings->nodes, "%s", place->nodes ? place->nodes : "");
+    settings->web_connections = 100000;
+    settings->web_address_connections = 0;
+    settings->web_in_flight = 4096;
+    return node;
+}
+
 _Noreturn static void
-serve (bench_t *bench, const troupe_kind_t *const *kinds, bool is_zmq, int told, int stop)
+serve (const bench_server_t *self, const troupe_kind_t *const *kinds, bool is_zmq, const bench_place_t *place,
+       int told, int stop)
 {
     troupe_error_t error = { TROUPE_OK, "" };
     char byte;
     if (!is_zmq)
         stay_on (0);
-    troupe_t *node = bench_new (bench, STORE, kinds, NULL);
-    settings_t *settings = node_settings (node);
-    snprintf (settings->listen, sizeof settings->listen, "%s", is_zmq ? "" : "127.0.0.1:0");
-    snprintf (settings->zmq_listen, sizeof settings->zmq_listen, "%s", is_zmq ? "127.0.0.1:0" : "");
-    settings->web_connections = 100000;
-    settings->web_address_connections = 0;
-    settings->web_in_flight = 4096;
-    gateway_t *gateway = gateway_new (node, settings, &error);
-    if (!gateway || troupe_start (node, &error) != TROUPE_OK
+    log_configure (TROUPE_LOG_ERROR, LOG_FORMAT_HUMAN);
+    troupe_t *node = new_node (self, kinds, is_zmq, place);
+    node_links_t *links = node_links_new (node, &error);
+    gateway_t *gateway = error.status == TROUPE_OK ? gateway_new (node, node_settings (node), &error) : NULL;
+    if (!gateway || troupe_start (node, &error) != TROUPE_OK || node_links_start (links, &error) != TROUPE_OK
         || gateway_start (gateway, NULL, NULL, &error) != TROUPE_OK)
-        bench_fail (bench, "the server does not start: %s", error.text);
+        bench_fail (self->bench, "the server does not start: %s", error.text);
     const char *address = is_zmq ? gateway_backends_address (gateway) : gateway_address (gateway);
     uint16_t port = (uint16_t) atoi (strrchr (address, ':') + 1);
     if (write (told, &port, sizeof port) != sizeof port)
         _exit (1);
-    while (read (stop, &byte, 1) > 0)
-        ;
+    (void) !read (stop, &byte, 1);  /* also when whoever started it is no more */
     gateway_quiet (gateway, 1);
+    if (links)
+        node_links_quiet (links);
     troupe_stop (node);
     gateway_destroy (&gateway);
+    node_links_destroy (&links);
     troupe_destroy (&node);
     _exit (0);
 }
 
 static void
-start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds, bool is_zmq)
+start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds, bool is_zmq,
+       const bench_place_t *place)
 {
-    self->bench = bench;
+    *self = (bench_server_t) { .bench = bench, .store = place->store ? place->store : STORE };
     int told[2], stop[2];
     raise_descriptors ();
     if (pipe (told) != 0 || pipe (stop) != 0)
@@ -78,7 +96,7 @@ start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds, 
     if (self->pid == 0) {
         close (told[0]);
         close (stop[1]);
-        serve (self->bench, kinds, is_zmq, told[1], stop[0]);
+        serve (self, kinds, is_zmq, place, told[1], stop[0]);
     }
     close (told[1]);
     close (stop[0]);
@@ -93,25 +111,29 @@ start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds, 
 void
 bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds)
 {
-    start (self, bench, kinds, false);
+    start (self, bench, kinds, false, &(bench_place_t) { 0 });
 }
 
 void
-bench_server_start_zmq (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds)
+bench_server_start_zmq (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds,
+                        const bench_place_t *place)
 {
-    start (self, bench, kinds, true);
+    start (self, bench, kinds, true, place);
 }
 
 void
 bench_server_stop (bench_server_t *self)
 {
     int status;
+    char path[PATH_MAX];
+    (void) !write (self->stop, "", 1);  /* another server, forked later, may have this end, too */
     close (self->stop);
     close (self->told);
     waitpid (self->pid, &status, 0);
     if (!WIFEXITED (status) || WEXITSTATUS (status) != 0)
         bench_fail (self->bench, "the server ended badly");
-    bench_remove (STORE);
+    snprintf (path, sizeof path, "%s/%s", self->bench->directory, self->store);
+    bench_remove (path);
 }
 
 /*  A number of /proc: processor time in ticks, or memory in pages. */

@@ -9,8 +9,15 @@
 
 #include <sys/types.h>
 
+/*  Empty is what bench_server_start has. */
+typedef struct {
+    const char *store;         /* its name below the directory of the run */
+    const char *node, *nodes;  /* which one it is of the map of a cluster; NULL: of none */
+} bench_place_t;
+
 typedef struct {
     bench_t *bench;
+    const char *store;
     pid_t pid;
     int told, stop;  /* pipes */
     uint16_t port;   /* of the door */
@@ -19,7 +26,8 @@ typedef struct {
 void bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds);
 
 /*  The same with the door for backends alone, and on no core of its own. */
-void bench_server_start_zmq (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds);
+void bench_server_start_zmq (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds,
+                             const bench_place_t *place);
 
 void bench_server_stop (bench_server_t *self);
 

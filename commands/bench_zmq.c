@@ -9,8 +9,12 @@
 #include "commands/bench_stadium.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
+#include "transports/auth/tokens.h"
+#include "transports/edge/edge.h"
 #include "transports/zmq/floor.h"
+#include "transports/zmq/tally.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +30,8 @@
 #define READER_DEPTH 16
 #define ACTORS 256
 #define LATENCIES (1u << 20)
+#define STORE "node"
+#define TOKEN_MS 3600000
 
 /* ------------------------------------------------------------------ *
  *  The kind
@@ -223,6 +229,43 @@ measure_floor (zmq_bench_t *self)
                       floor_round_trips (floors[i].in_flight, floors[i].bytes, seconds_of (self) / 4) / 1e3, "k/s");
 }
 
+/*  A token of the role `worker`, from the server's own keys. */
+static void
+make_token (const zmq_bench_t *self, buffer_t *token)
+{
+    static const char *const roles[] = { EDGE_WORKER_ROLE, NULL };
+    char path[PATH_MAX];
+    troupe_error_t error;
+    tokens_t *tokens = NULL;
+    const settings_t *settings = self->bench->settings;
+    snprintf (path, sizeof path, "%s/" STORE "/token.keys", self->bench->directory);
+    tokens_options_t from = { .keys = path, .issuer = settings->token_issuer, .audience = settings->token_audience,
+                              .issuers = "" };
+    if (tokens_open (&from, &tokens, &error) != TROUPE_OK
+        || tokens_make (tokens, "tally", false, roles, clock_wall_ms (), TOKEN_MS, token, &error) != TROUPE_OK)
+        bench_fail (self->bench, "a token for the worker: %s", error.text);
+    tokens_destroy (&tokens);
+    buffer_byte (token, '\0');
+}
+
+/*  Turns of a kind that a worker serves, which is a thread of this process. */
+static void
+measure_remote (zmq_bench_t *self)
+{
+    char at[64];
+    troupe_error_t error;
+    buffer_t token = { 0 };
+    make_token (self, &token);
+    snprintf (at, sizeof at, "127.0.0.1:%u", self->server.port);
+    tally_t *tally = tally_start (at, (const char *) token.data, &error);
+    if (!tally)
+        bench_fail (self->bench, "the worker: %s", error.text);
+    measure (self, "remote1", "tally", "add", 1, 1, 1);
+    measure (self, "remote256", "tally", "add", 1, 256, ACTORS);
+    tally_stop (&tally);
+    buffer_clear (&token);
+}
+
 static void
 run_zmq (bench_t *bench)
 {
@@ -231,7 +274,7 @@ run_zmq (bench_t *bench)
     uint64_t *latencies = memory_alloc (LATENCIES * sizeof *latencies);
     if (!latencies)
         bench_fail (bench, "no memory for latencies");
-    bench_server_start_zmq (&self.server, bench, kinds);
+    bench_server_start_zmq (&self.server, bench, kinds, &(bench_place_t) { .store = STORE });
     self.latencies = latencies;
     measure (&self, NULL, "stadium", "change", 1, 1, 1);
     self.latencies = NULL;
@@ -245,6 +288,7 @@ run_zmq (bench_t *bench)
     measure (&self, "queue256", "queue", "handle", 1, 256, 1);
     self.body_size = 0;
     measure (&self, "read", "stadium", "look", READERS, READER_DEPTH, ACTORS);
+    measure_remote (&self);
     bench_server_stop (&self.server);
     measure_floor (&self);
     memory_free (latencies);
@@ -252,6 +296,6 @@ run_zmq (bench_t *bench)
 
 const bench_case_t bench_zmq = {
     .name = "zmq",
-    .what = "backends over ZeroMQ: durable commands and a queue, 1 to 256 in flight; reads of 100; their floor",
+    .what = "backends over ZeroMQ: durable commands, a queue, a remote kind, 1 to 256 in flight; reads; a floor",
     .run = run_zmq
 };
