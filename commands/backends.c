@@ -12,15 +12,6 @@ struct backends_s {
     keyring_t keyring;  /* owner: the bus' thread, once it runs */
 };
 
-static void
-write_log (bool is_error, const char *line)
-{
-    if (is_error)
-        log_error ("%s", line);
-    else
-        log_info ("%s", line);
-}
-
 backends_t *
 backends_new (troupe_t *node, const settings_t *settings, troupe_error_t *error)
 {
@@ -37,7 +28,7 @@ backends_new (troupe_t *node, const settings_t *settings, troupe_error_t *error)
         .certificates = settings->zmq_certificates,
         .connections = (uint32_t) settings->zmq_connections,
         .idle_ms = (uint32_t) settings->zmq_idle_ms,
-        .log = write_log,
+        .log = log_line,
         .edge.identify = keyring_identify,
         .edge.identify_arg = &self->keyring,
         .edge.audit = keyring_audit,

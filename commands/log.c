@@ -203,3 +203,12 @@ log_write (troupe_level_t level, const char *format, ...)
     va_end (arguments);
     write_entry (&(log_entry_t) { .level = level, .text = text });
 }
+
+void
+log_line (bool is_error, const char *line)
+{
+    if (is_error)
+        log_error ("%s", line);
+    else
+        log_info ("%s", line);
+}

@@ -26,6 +26,9 @@ void log_write (troupe_level_t level, const char *format, ...) __attribute__ ((f
 #define log_warning(...) log_write (TROUPE_LOG_WARNING, __VA_ARGS__)
 #define log_error(...) log_write (TROUPE_LOG_ERROR, __VA_ARGS__)
 
+/*  For who knows no levels: an error, or what is good to know. */
+void log_line (bool is_error, const char *line);
+
 /*  A line that an actor's turn wrote; `trace` is a traceparent or "". */
 void log_turn (troupe_level_t level, const char *actor, const char *verb, const char *trace, const char *text);
 

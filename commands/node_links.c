@@ -2,7 +2,8 @@
  *
  *  DESIGN
  *  Shards put letters into one inbox, the carrier's thread takes them out and owns the roads. What waits in it are
- *  letters within the windows of their links, and casts, which beyond a bound are dropped.
+ *  letters within the windows of their links, and casts, which beyond a bound are dropped. What the carrier refuses
+ *  breaks the road.
  *
  *  With whose store links were made is kept in the node's own, a file for each node, written before the first letter:
  *  a store that was restored has taken back what it acknowledged, and is not linked with (rule 12).
@@ -22,6 +23,8 @@
 #include <stdio.h>
 
 #define CASTS_MOST (16u << 20)  /* bytes that wait, beyond which casts are dropped */
+#define FRAMES_MOST 4096        /* of a shard, each with a letter for each link, that wait for one answer */
+#define WAITING_MOST (1u << 20)
 #define KNOWN_NAME "known-"     /* and the name of the node */
 
 typedef struct {
@@ -80,11 +83,11 @@ send_all (node_links_t *self)
 
 /* ---- of the roads ---- */
 
-static void
+static bool
 send (void *way_, const void *bytes, size_t size)
 {
     way_t *way = way_;
-    carrier_send (way->links->carrier, way->peer, bytes, size);
+    return carrier_send (way->links->carrier, way->peer, bytes, size);
 }
 
 static void
@@ -187,13 +190,16 @@ go_round (void *arg)
 
 /* ---- its life ---- */
 
-static void
-write_log (bool is_error, const char *line)
+/*  Letters to one node that may wait to leave. Their bytes are bounded by the windows of its links, and by what a road
+ *  takes of casts; this is a bound on their number. */
+static uint32_t
+waiting_most (const cluster_t *cluster)
 {
-    if (is_error)
-        log_error ("%s", line);
-    else
-        log_info ("%s", line);
+    uint32_t mine = 0;
+    for (uint32_t i = 0; i < cluster->shards; i++)
+        mine += cluster_is_mine (cluster, i);
+    uint64_t most = (uint64_t) mine * (cluster->shards - mine) * FRAMES_MOST;
+    return most < FRAMES_MOST ? FRAMES_MOST : most < WAITING_MOST ? (uint32_t) most : WAITING_MOST;
 }
 
 static carrier_t *
@@ -207,10 +213,11 @@ new_carrier (node_links_t *self, troupe_error_t *error)
         .certificates = settings->zmq_certificates,
         .count = cluster->nodes,
         .self = cluster->self,
+        .waiting_most = waiting_most (cluster),
         .arg = self,
         .received = received,
         .round = go_round,
-        .log = write_log
+        .log = log_line
     };
     for (uint32_t i = 0; i < cluster->nodes; i++)
         options.nodes[i] = (carrier_node_t) { cluster->node[i].name, cluster->node[i].address, cluster->node[i].key };

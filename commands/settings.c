@@ -87,7 +87,7 @@ static const setting_t table[] = {
     ROW (idle_ms, DURATION, "60s", 0, 30 * DAY_MS,
          "An actor unused for so long goes to sleep. 0: only by awake_actors."),
     ROW (slice_turns, INTEGER, "4096", 1, MOST_32, "Turns that a shard runs before another shard gets the worker."),
-    ROW (link_window_bytes, BYTES, "4M", 4 * KIB, GIB,
+    ROW (link_window_bytes, BYTES, "4M", 4 * KIB, 64 * MIB,
          "Bytes on their way from one shard to another that are kept in memory. The rest waits on disk."),
     ROW (attempts, INTEGER, "8", 1, 255, "How often a failing message is tried before it becomes a dead letter."),
     ROW (retry_first_ms, DURATION, "50ms", 1, DAY_MS,

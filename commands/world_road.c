@@ -10,13 +10,14 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 
-static void
+static bool
 send (void *way_, const void *bytes, size_t size)
 {
     way_t *way = way_;
     const world_options_t *options = &way->world->options;
     if (way->world->is_up)
         options->send (options->network, options->cluster->self, way->peer, bytes, size);
+    return true;
 }
 
 static void

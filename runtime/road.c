@@ -13,6 +13,10 @@
  *  a lost last one is found. Who hears of a road that it does not know says RESET. Both sides show in OPEN and ACCEPT
  *  who they are and what their map says, and answer REFUSE with the reason when that does not fit.
  *
+ *  What the network does not take now is a hole that is known here: the road is broken at once. What numbered letters
+ *  may have under way is bounded by the windows of their links; casts are bounded here, by what was said since the
+ *  other side's newest word.
+ *
  *  A message: u8 version | u8 type | u64 x | u64 y | by type:
  *      OPEN, ACCEPT     u64 hash of the map | identity | u8 sender | u8 receiver  (nodes by their place in the map)
  *      ALIVE            u64 next
@@ -49,6 +53,7 @@ struct road_s {
     uint64_t next_out, next_in;
     uint64_t now_ms;
     uint64_t said_ms, heard_ms;  /* the newest word of each side on the open road */
+    uint64_t unheard_bytes;  /* letters since the other side's */
     uint64_t ask_ms;         /* when to ask again */
     char reason[REASON_MAX + 1];  /* told last; "": that it is open, or nothing yet */
     road_counts_t counts;
@@ -87,21 +92,22 @@ add_16 (road_t *self, uint16_t number)
     buffer_append (&self->out, bytes, sizeof bytes);
 }
 
-/*  What finds no memory is lost like anything else. */
-static void
+/*  False: no memory, or the network takes no more. */
+static bool
 send (road_t *self)
 {
-    if (self->out.failed)
-        return;
+    if (self->out.failed || !self->options.port.send (self->options.port.self, self->out.data, self->out.size))
+        return false;
     self->counts.bytes_sent += self->out.size;
-    self->options.port.send (self->options.port.self, self->out.data, self->out.size);
+    return true;
 }
 
+/*  What is said again when it was lost. */
 static void
 say (road_t *self, type_t type, uint64_t x, uint64_t y)
 {
     begin (self, type, x, y);
-    send (self);
+    (void) send (self);
 }
 
 static void
@@ -112,16 +118,7 @@ say_who (road_t *self, type_t type, uint64_t x, uint64_t y)
     buffer_append (&self->out, self->options.identity, ROAD_IDENTITY_SIZE);
     buffer_byte (&self->out, (uint8_t) self->options.cluster->self);
     buffer_byte (&self->out, (uint8_t) self->options.peer);
-    send (self);
-}
-
-static void
-say_alive (road_t *self)
-{
-    begin (self, ALIVE, self->x, self->y);
-    add_64 (self, self->next_out);
-    send (self);
-    self->said_ms = self->now_ms;
+    (void) send (self);
 }
 
 static void
@@ -171,6 +168,23 @@ break_road (road_t *self, const char *why)
     close_road (self, why, ROAD_AGAIN_MS);
 }
 
+/*  A word on the open road, which was written. */
+static void
+send_on_road (road_t *self)
+{
+    self->said_ms = self->now_ms;
+    if (!send (self))
+        break_road (self, "it takes no more");
+}
+
+static void
+say_alive (road_t *self)
+{
+    begin (self, ALIVE, self->x, self->y);
+    add_64 (self, self->next_out);
+    send_on_road (self);
+}
+
 /*  Each pair of shards hears that what was on the old road is lost. */
 static bool
 cut_links (road_t *self)
@@ -199,8 +213,11 @@ open_road (road_t *self, uint64_t x, uint64_t y)
     self->asked_x = self->asked_y = 0;
     self->next_out = self->next_in = 1;
     self->heard_ms = self->now_ms;
+    self->unheard_bytes = 0;
     self->counts.opened += 1;
     say_alive (self);
+    if (!self->is_open)
+        return;
     if (cut_links (self))
         tell (self, true, "");
     else
@@ -225,7 +242,7 @@ refuse (road_t *self, uint64_t x, uint64_t y, const char *why)
 {
     begin (self, REFUSE, x, y);
     buffer_append (&self->out, why, strlen (why));
-    send (self);
+    (void) send (self);
     be_refused (self, why);
 }
 
@@ -321,7 +338,8 @@ void
 road_carry (road_t *self, uint16_t to, letter_t *letter)
 {
     CHECK (self->options.cluster->owners[to] == self->options.peer);
-    if (!self->is_open) {
+    bool is_cast = letter->type == LETTER_PARCEL && ((const parcel_t *) letter)->count == 0;
+    if (!self->is_open || (is_cast && self->unheard_bytes > ROAD_UNHEARD_MOST)) {
         self->counts.dropped += 1;
         memory_free (letter);
         return;
@@ -331,10 +349,10 @@ road_carry (road_t *self, uint16_t to, letter_t *letter)
     else
         write_note (self, to, (const link_note_t *) letter);
     memory_free (letter);
-    send (self);
+    self->unheard_bytes += self->out.size;
     self->next_out += 1;
     self->counts.sent += 1;
-    self->said_ms = self->now_ms;
+    send_on_road (self);
 }
 
 /*  A shard trusts its links: what comes from another machine is looked at here. */
@@ -440,6 +458,7 @@ take_on_road (road_t *self, type_t type, uint64_t x, uint64_t y, const uint8_t *
         return;
     }
     self->heard_ms = self->now_ms;
+    self->unheard_bytes = 0;
     if (type == RESET)
         close_road (self, "the other side broke it", ROAD_AGAIN_MS);
     else if (type == ALIVE)

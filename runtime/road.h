@@ -17,11 +17,12 @@
 #define ROAD_REFUSED_MS 5000    /* and after a refusal */
 #define ROAD_ALIVE_MS 1000      /* a word, when there is nothing else to say */
 #define ROAD_SILENT_MS 5000     /* without one it is broken */
+#define ROAD_UNHEARD_MOST (64u << 20)  /* bytes since the other side's newest word, beyond which casts are dropped */
 
 typedef struct {
     void *self;
-    /* To the other node, as well as it goes; borrowed. */
-    void (*send) (void *self, const void *bytes, size_t size);
+    /* To the other node, as well as it goes; borrowed. False: it does not go now. */
+    bool (*send) (void *self, const void *bytes, size_t size);
     /* A letter for a shard of this node; takes it. */
     void (*deliver) (void *self, uint16_t to, letter_t *letter);
     /* Whether the other store is the one that links were made with, or none were yet: ROAD_IDENTITY_SIZE bytes. Not:

@@ -28,12 +28,13 @@ typedef struct {
     uint8_t bytes[256];
 } side_t;
 
-static void
+static bool
 send (void *self, const void *bytes, size_t size)
 {
     side_t *side = self;
     side->said = size < sizeof side->bytes ? size : sizeof side->bytes;
     memcpy (side->bytes, bytes, side->said);
+    return true;
 }
 
 static void

@@ -31,20 +31,25 @@ typedef struct {
     uint64_t marks[LETTERS_MOST];  /* of acks that arrived */
     uint32_t cuts, parcels, acks;
     bool is_stranger;              /* the other store is not known here */
+    bool is_full;                  /* the network takes nothing from here */
+    bool is_unheard;               /* what is said is not kept */
     char why[200];
 } side_t;
 
 static side_t a, b;
 static uint64_t now_ms;
 
-static void
+static bool
 send (void *self, const void *bytes, size_t size)
 {
     side_t *side = self;
+    if (side->is_full || side->is_unheard)
+        return !side->is_full;
     assert_in_range (side->said_count, 0, PACKETS_MOST - 1);
     assert_in_range (size, 1, sizeof side->said[0].bytes);
     memcpy (side->said[side->said_count].bytes, bytes, size);
     side->said[side->said_count++].size = size;
+    return true;
 }
 
 static void
@@ -253,6 +258,55 @@ road_breaks_when_nothing_is_heard (void **state)
 }
 
 static void
+road_breaks_when_a_letter_does_not_go (void **state)
+{
+    (void) state;
+    open_it ();
+    a.is_full = true;
+    say_mark (7);
+    assert_false (road_is_open (a.road));
+    assert_string_equal (a.why, "it takes no more");
+    a.is_full = false;
+    now_ms += ROAD_AGAIN_MS;
+    tick ();
+    assert_true (road_is_open (a.road) && road_is_open (b.road));
+    say_mark (8);
+    talk ();
+    assert_int_equal (b.acks, 1);
+    assert_int_equal (b.marks[0], 8);
+    b.is_full = true;
+    now_ms += ROAD_ALIVE_MS;
+    road_tick (b.road, now_ms);
+    assert_false (road_is_open (b.road));
+    b.is_full = false;
+    tick ();
+    assert_false (road_is_open (a.road));  /* its own word was of no road there */
+}
+
+static void
+road_drops_casts_for_who_says_nothing (void **state)
+{
+    (void) state;
+    static char payload[1 << 20];
+    memset (payload, 'x', sizeof payload - 1);
+    open_it ();
+    a.is_unheard = true;
+    for (uint64_t i = 0; i < ROAD_UNHEARD_MOST / sizeof payload + 11; i++)
+        say_parcel (0, 0, payload);
+    assert_int_equal (road_counts (a.road)->dropped, 11);
+    say_parcel (0, 1, payload);
+    assert_int_equal (road_counts (a.road)->dropped, 11);  /* links bound the others */
+    assert_true (road_is_open (a.road));
+    now_ms += ROAD_ALIVE_MS;
+    road_tick (b.road, now_ms);
+    hear (&a, &b, 0);
+    say_parcel (0, 0, payload);
+    assert_int_equal (road_counts (a.road)->dropped, 11);
+    a.is_unheard = false;
+    b.said_count = 0;
+}
+
+static void
 road_says_of_old_roads_change_nothing (void **state)
 {
     (void) state;
@@ -363,6 +417,8 @@ main (void)
         cmocka_unit_test_setup_teardown (road_opens_and_tells_all_pairs_of_shards, begin, end),
         cmocka_unit_test_setup_teardown (road_drops_letters_while_there_is_none, begin, end),
         cmocka_unit_test_setup_teardown (road_letter_that_comes_twice_is_taken_once, begin, end),
+        cmocka_unit_test_setup_teardown (road_breaks_when_a_letter_does_not_go, begin, end),
+        cmocka_unit_test_setup_teardown (road_drops_casts_for_who_says_nothing, begin, end),
         cmocka_unit_test_setup_teardown (road_breaks_at_a_hole_and_opens_again, begin, end),
         cmocka_unit_test_setup_teardown (road_finds_that_the_last_letter_was_lost, begin, end),
         cmocka_unit_test_setup_teardown (road_breaks_when_nothing_is_heard, begin, end),

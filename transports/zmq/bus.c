@@ -9,6 +9,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/thread.h"
+#include "transports/zmq/sockets.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -112,54 +113,31 @@ run (void *arg)
 
 /* ---- new ---- */
 
-static void
-set_number (void *socket, int option, int value)
-{
-    (void) zmq_setsockopt (socket, option, &value, sizeof value);
-}
-
 static void *
 new_socket (bus_t *self, int type)
 {
     void *socket = zmq_socket (self->context, type);
     if (!socket)
         return NULL;
-    set_number (socket, ZMQ_LINGER, LINGER_MS);
-    set_number (socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    set_number (socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    set_number (socket, ZMQ_HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS);
-    set_number (socket, ZMQ_BACKLOG, 1024);
+    sockets_set (socket, ZMQ_LINGER, LINGER_MS);
+    sockets_set (socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    sockets_set (socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
+    sockets_set (socket, ZMQ_HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS);
+    sockets_set (socket, ZMQ_BACKLOG, 1024);
     return socket;
-}
-
-static bool
-is_loopback (const char *address)
-{
-    return strncmp (address, "127.", 4) == 0 || strncmp (address, "localhost:", 10) == 0;
 }
 
 static troupe_status_t
 bind_socket (bus_t *self, void *socket, const char *setting, const char *where, const char *domain, char *bound,
              troupe_error_t *error)
 {
-    char endpoint[BUS_TEXT_MAX + 16];
-    size_t size = BUS_TEXT_MAX;
     troupe_status_t status = TROUPE_OK;
     if (*self->certificate)
         status = certificates_guard (socket, self->certificate, domain, error);
-    else if (!is_loopback (where))
+    else if (!sockets_is_loopback (where))
         status = error_set (error, TROUPE_INVALID, "%s: %.60s is not a loopback address: set zmq_certificate and "
                                                    "zmq_certificates", setting, where);
-    if (status != TROUPE_OK)
-        return status;
-    snprintf (endpoint, sizeof endpoint, "tcp://%s", where);
-    char last[BUS_TEXT_MAX + 16] = "";
-    if (zmq_bind (socket, endpoint) != 0)
-        return error_set (error, TROUPE_INVALID, "cannot listen on %.60s: %s (%s)", where, zmq_strerror (errno),
-                          setting);
-    (void) zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, last, &size);
-    snprintf (bound, BUS_TEXT_MAX + 1, "%s", strncmp (last, "tcp://", 6) == 0 ? last + 6 : last);
-    return TROUPE_OK;
+    return status == TROUPE_OK ? sockets_bind (socket, where, setting, bound, BUS_TEXT_MAX + 1, error) : status;
 }
 
 /*  Who may come is asked before anybody can. */
@@ -173,11 +151,8 @@ open_certificates (bus_t *self, troupe_error_t *error)
     self->certificates = certificates_open (self->certificates_path, self->options.log, error);
     if (!self->certificates)
         return error->status;
-    self->zap = zmq_socket (self->context, ZMQ_REP);
-    if (!self->zap || zmq_bind (self->zap, "inproc://zeromq.zap.01") != 0)
-        return error_set (error, TROUPE_NO_MEMORY, "ZeroMQ: %s", zmq_strerror (errno));
-    set_number (self->zap, ZMQ_LINGER, 0);
-    return TROUPE_OK;
+    self->zap = sockets_open_zap (self->context, error);
+    return self->zap ? TROUPE_OK : error->status;
 }
 
 static troupe_status_t
@@ -198,15 +173,15 @@ open_sockets (bus_t *self, troupe_error_t *error)
         return error_set (error, TROUPE_NO_MEMORY, "ZeroMQ: %s", zmq_strerror (errno));
     int64_t most = self->options.edge.limits.message_bytes;
     (void) zmq_setsockopt (self->router, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    set_number (self->router, ZMQ_ROUTER_MANDATORY, 1);
-    set_number (self->router, ZMQ_SNDHWM, 0);  /* credit bounds it */
-    set_number (self->router, ZMQ_RCVHWM, IN_HWM);
+    sockets_set (self->router, ZMQ_ROUTER_MANDATORY, 1);
+    sockets_set (self->router, ZMQ_SNDHWM, 0);  /* credit bounds it */
+    sockets_set (self->router, ZMQ_RCVHWM, IN_HWM);
     status = bind_socket (self, self->router, "zmq_listen", self->listen, "calls", self->address, error);
     if (status != TROUPE_OK || !self->feeds)
         return status;
     most = BUS_SUBSCRIPTION_MAX;
     (void) zmq_setsockopt (self->feeds, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    set_number (self->feeds, ZMQ_SNDHWM, FEEDS_HWM);
+    sockets_set (self->feeds, ZMQ_SNDHWM, FEEDS_HWM);
     return bind_socket (self, self->feeds, "zmq_feeds", self->feeds_listen, "feeds", self->feeds_address, error);
 }
 
@@ -290,14 +265,6 @@ bus_quiet (bus_t *self, uint64_t most_ms)
     self->has_thread = false;
 }
 
-static void
-close_socket (void **socket)
-{
-    if (*socket)
-        zmq_close (*socket);
-    *socket = NULL;
-}
-
 void
 bus_destroy (bus_t **self_p)
 {
@@ -305,10 +272,10 @@ bus_destroy (bus_t **self_p)
     if (!self)
         return;
     bus_quiet (self, 0);
-    close_socket (&self->router);
-    close_socket (&self->feeds);
+    sockets_close (&self->router);
+    sockets_close (&self->feeds);
     feeds_send (self);
-    close_socket (&self->zap);
+    sockets_close (&self->zap);
     if (self->context)
         zmq_ctx_term (self->context);
     certificates_close (&self->certificates);

@@ -3,8 +3,8 @@
  *  DESIGN
  *  A message has two parts, the sender's name and its bytes; where there are certificates the name must be the
  *  subject of the sender's. Each direction has a connection of its own, made by the one who sends. Nothing is kept for
- *  a node that is not connected: the road above finds out, and links send again. So no queue here needs a bound but
- *  that of the links' windows.
+ *  a node that is not connected or takes no more: the road above is told, and links send again. What comes waits here
+ *  in small numbers, then in the sender's queue, which has room for what links have under way.
  */
 #include "transports/zmq/carrier.h"
 
@@ -12,6 +12,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/base/thread.h"
 #include "transports/zmq/certificates.h"
+#include "transports/zmq/sockets.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -23,7 +24,7 @@
 #include <zmq.h>
 
 #define ADDRESS_MAX 255
-#define MESSAGE_MAX (128ll << 20)
+#define IN_HWM 64             /* messages of a node that wait here */
 #define RECEIVE_MOST 200      /* in one round */
 #define RECONNECT_MS 50
 #define RECONNECT_MOST_MS 1000
@@ -55,12 +56,12 @@ carrier_wake (carrier_t *self)
         ;
 }
 
-void
+bool
 carrier_send (carrier_t *self, uint32_t to, const void *bytes, size_t size)
 {
     const char *name = self->options.nodes[self->options.self].name;
-    if (zmq_send (self->out[to], name, strlen (name), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
-        (void) zmq_send (self->out[to], bytes, size, ZMQ_DONTWAIT);
+    return zmq_send (self->out[to], name, strlen (name), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0
+           && zmq_send (self->out[to], bytes, size, ZMQ_DONTWAIT) >= 0;
 }
 
 /*  The place of the node in the map; `count`: it is none, or not the one that it says it is. */
@@ -121,36 +122,30 @@ run (void *arg)
 
 /* ---- new ---- */
 
-static void
-set_number (void *socket, int option, int value)
-{
-    (void) zmq_setsockopt (socket, option, &value, sizeof value);
-}
-
 static void *
 new_socket (carrier_t *self, int type)
 {
     void *socket = zmq_socket (self->context, type);
-    int64_t most = MESSAGE_MAX;
+    int64_t most = CARRIER_MESSAGE_MAX;
     if (!socket)
         return NULL;
     (void) zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    set_number (socket, ZMQ_LINGER, 0);
-    set_number (socket, ZMQ_SNDHWM, 0);
-    set_number (socket, ZMQ_RCVHWM, 0);
-    set_number (socket, ZMQ_IMMEDIATE, 1);
-    set_number (socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
-    set_number (socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MOST_MS);
-    set_number (socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    set_number (socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    set_number (socket, ZMQ_HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS);
+    sockets_set (socket, ZMQ_LINGER, 0);
+    sockets_set (socket, ZMQ_SNDHWM, (int) self->options.waiting_most);
+    sockets_set (socket, ZMQ_RCVHWM, IN_HWM);
+    sockets_set (socket, ZMQ_IMMEDIATE, 1);
+    sockets_set (socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
+    sockets_set (socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MOST_MS);
+    sockets_set (socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
+    sockets_set (socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
+    sockets_set (socket, ZMQ_HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS);
     return socket;
 }
 
 static troupe_status_t
 check_loopback (const char *address, troupe_error_t *error)
 {
-    if (strncmp (address, "127.", 4) == 0 || strncmp (address, "localhost:", 10) == 0)
+    if (sockets_is_loopback (address))
         return TROUPE_OK;
     return error_set (error, TROUPE_INVALID, "links between nodes: %.60s is not a loopback address: set "
                                              "zmq_certificate and zmq_certificates, and give each node its key in the "
@@ -171,31 +166,19 @@ open_certificates (carrier_t *self, troupe_error_t *error)
     self->certificates = certificates_open (options->certificates, options->log, error);
     if (!self->certificates)
         return error->status;
-    self->zap = zmq_socket (self->context, ZMQ_REP);
-    if (!self->zap || zmq_bind (self->zap, "inproc://zeromq.zap.01") != 0)
-        return error_set (error, TROUPE_NO_MEMORY, "ZeroMQ: %s", zmq_strerror (errno));
-    set_number (self->zap, ZMQ_LINGER, 0);
-    return TROUPE_OK;
+    self->zap = sockets_open_zap (self->context, error);
+    return self->zap ? TROUPE_OK : error->status;
 }
 
 static troupe_status_t
 listen_there (carrier_t *self, troupe_error_t *error)
 {
-    char endpoint[ADDRESS_MAX + 16];
-    size_t size = sizeof endpoint;
     const carrier_options_t *options = &self->options;
     troupe_status_t status = self->zap ? certificates_guard (self->in, options->certificate, "links", error)
                                        : check_loopback (options->listen, error);
-    if (status != TROUPE_OK)
-        return status;
-    snprintf (endpoint, sizeof endpoint, "tcp://%.255s", options->listen);
-    if (zmq_bind (self->in, endpoint) != 0)
-        return error_set (error, TROUPE_INVALID, "cannot listen on %.60s: %s (node_listen)", options->listen,
-                          zmq_strerror (errno));
-    (void) zmq_getsockopt (self->in, ZMQ_LAST_ENDPOINT, endpoint, &size);
-    snprintf (self->address, sizeof self->address, "%.255s",
-              strncmp (endpoint, "tcp://", 6) == 0 ? endpoint + 6 : endpoint);
-    return TROUPE_OK;
+    return status == TROUPE_OK
+               ? sockets_bind (self->in, options->listen, "node_listen", self->address, sizeof self->address, error)
+               : status;
 }
 
 static troupe_status_t
@@ -279,14 +262,6 @@ carrier_stop (carrier_t *self)
     self->has_thread = false;
 }
 
-static void
-close_socket (void **socket)
-{
-    if (*socket)
-        zmq_close (*socket);
-    *socket = NULL;
-}
-
 void
 carrier_destroy (carrier_t **self_p)
 {
@@ -294,10 +269,10 @@ carrier_destroy (carrier_t **self_p)
     if (!self)
         return;
     carrier_stop (self);
-    close_socket (&self->in);
+    sockets_close (&self->in);
     for (uint32_t i = 0; i < CARRIER_NODES_MAX; i++)
-        close_socket (&self->out[i]);
-    close_socket (&self->zap);
+        sockets_close (&self->out[i]);
+    sockets_close (&self->zap);
     if (self->context)
         zmq_ctx_term (self->context);
     certificates_close (&self->certificates);

@@ -1,0 +1,58 @@
+/*  sockets.c - what the threads that own sockets of ZeroMQ do alike. */
+#include "transports/zmq/sockets.h"
+
+#include "runtime/base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <zmq.h>
+
+#define ENDPOINT_MAX 320
+
+void
+sockets_set (void *socket, int option, int value)
+{
+    (void) zmq_setsockopt (socket, option, &value, sizeof value);
+}
+
+bool
+sockets_is_loopback (const char *where)
+{
+    return strncmp (where, "127.", 4) == 0 || strncmp (where, "localhost:", 10) == 0;
+}
+
+troupe_status_t
+sockets_bind (void *socket, const char *where, const char *setting, char *bound, size_t size, troupe_error_t *error)
+{
+    char endpoint[ENDPOINT_MAX], last[ENDPOINT_MAX] = "";
+    size_t last_size = sizeof last - 1;
+    snprintf (endpoint, sizeof endpoint, "tcp://%.255s", where);
+    if (zmq_bind (socket, endpoint) != 0)
+        return error_set (error, TROUPE_INVALID, "cannot listen on %.60s: %s (%s)", where, zmq_strerror (errno),
+                          setting);
+    (void) zmq_getsockopt (socket, ZMQ_LAST_ENDPOINT, last, &last_size);
+    snprintf (bound, size, "%s", strncmp (last, "tcp://", 6) == 0 ? last + 6 : last);
+    return TROUPE_OK;
+}
+
+void *
+sockets_open_zap (void *context, troupe_error_t *error)
+{
+    void *zap = zmq_socket (context, ZMQ_REP);
+    if (zap && zmq_bind (zap, "inproc://zeromq.zap.01") == 0) {
+        sockets_set (zap, ZMQ_LINGER, 0);
+        return zap;
+    }
+    error_set (error, TROUPE_NO_MEMORY, "ZeroMQ: %s", zmq_strerror (errno));
+    sockets_close (&zap);
+    return NULL;
+}
+
+void
+sockets_close (void **socket_p)
+{
+    if (*socket_p)
+        zmq_close (*socket_p);
+    *socket_p = NULL;
+}
