@@ -54,6 +54,21 @@ bucket_takes_all_or_nothing (void **state)
 
 /*  In any stretch of time no more than the burst and what the time brings. */
 static void
+bucket_that_is_looked_at_keeps_what_it_has (void **state)
+{
+    (void) state;
+    uint64_t wait_ns, now_ns = 1000 * SECOND_NS;
+    buckets_t *buckets = buckets_new (8);
+    for (int i = 0; i < 5; i++)
+        assert_true (buckets_have (buckets, "anna", 4, &rate, 3, now_ns, &wait_ns));
+    assert_true (takes (buckets, "anna", 3, now_ns, &wait_ns));
+    assert_false (buckets_have (buckets, "anna", 4, &rate, 1, now_ns, &wait_ns));
+    assert_true (wait_ns == SECOND_NS);
+    assert_true (buckets_have (buckets, "anna", 4, &rate, 1, now_ns + SECOND_NS, &wait_ns));
+    buckets_destroy (&buckets);
+}
+
+static void
 bucket_never_gives_more_than_its_rate (void **state)
 {
     (void) state;
@@ -192,6 +207,7 @@ main (void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (bucket_lets_a_burst_through_then_the_rate),
         cmocka_unit_test (bucket_takes_all_or_nothing),
+        cmocka_unit_test (bucket_that_is_looked_at_keeps_what_it_has),
         cmocka_unit_test (bucket_never_gives_more_than_its_rate),
         cmocka_unit_test (bucket_used_longest_ago_makes_room),
         cmocka_unit_test (recent_keeps_the_newest_keys_alone),

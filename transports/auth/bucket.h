@@ -31,4 +31,8 @@ void buckets_destroy (buckets_t **self_p);
 bool buckets_take (buckets_t *self, const void *key, size_t size, const bucket_rate_t *rate, uint32_t tokens,
                    uint64_t now_ns, uint64_t *wait_ns);
 
+/*  Whether they are there; nothing is taken. */
+bool buckets_have (buckets_t *self, const void *key, size_t size, const bucket_rate_t *rate, uint32_t tokens,
+                   uint64_t now_ns, uint64_t *wait_ns);
+
 #endif

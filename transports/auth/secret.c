@@ -11,7 +11,7 @@
 #define RANDOM_LETTERS (BASE64URL_SIZE (SECRET_BYTES) - 1)
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-static const char *const prefixes[] = { [SECRET_REFRESH] = "trp_rt_", [SECRET_API_KEY] = "trp_key_" };
+static const char *const prefixes[] = { [SECRET_REFRESH] = "trp_rt_", [SECRET_API_KEY] = SECRET_API_KEY_PREFIX };
 
 void
 secret_new_id (char id[SECRET_ID_MAX + 1])

@@ -11,6 +11,7 @@
 #include "transports/auth/base64url.h"
 #include "transports/auth/name.h"
 
+#define SECRET_API_KEY_PREFIX "trp_key_"
 #define SECRET_BYTES 32
 #define SECRET_ID_MAX 32
 #define SECRET_HASH_SIZE BASE64URL_SIZE (32)     /* with its NUL */

@@ -4,7 +4,9 @@
 #include "runtime/base/memory.h"
 #include "transports/auth/member.h"
 #include "transports/auth/recent.h"
+#include "transports/edge/api_key.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define OUT_MOST 4096
@@ -40,17 +42,27 @@ accounts_want (const char *address, const char *channel)
 }
 
 bool
-accounts_heard (accounts_t *self, const void *body, size_t size, char subject[TROUPE_ID_MAX + 1])
+accounts_heard (accounts_t *self, const char *address, const void *body, size_t size, account_end_t *end)
 {
-    char event[16];
+    char event[16], what[TROUPE_ID_MAX + 1] = "";  /* the roles are longer, and of no use here */
     packed_reader_t object = { body, (const uint8_t *) body + size };
-    if (member_text (object, "event", event, sizeof event) != MEMBER_OK
-        || (strcmp (event, "disabled") != 0 && strcmp (event, "enabled") != 0)
-        || member_text (object, "what", subject, TROUPE_ID_MAX + 1) != MEMBER_OK)
+    *end = (account_end_t) { .why = NULL };
+    if (member_text (object, "event", event, sizeof event) != MEMBER_OK)
         return false;
-    bool is_out = strcmp (event, "disabled") == 0;
-    *recent_use (self->out, subject, strlen (subject)) = is_out;
-    return is_out;
+    (void) member_text (object, "what", what, sizeof what);
+    if (strcmp (event, "disabled") == 0 || strcmp (event, "enabled") == 0) {
+        bool is_out = strcmp (event, "disabled") == 0;
+        *recent_use (self->out, what, strlen (what)) = is_out;
+        snprintf (end->subject, sizeof end->subject, "%s", is_out ? what : "");
+        end->why = is_out ? "the account is disabled" : NULL;
+    } else if (strcmp (event, "key_removed") == 0) {
+        end->key = api_key_hash (what);
+        end->why = "the API key was removed";
+    } else if (strcmp (event, "roles_changed") == 0) {
+        end->account = api_key_hash (strchr (address, '/') + 1);
+        end->why = "the roles of the account have changed: come again";
+    }
+    return end->why != NULL;
 }
 
 bool

@@ -14,7 +14,8 @@
 
 #include <stdio.h>
 
-#define DENIED_MOST 10  /* lines a second */
+#define AUDITED_MOST 10   /* lines a second */
+#define KEYS_SEEN 4096
 
 edge_t *
 edge_new (const edge_options_t *options)
@@ -26,7 +27,8 @@ edge_new (const edge_options_t *options)
     self->look_at_ms = EDGE_NEVER;
     self->rates = rates_new (options->rates);
     self->accounts = accounts_new ();
-    if (!self->rates || !self->accounts)
+    self->keys_seen = recent_new (KEYS_SEEN);
+    if (!self->rates || !self->accounts || !self->keys_seen)
         edge_destroy (&self);
     return self;
 }
@@ -53,6 +55,7 @@ edge_destroy (edge_t **self_p)
     buffer_clear (&self->gathered);
     rates_destroy (&self->rates);
     accounts_destroy (&self->accounts);
+    recent_destroy (&self->keys_seen);
     memory_free (self);
     *self_p = NULL;
 }
@@ -77,6 +80,8 @@ edge_drain (edge_t *self)
             exchange_answered (item);
         else if (item->type == ITEM_SIGN_IN)
             sign_in_told (item);
+        else if (item->type == ITEM_API_KEY)
+            api_key_told (item);
         else
             watch_told (item);
     }
@@ -95,22 +100,27 @@ edge_drain (edge_t *self)
     return wait_ms;
 }
 
+void
+edge_audit (edge_t *self, const char *line)
+{
+    uint64_t now_ms = self->host.now_ms (self->host.self);
+    if (now_ms - self->audited_ms >= 1000) {
+        self->audited_ms = now_ms;
+        self->audited = 0;
+    }
+    if (self->options.audit && self->audited++ < AUDITED_MOST)
+        self->options.audit (self->options.audit_arg, line);
+}
+
 troupe_status_t
 edge_permit (edge_t *self, const permit_t *permit, const identity_t *who, const char *address, troupe_error_t *error)
 {
     char line[512];
     troupe_status_t status = permit_check (permit, self->options.roles, who, address, error);
-    if (status == TROUPE_OK || !self->options.audit)
-        return status;
-    uint64_t now_ms = self->host.now_ms (self->host.self);
-    if (now_ms - self->denied_ms >= 1000) {
-        self->denied_ms = now_ms;
-        self->denied = 0;
-    }
-    if (self->denied++ < DENIED_MOST) {
+    if (status != TROUPE_OK) {
         snprintf (line, sizeof line, "denied: %s wanted %s of %s", *who->subject ? who->subject : "nobody",
                   permit->name, address);
-        self->options.audit (self->options.audit_arg, line);
+        edge_audit (self, line);
     }
     return status;
 }

@@ -28,6 +28,7 @@ typedef struct {
     bool is_operator;
     uint32_t roles;                        /* a bit for each of edge_options_t.roles */
     uint64_t until_ms;                     /* by the host's clock; 0: no end */
+    uint64_t key, account;                 /* api_key_hash of the API key and its login; 0: it was another way */
 } identity_t;
 
 /*  What is limited apart. */

@@ -6,6 +6,7 @@
  *      presence.c  what watchers are told of each other
  *      watch.c   a watch, from its wish to its end: permission, history, snapshot, live
  *      exchange.c  one call and its answer
+ *      api_key.c  who an API key stands for
  *      sign_in.c  how somebody gets a token
  */
 #ifndef TRANSPORTS_EDGE_EDGE_INSIDE_H
@@ -13,7 +14,9 @@
 
 #include "runtime/base/inbox.h"
 #include "runtime/base/table.h"
+#include "transports/auth/recent.h"
 #include "transports/edge/accounts.h"
+#include "transports/edge/api_key.h"
 #include "transports/edge/binary.h"
 #include "transports/edge/edge.h"
 #include "transports/edge/permit.h"
@@ -29,7 +32,7 @@
 #define HISTORY_EVENTS 256         /* of one look into a feed's history */
 
 /*  What comes through the inbox. */
-enum { ITEM_ANSWER, ITEM_EVENT, ITEM_WATCH, ITEM_EXCHANGE, ITEM_SIGN_IN };
+enum { ITEM_ANSWER, ITEM_EVENT, ITEM_WATCH, ITEM_EXCHANGE, ITEM_SIGN_IN, ITEM_API_KEY };
 
 /* ---- events and feeds ---- */
 
@@ -134,7 +137,13 @@ struct watch_s {
 
 /* ---- clients ---- */
 
-typedef enum { PEER_NEW, PEER_OPEN, PEER_CLOSING, PEER_GONE } peer_state_t;
+typedef enum { PEER_NEW, PEER_ASKING, PEER_OPEN, PEER_CLOSING, PEER_GONE } peer_state_t;
+
+/*  Its hello came with an API key: what it said, hello first, waits for what the account says. */
+typedef struct {
+    api_key_t *key;                /* NULL: it was told */
+    buffer_t held;                 /* frames, each behind its size */
+} asking_t;
 
 struct peer_s {
     edge_t *edge;
@@ -142,6 +151,7 @@ struct peer_s {
     const peer_port_t *port;
     void *connection;
     identity_t *who;               /* NULL: nobody */
+    asking_t *asking;              /* NULL: who it is needs nobody to be asked */
     binary_routes_t *routes;       /* of the binary form */
     peer_state_t state;
     session_state_t session_state;
@@ -165,8 +175,9 @@ struct edge_s {
     host_port_t host;
     rates_t *rates;
     accounts_t *accounts;
-    uint64_t denied_ms;            /* the second that `denied` counts in */
-    uint32_t denied;
+    recent_t *keys_seen;           /* API keys and addresses: when the audit log was told */
+    uint64_t audited_ms;           /* the second that `audited` counts in */
+    uint32_t audited;
     struct sign_in_s *sign_in;     /* NULL: nobody can sign in here */
     inbox_t inbox;
     /* owner: gateway */
@@ -203,6 +214,9 @@ count_up (_Atomic uint64_t *count, uint64_t by)
 /*  Any thread: leaves it for the next drain. */
 void edge_tell (edge_t *self, inbox_item_t *item);
 
+/*  A line for the audit log; too many in a second are left out. */
+void edge_audit (edge_t *self, const char *line);
+
 /*  As permit_check, and what is denied is told to the audit log. */
 troupe_status_t edge_permit (edge_t *self, const permit_t *permit, const identity_t *who, const char *address,
                              troupe_error_t *error) TROUPE_CHECKED;
@@ -233,8 +247,8 @@ void peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_
 /*  Closes those whose token has ended. Returns in how many ms the next may, or EDGE_NEVER. */
 uint64_t peer_end_tokens (edge_t *edge, uint64_t now_ms);
 
-/*  Closes those of this subject: his account was disabled. */
-void peer_end_subject (edge_t *edge, const char *subject);
+/*  Closes those of whom an account said so. */
+void peer_end_all (edge_t *edge, const account_end_t *end);
 
 /*  Frees it when it is gone and nothing will be told to it. */
 void peer_let_go (peer_t *self);
@@ -243,6 +257,11 @@ void peer_let_go (peer_t *self);
 
 /*  Its answer came in. */
 void exchange_answered (inbox_item_t *item);
+
+/* ---- api_key.c ---- */
+
+/*  What its account says came in. */
+void api_key_told (inbox_item_t *item);
 
 /* ---- sign_in.c ---- */
 

@@ -321,10 +321,11 @@ feed_leave (feed_t *self, watch_t *watch)
 static void
 see_account (edge_t *edge, const event_t *event)
 {
-    char subject[TROUPE_ID_MAX + 1];
+    account_end_t end;
     if (accounts_want (event->bytes, event->bytes + event->address_size + 1)
-        && accounts_heard (edge->accounts, event_key (event) + event->key_size + 1, event->body_size, subject))
-        peer_end_subject (edge, subject);
+        && accounts_heard (edge->accounts, event->bytes, event_key (event) + event->key_size + 1, event->body_size,
+                           &end))
+        peer_end_all (edge, &end);
 }
 
 void

@@ -371,7 +371,8 @@ static void
 put_components (buffer_t *to)
 {
     document_open (to, "components", '{');
-    document_json (to, "securitySchemes", "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"}}");
+    document_json (to, "securitySchemes", "{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":"
+                   "\"An access token or an API key.\"}}");
     document_json (to, "schemas",
                    "{\"problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\"],\"properties\":{"
                    "\"type\":{\"type\":\"string\",\"format\":\"uri\"},\"title\":{\"type\":\"string\"},"

@@ -25,6 +25,12 @@ enum { CLOSE_DONE = 1000, CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_SERV
 
 static const identity_t nobody;
 
+static bool
+is_talking (const peer_t *self)
+{
+    return self->state == PEER_NEW || self->state == PEER_ASKING || self->state == PEER_OPEN;
+}
+
 const identity_t *
 peer_identity (const peer_t *self)
 {
@@ -46,7 +52,7 @@ want_flush (peer_t *self)
 static void
 close_peer (peer_t *self, uint16_t code, const char *text)
 {
-    if (self->state != PEER_NEW && self->state != PEER_OPEN)
+    if (!is_talking (self))
         return;
     peer_send_out (self);
     self->state = PEER_CLOSING;
@@ -71,8 +77,7 @@ peer_close_frame (peer_t *self, size_t place)
 void
 peer_send_out (peer_t *self)
 {
-    bool is_open = self->state == PEER_NEW || self->state == PEER_OPEN;
-    if (!is_open)
+    if (!is_talking (self))
         buffer_clear (&self->out);
     if (self->out.size == 0 || self->port->is_choked (self->connection))
         return;
@@ -171,7 +176,7 @@ peer_codec (const peer_t *self)
 bool
 peer_is_new (const peer_t *self)
 {
-    return self->state == PEER_NEW;
+    return self->state == PEER_NEW || self->state == PEER_ASKING;
 }
 
 bool
@@ -193,6 +198,17 @@ peer_let_go (peer_t *self)
     memory_free (self);
 }
 
+static void
+stop_asking (peer_t *self)
+{
+    if (!self->asking)
+        return;
+    api_key_leave (&self->asking->key);
+    buffer_clear (&self->asking->held);
+    memory_free (self->asking);
+    self->asking = NULL;
+}
+
 void
 peer_gone (peer_t **self_p)
 {
@@ -200,6 +216,7 @@ peer_gone (peer_t **self_p)
     edge_t *edge = self->edge;
     *self_p = NULL;
     self->state = PEER_GONE;
+    stop_asking (self);
     while (self->watches)
         watch_end (self->watches);
     *(self->before ? &self->before->after : &edge->peers) = self->after;
@@ -212,7 +229,7 @@ peer_gone (peer_t **self_p)
 static bool
 is_over (const peer_t *self)
 {
-    return self->in_flight >= self->edge->options.limits.in_flight || self->out.size > OUT_SOFT;
+    return self->asking || self->in_flight >= self->edge->options.limits.in_flight || self->out.size > OUT_SOFT;
 }
 
 static void
@@ -408,6 +425,18 @@ fail_token (peer_t *self, const troupe_error_t *error)
     close_peer (self, CLOSE_TOKEN, "token");
 }
 
+/*  It is told so, as by a limit of its own. */
+static void
+fail_hello (peer_t *self, const troupe_error_t *error, uint32_t retry_after_ms)
+{
+    if (error->status == TROUPE_FORBIDDEN) {
+        fail_token (self, error);
+        return;
+    }
+    peer_say_error (self, ERROR_PROTOCOL, 0, error, retry_after_ms);
+    close_peer (self, CLOSE_POLICY, "API key");
+}
+
 /*  Its token is looked at when it ends. */
 static void
 note_end (edge_t *edge, uint64_t until_ms)
@@ -416,24 +445,94 @@ note_end (edge_t *edge, uint64_t until_ms)
         edge->look_at_ms = until_ms;
 }
 
+/*  False: it is somebody else already, or there is no memory, and the client is told. */
+static bool
+become (peer_t *self, const identity_t *who)
+{
+    troupe_error_t error;
+    troupe_status_t status = TROUPE_OK;
+    if (self->who && strcmp (self->who->subject, who->subject) != 0)
+        status = error_set (&error, TROUPE_FORBIDDEN, "the token is another subject's");
+    else if (!self->who && !(self->who = memory_alloc (sizeof *self->who)))
+        status = error_set (&error, TROUPE_OVERLOADED, "no memory");
+    if (status != TROUPE_OK) {
+        fail_token (self, &error);
+        return false;
+    }
+    *self->who = *who;
+    note_end (self->edge, who->until_ms);
+    return true;
+}
+
 /*  False: the token is no good, and the client is told. */
 static bool
 identify (peer_t *self, const char *token)
 {
     troupe_error_t error;
     identity_t who = { .subject = "" };
-    troupe_status_t status = edge_identify (self->edge, token, &who, &error);
-    if (status == TROUPE_OK && self->who && strcmp (self->who->subject, who.subject) != 0)
-        status = error_set (&error, TROUPE_FORBIDDEN, "the token is another subject's");
-    if (status == TROUPE_OK && !self->who && !(self->who = memory_alloc (sizeof *self->who)))
-        status = error_set (&error, TROUPE_OVERLOADED, "no memory");
-    if (status == TROUPE_OK) {
-        *self->who = who;
-        note_end (self->edge, who.until_ms);
-        return true;
-    }
+    troupe_status_t status = api_key_is (token)
+                                 ? error_set (&error, TROUPE_FORBIDDEN, "an API key is shown in the hello alone")
+                                 : edge_identify (self->edge, token, &who, &error);
+    if (status == TROUPE_OK)
+        return become (self, &who);
     fail_token (self, &error);
     return false;
+}
+
+/* ---- API keys ---- */
+
+/*  Takes what was held, hello first. */
+static void
+go_on (void *arg, const identity_t *who, const troupe_error_t *error)
+{
+    peer_t *self = arg;
+    asking_t *asking = self->asking;
+    asking->key = NULL;
+    self->state = PEER_NEW;
+    if (!who)
+        fail_hello (self, error, 0);
+    else if (become (self, who)) {
+        buffer_t held = asking->held;
+        asking->held = (buffer_t) { 0 };
+        for (size_t at = 0, size; at < held.size && is_talking (self); at += sizeof size + size) {
+            memcpy (&size, held.data + at, sizeof size);
+            peer_received (self, held.data + at + sizeof size, size);
+        }
+        buffer_clear (&held);
+    }
+    stop_asking (self);
+    see_to_pause (self);
+}
+
+static void
+ask_key (peer_t *self, const char *text)
+{
+    troupe_error_t error;
+    secret_t key;
+    uint32_t retry_after_ms = 0;
+    troupe_status_t status = api_key_read (text, &key, &error);
+    if (status == TROUPE_OK && !(self->asking = memory_zalloc (sizeof *self->asking)))
+        status = error_set (&error, TROUPE_OVERLOADED, "no memory");
+    if (status == TROUPE_OK)
+        status = api_key_ask (self->edge, &key, self->address, self->address_size, go_on, self, &self->asking->key,
+                              &retry_after_ms, &error);
+    if (status == TROUPE_OK) {
+        self->asking->held.limit = 2 * (size_t) self->edge->options.limits.message_bytes;
+        self->state = PEER_ASKING;
+    } else {
+        stop_asking (self);
+        fail_hello (self, &error, retry_after_ms);
+    }
+}
+
+/*  What comes meanwhile is little: nothing more is read. */
+static void
+hold (peer_t *self, const void *bytes, size_t size)
+{
+    buffer_append (&self->asking->held, &size, sizeof size);
+    buffer_append (&self->asking->held, bytes, size);
+    if (self->asking->held.failed)
+        close_peer (self, CLOSE_POLICY, "too much before a welcome");
 }
 
 uint64_t
@@ -459,13 +558,16 @@ peer_end_tokens (edge_t *edge, uint64_t now_ms)
 }
 
 void
-peer_end_subject (edge_t *edge, const char *subject)
+peer_end_all (edge_t *edge, const account_end_t *end)
 {
     troupe_error_t error;
-    error_set (&error, TROUPE_FORBIDDEN, "the account is disabled");
+    error_set (&error, TROUPE_FORBIDDEN, "%s", end->why);
     for (peer_t *peer = edge->peers, *next; peer; peer = next) {
+        const identity_t *who = peer_identity (peer);
+        bool is_meant = (*end->subject && strcmp (who->subject, end->subject) == 0)
+                        || (end->key && who->key == end->key) || (end->account && who->account == end->account);
         next = peer->after;
-        if (peer->state == PEER_OPEN && strcmp (peer_identity (peer)->subject, subject) == 0)
+        if (peer->state == PEER_OPEN && is_meant)
             fail_token (peer, &error);
     }
 }
@@ -502,7 +604,11 @@ take_hello (peer_t *self, const client_message_t *message)
         close_peer (self, CLOSE_PROTOCOL, "credit");
         return;
     }
-    if (*message->token && !identify (self, message->token))
+    if (api_key_is (message->token) && !self->asking) {
+        ask_key (self, message->token);
+        return;
+    }
+    if (*message->token && !self->asking && !identify (self, message->token))
         return;
     if (self->port->credit)
         self->port->credit (self->connection, message->credit);
@@ -622,7 +728,7 @@ peer_watch (peer_t *self, const identity_t *who, const client_message_t *message
 }
 
 static bool
-is_talking (const peer_t *self)
+is_listening (const peer_t *self)
 {
     return self->state == PEER_NEW || self->state == PEER_OPEN;
 }
@@ -634,7 +740,7 @@ take_text (peer_t *self, const void *bytes, size_t size, troupe_error_t *error)
     troupe_status_t status = TROUPE_OK;
     text_reader_t *reader = &self->edge->text;
     text_open (reader, bytes, size);
-    while (is_talking (self) && (status = text_next (reader, &message, error)) == TROUPE_OK)
+    while (is_listening (self) && (status = text_next (reader, &message, error)) == TROUPE_OK)
         take (self, &message);
     return status;
 }
@@ -648,7 +754,7 @@ take_binary (peer_t *self, const void *bytes, size_t size, troupe_error_t *error
     if (!self->routes && !(self->routes = memory_zalloc (sizeof *self->routes)))
         return error_set (error, TROUPE_NO_MEMORY, "no memory");
     binary_open (reader, self->routes, bytes, size);
-    while (is_talking (self) && (status = binary_next (reader, &message, error)) == TROUPE_OK)
+    while (is_listening (self) && (status = binary_next (reader, &message, error)) == TROUPE_OK)
         take (self, &message);
     return status;
 }
@@ -657,11 +763,15 @@ void
 peer_received (peer_t *self, const void *bytes, size_t size)
 {
     troupe_error_t error;
+    troupe_status_t status = TROUPE_OK;
     if (!is_talking (self))
         return;
-    troupe_status_t status = form_is_binary (self->codec->form) ? take_binary (self, bytes, size, &error)
-                                                           : take_text (self, bytes, size, &error);
-    if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
+    if (is_listening (self))
+        status = form_is_binary (self->codec->form) ? take_binary (self, bytes, size, &error)
+                                                    : take_text (self, bytes, size, &error);
+    if (self->state == PEER_ASKING)
+        hold (self, bytes, size);
+    else if (status != TROUPE_OK && status != TROUPE_NOT_FOUND)
         peer_fail (self, &error);
     see_to_pause (self);
 }

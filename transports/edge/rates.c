@@ -46,9 +46,12 @@ rates_destroy (rates_t **self_p)
     *self_p = NULL;
 }
 
-troupe_status_t
-rates_take (rates_t *self, rate_class_t class, const identity_t *who, const void *address, size_t address_size,
-            uint32_t *retry_after_ms, troupe_error_t *error)
+typedef bool (bucket_use_t) (buckets_t *self, const void *key, size_t size, const bucket_rate_t *rate,
+                             uint32_t tokens, uint64_t now_ns, uint64_t *wait_ns);
+
+static troupe_status_t
+use (rates_t *self, bucket_use_t *bucket_use, rate_class_t class, const identity_t *who, const void *address,
+     size_t address_size, uint32_t *retry_after_ms, troupe_error_t *error)
 {
     uint64_t wait_ns;
     char key[2 + TROUPE_ADDRESS_MAX + 1];
@@ -60,8 +63,22 @@ rates_take (rates_t *self, rate_class_t class, const identity_t *who, const void
     key[0] = (char) class;
     key[1] = is_somebody ? 's' : 'a';
     memcpy (key + 2, is_somebody ? who->subject : address, size);
-    if (buckets_take (self->buckets, key, 2 + size, rate, 1, clock_monotonic_ns (), &wait_ns))
+    if (bucket_use (self->buckets, key, 2 + size, rate, 1, clock_monotonic_ns (), &wait_ns))
         return TROUPE_OK;
     *retry_after_ms = (uint32_t) (wait_ns / 1000000 + 1);
     return error_set (error, TROUPE_OVERLOADED, "this client asks for too much");
+}
+
+troupe_status_t
+rates_take (rates_t *self, rate_class_t class, const identity_t *who, const void *address, size_t address_size,
+            uint32_t *retry_after_ms, troupe_error_t *error)
+{
+    return use (self, buckets_take, class, who, address, address_size, retry_after_ms, error);
+}
+
+troupe_status_t
+rates_look (rates_t *self, rate_class_t class, const identity_t *who, const void *address, size_t address_size,
+            uint32_t *retry_after_ms, troupe_error_t *error)
+{
+    return use (self, buckets_have, class, who, address, address_size, retry_after_ms, error);
 }

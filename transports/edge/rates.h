@@ -14,4 +14,8 @@ void rates_destroy (rates_t **self_p);
 troupe_status_t rates_take (rates_t *self, rate_class_t class, const identity_t *who, const void *address,
                             size_t address_size, uint32_t *retry_after_ms, troupe_error_t *error) TROUPE_CHECKED;
 
+/*  The same, and it does not count: for what counts when it has failed. */
+troupe_status_t rates_look (rates_t *self, rate_class_t class, const identity_t *who, const void *address,
+                            size_t address_size, uint32_t *retry_after_ms, troupe_error_t *error) TROUPE_CHECKED;
+
 #endif

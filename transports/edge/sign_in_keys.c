@@ -19,26 +19,26 @@ ask_key (sign_in_flow_t *self, const char *id, step_t *next, troupe_error_t *err
     return flow_ask (self, "key", NULL, &body, next, error);
 }
 
-/*  The value of a key of this type, and whose it is. */
+/*  The public key of a device, and whose it is. */
 static troupe_status_t
-take_key (sign_in_flow_t *self, const char *wanted, char *value, size_t size, troupe_error_t *error)
+take_device (sign_in_flow_t *self, char *value, size_t size, troupe_error_t *error)
 {
     char type[16];
     if (self->told_status != TROUPE_OK)
         return flow_said_no (self, wrong_key, error);
-    if (member_text (flow_told_body (self), "type", type, sizeof type) != MEMBER_OK || strcmp (type, wanted) != 0
+    if (member_text (flow_told_body (self), "type", type, sizeof type) != MEMBER_OK || strcmp (type, "device") != 0
         || member_text (flow_told_body (self), "value", value, size) != MEMBER_OK)
         return error_set (error, TROUPE_FORBIDDEN, wrong_key);
     return flow_take_subject (self, error);
 }
 
 static troupe_status_t
-api_key_told (sign_in_flow_t *self, troupe_error_t *error)
+key_told (sign_in_flow_t *self, troupe_error_t *error)
 {
-    char stored[SECRET_HASH_SIZE] = "";
-    troupe_status_t status = take_key (self, "api", stored, sizeof stored, error);
-    if (status == TROUPE_OK && !secret_is (&self->secret, stored))
-        status = error_set (error, TROUPE_FORBIDDEN, wrong_key);
+    troupe_status_t status = self->told_status != TROUPE_OK ? flow_said_no (self, wrong_key, error)
+                             : api_key_fits (&self->secret, &self->told)
+                                 ? flow_take_subject (self, error)
+                                 : error_set (error, TROUPE_FORBIDDEN, wrong_key);
     if (status == TROUPE_OK)
         return flow_write_tokens (self, error);
     flow_audit (self, "sign-in failed");
@@ -54,7 +54,7 @@ sign_in_begin_key (sign_in_flow_t *self, const sign_in_request_t *request, troup
         || !secret_read (SECRET_API_KEY, text, strlen (text), &self->secret))
         return error_set (error, TROUPE_FORBIDDEN, wrong_key);
     snprintf (self->login, sizeof self->login, "%s", self->secret.login);
-    return ask_key (self, self->secret.id, api_key_told, error);
+    return ask_key (self, self->secret.id, key_told, error);
 }
 
 /*  "ID.LOGIN". */
@@ -104,7 +104,7 @@ device_told (sign_in_flow_t *self, troupe_error_t *error)
     uint8_t key[ED25519_KEY_SIZE];
     const host_port_t *host = &self->service->edge->host;
     const char *audience = tokens_audience (self->service->options.tokens);
-    troupe_status_t status = take_key (self, "device", stored, sizeof stored, error);
+    troupe_status_t status = take_device (self, stored, sizeof stored, error);
     if (status == TROUPE_OK
         && (!base64url_read_exactly (stored, strlen (stored), key, sizeof key)
             || device_verify (self->service->device_secret, audience, self->device, self->challenge,

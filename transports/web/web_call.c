@@ -22,22 +22,6 @@
 #define QUERY_MOST 4096
 
 troupe_status_t
-web_identify (web_request_t *self, troupe_error_t *error)
-{
-    char text[TOKEN_MAX + 16];
-    if (!web_header (self->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof text))
-        return error_set (error, TROUPE_INVALID, "Authorization: it is too long");
-    if (!*text)
-        return TROUPE_OK;
-    if (strncasecmp (text, "Bearer ", 7) != 0)
-        return error_set (error, TROUPE_FORBIDDEN, "Authorization: Bearer is wanted");
-    troupe_status_t status = edge_identify (self->web->edge, text + 7 + strspn (text + 7, " "), &self->who, error);
-    if (status != TROUPE_OK)
-        self->who = (identity_t) { .subject = "" };
-    return status;
-}
-
-troupe_status_t
 web_has_room (const web_t *web, troupe_error_t *error)
 {
     if (web->is_stopping)
@@ -202,6 +186,13 @@ submit (web_request_t *self, const void *body, size_t size)
         web_call_submit (self, body, size);
 }
 
+/*  What a GET asks for. */
+static void
+submit_query (web_request_t *self)
+{
+    submit (self, self->body.data, self->body.size);
+}
+
 /*  Nothing more is read until it is answered. */
 void
 web_call_wait (web_request_t *self)
@@ -223,19 +214,11 @@ web_call_received (web_request_t *self, const void *bytes, size_t size)
     web_answer_error (self, &error, 0);
 }
 
-void
-web_call_complete (web_request_t *self)
+static void
+submit_body (web_request_t *self)
 {
     troupe_error_t error;
     buffer_t packed = { 0 };
-    if (self->is_sign_in) {
-        web_auth_complete (self);
-        return;
-    }
-    if (self->is_hook) {
-        web_hook_complete (self);
-        return;
-    }
     troupe_status_t status = self->body.size == 0 ? TROUPE_OK
                                                   : json_to_packed ((const char *) self->body.data, self->body.size,
                                                                     &packed, &error);
@@ -244,6 +227,12 @@ web_call_complete (web_request_t *self)
     else
         web_answer_error (self, &error, 0);
     buffer_clear (&packed);
+}
+
+void
+web_call_complete (web_request_t *self)
+{
+    web_when_known (self, self->is_sign_in ? web_auth_complete : self->is_hook ? web_hook_complete : submit_body);
 }
 
 /*  "kind/id/verb". */
@@ -268,7 +257,7 @@ begin_get (web_request_t *self, const troupe_verb_t *verb)
     troupe_status_t status = read_query (self, schema, &error);
     schema_destroy (&schema);
     if (status == TROUPE_OK)
-        submit (self, self->body.data, self->body.size);
+        web_when_known (self, submit_query);
     else
         web_answer_error (self, &error, 0);
 }

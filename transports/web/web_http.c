@@ -179,6 +179,7 @@ request_free (web_request_t *self)
     if (self->peer)
         peer_gone (&self->peer);
     sign_in_leave (&self->flow);
+    api_key_leave (&self->asking);
     web_crowd_leave (self->web, &self->crowd);
     buffer_clear (&self->content);
     buffer_clear (&self->body);

@@ -7,6 +7,7 @@
  *      web_tls.c     the certificate
  *      web_gzip.c    answers in fewer bytes
  *      web_call.c    calls of verbs
+ *      web_who.c     who asks
  *      web_stream.c  feeds as server-sent events
  *      web_auth.c    signing in
  *      web_hook.c    what other services post
@@ -18,6 +19,7 @@
 #define TRANSPORTS_WEB_WEB_INSIDE_H
 
 #include "runtime/base/table.h"
+#include "transports/edge/api_key.h"
 #include "transports/edge/exchange.h"
 #include "transports/edge/sign_in.h"
 #include "transports/web/web.h"
@@ -115,7 +117,7 @@ typedef enum { WEB_GET, WEB_HEAD, WEB_POST, WEB_OPTIONS, WEB_OTHER } web_method_
 #define WEB_TYPE_JSON "application/json"
 
 /*  A request, from its head until its answer is on its way. */
-typedef struct {
+typedef struct web_request_s {
     struct lws *wsi;
     web_t *web;
     web_method_t method;
@@ -142,6 +144,10 @@ typedef struct {
     web_address_t address;       /* whom it is from */
     web_crowd_t *crowd;          /* behind a proxy */
     bool is_limited;             /* it was too much of this client */
+    /* web_who.c */
+    secret_t api_key;            /* without an id: none was shown */
+    api_key_t *asking;
+    void (*known) (struct web_request_s *self);
     /* web_stream.c */
     peer_t *peer;
     unsigned silent;             /* heartbeats that did not go out, one after the other */
@@ -204,10 +210,16 @@ bool web_file_begin (web_request_t *self, const char *path);
 bool web_hook_begin (web_request_t *self, const char *path);
 void web_hook_complete (web_request_t *self);
 
-/* ---- web_call.c ---- */
+/* ---- web_who.c ---- */
 
-/*  Who asks. */
+/*  Who asks, or that its API key says so. */
 troupe_status_t web_identify (web_request_t *self, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  The request has come whole: goes on with `known`, at once or when the account of its API key was asked. It is
+ *  answered instead when the key is no good. */
+void web_when_known (web_request_t *self, void (*known) (web_request_t *self));
+
+/* ---- web_call.c ---- */
 
 /*  The node goes down, or has too many clients. */
 troupe_status_t web_has_room (const web_t *web, troupe_error_t *error) TROUPE_CHECKED;

@@ -103,31 +103,42 @@ read_from (web_request_t *self, char from[RESUME_MAX + 1], troupe_error_t *error
     return TROUPE_OK;
 }
 
-void
-web_stream_begin (web_request_t *self, const char *path)
+static void
+watch (web_request_t *self)
 {
     troupe_error_t error;
-    web_t *web = self->web;
     client_message_t message = { .type = CLIENT_WATCH, .number = 1, .token = "" };
-    if (self->method != WEB_GET) {
-        web_answer_method (self, "GET");
-        return;
-    }
-    troupe_status_t status = web_has_room (web, &error);
-    if (status == TROUPE_OK && snprintf (message.to, sizeof message.to, "%s", path) >= (int) sizeof message.to)
-        status = error_set (&error, TROUPE_NOT_FOUND, "/f/KIND/ID/CHANNEL is wanted");
-    if (status == TROUPE_OK)
-        status = read_from (self, message.from, &error);
-    if (status == TROUPE_OK)
-        status = web_identify (self, &error);
-    if (status == TROUPE_OK && !(self->peer = peer_new (web->edge, &sse_codec, &port, self)))
-        status = error_set (&error, TROUPE_OVERLOADED, "no memory for one more client");
-    if (status != TROUPE_OK) {
+    snprintf (message.to, sizeof message.to, "%s/%s", self->to, self->verb);
+    snprintf (message.from, sizeof message.from, "%s", self->key);
+    self->peer = peer_new (self->web->edge, &sse_codec, &port, self);
+    if (!self->peer) {
+        error_set (&error, TROUPE_OVERLOADED, "no memory for one more client");
         web_answer_error (self, &error, 0);
         return;
     }
     lws_set_timeout (self->wsi, NO_PENDING_TIMEOUT, 0);
     peer_watch (self->peer, &self->who, &message);
+}
+
+void
+web_stream_begin (web_request_t *self, const char *path)
+{
+    troupe_error_t error;
+    if (self->method != WEB_GET) {
+        web_answer_method (self, "GET");
+        return;
+    }
+    troupe_status_t status = web_has_room (self->web, &error);
+    if (status == TROUPE_OK && !message_split_feed (path, self->to, self->verb))
+        status = error_set (&error, TROUPE_INVALID, "a feed is named kind/id/channel");
+    if (status == TROUPE_OK)
+        status = read_from (self, self->key, &error);
+    if (status == TROUPE_OK)
+        status = web_identify (self, &error);
+    if (status == TROUPE_OK)
+        web_when_known (self, watch);
+    else
+        web_answer_error (self, &error, 0);
 }
 
 /* ---- its life ---- */

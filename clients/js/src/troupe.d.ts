@@ -24,7 +24,7 @@ export class TroupeError extends Error {
 export type WebSocketConstructor = new (url: string, protocols: string[]) => any;
 
 export interface Options {
-    /** Asked before each hello, so that a new one comes after the old one has ended. */
+    /** An access token or an API key. Asked before each hello, so that a new one comes after the old one has ended. */
     token?: string | (() => string | undefined | Promise<string | undefined>);
     /** Default: IndexedDB in browsers, memory elsewhere. */
     store?: Store;

@@ -1,0 +1,213 @@
+/*  api_key.c - who an API key stands for.
+ *
+ *  DESIGN
+ *  A key that is no good counts against its address when that is known, as a sign-in does; one that is good does not,
+ *  or who has one could not ask much. The audit log has those that failed, and those that passed once in an hour: each
+ *  request shows its key.
+ */
+#include "transports/edge/api_key.h"
+
+#include "runtime/base/bytes.h"
+#include "runtime/base/error.h"
+#include "runtime/base/memory.h"
+#include "transports/auth/member.h"
+#include "transports/auth/recent.h"
+#include "transports/edge/edge_inside.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#define HOUR_MS 3600000u
+
+static const identity_t nobody;
+static const char wrong_key[] = "this key is no good here";
+
+struct api_key_s {
+    inbox_item_t item;
+    edge_t *edge;
+    api_key_done_t *done;        /* NULL: nobody waits */
+    void *arg;
+    secret_t secret;
+    uint8_t address[8], address_size;
+    /* what was told; of the thread that tells it, then the gateway's */
+    troupe_status_t told_status;
+    buffer_t told;               /* packed, or the text of an error */
+};
+
+bool
+api_key_is (const char *text)
+{
+    return strncmp (text, SECRET_API_KEY_PREFIX, strlen (SECRET_API_KEY_PREFIX)) == 0;
+}
+
+uint64_t
+api_key_hash (const char *text)
+{
+    uint64_t hash = hash_bytes (text, strlen (text), 0);
+    return hash ? hash : 1;
+}
+
+bool
+api_key_fits (const secret_t *secret, const buffer_t *told)
+{
+    char type[16], stored[SECRET_HASH_SIZE];
+    packed_reader_t object = { told->data, told->data + told->size };
+    return member_text (object, "type", type, sizeof type) == MEMBER_OK && strcmp (type, "api") == 0
+           && member_text (object, "value", stored, sizeof stored) == MEMBER_OK && secret_is (secret, stored);
+}
+
+/* ---- what is written of it ---- */
+
+static void
+audit (api_key_t *self, const char *what)
+{
+    char line[256], from[INET6_ADDRSTRLEN] = "?";
+    uint8_t bytes[16] = { 0 };
+    memcpy (bytes, self->address, self->address_size);
+    if (self->address_size)
+        (void) inet_ntop (self->address_size == 4 ? AF_INET : AF_INET6, bytes, from, sizeof from);
+    snprintf (line, sizeof line, "%s: %s by API key %s from %s", what, self->secret.login, self->secret.id, from);
+    edge_audit (self->edge, line);
+}
+
+static void
+note_passed (api_key_t *self)
+{
+    char key[sizeof self->secret.id + sizeof self->secret.login + sizeof self->address];
+    int size = snprintf (key, sizeof key, "%s.%s", self->secret.id, self->secret.login);
+    memcpy (key + size, self->address, self->address_size);
+    uint64_t *said_ms = recent_use (self->edge->keys_seen, key, (size_t) size + self->address_size);
+    uint64_t now_ms = self->edge->host.now_ms (self->edge->host.self);
+    if (*said_ms && now_ms < *said_ms + HOUR_MS)
+        return;
+    *said_ms = now_ms;
+    audit (self, "signed in");
+}
+
+static void
+note_failed (api_key_t *self)
+{
+    troupe_error_t error;
+    uint32_t retry_after_ms;
+    if (rates_take (self->edge->rates, RATE_SIGN_IN, &nobody, self->address, self->address_size, &retry_after_ms,
+                    &error) == TROUPE_OK)
+        audit (self, "sign-in failed");
+}
+
+/* ---- the account's answer ---- */
+
+/*  On a thread of the node. */
+static void
+told (void *arg, const troupe_answer_t *answer)
+{
+    api_key_t *self = arg;
+    self->told_status = answer->status;
+    if (answer->status == TROUPE_OK)
+        buffer_append (&self->told, answer->body, answer->size);
+    else
+        buffer_append (&self->told, answer->text, strlen (answer->text) + 1);
+    edge_tell (self->edge, &self->item);
+}
+
+static bool
+take_roles (const api_key_t *self, packed_reader_t account, identity_t *who)
+{
+    const char *const *roles = self->edge->options.roles;
+    bool has, is_good = member_has (account, "roles", "operator", &who->is_operator) != MEMBER_BAD;
+    for (unsigned bit = 0; is_good && roles && roles[bit]; bit++) {
+        is_good = member_has (account, "roles", roles[bit], &has) != MEMBER_BAD;
+        who->roles |= has ? 1u << bit : 0;
+    }
+    return is_good;
+}
+
+static troupe_status_t
+read_account (api_key_t *self, identity_t *who, troupe_error_t *error)
+{
+    packed_reader_t account = { self->told.data, self->told.data + self->told.size };
+    if (self->told.failed)
+        return error_set (error, TROUPE_OVERLOADED, "no memory");
+    if (self->told_status == TROUPE_REFUSED || self->told_status == TROUPE_NOT_FOUND)
+        return error_set (error, TROUPE_FORBIDDEN, wrong_key);
+    if (self->told_status != TROUPE_OK)
+        return error_set (error, self->told_status, "%s", (const char *) self->told.data);
+    if (!api_key_fits (&self->secret, &self->told) || !take_roles (self, account, who)
+        || member_text (account, "subject", who->subject, sizeof who->subject) != MEMBER_OK)
+        return error_set (error, TROUPE_FORBIDDEN, wrong_key);
+    who->key = api_key_hash (self->secret.id);
+    who->account = api_key_hash (self->secret.login);
+    return TROUPE_OK;
+}
+
+void
+api_key_told (inbox_item_t *item)
+{
+    troupe_error_t error;
+    api_key_t *self = (api_key_t *) item;
+    identity_t who = { .subject = "" };
+    troupe_status_t status = self->done ? read_account (self, &who, &error) : TROUPE_OK;
+    if (self->done && status == TROUPE_OK)
+        note_passed (self);
+    else if (status == TROUPE_FORBIDDEN)
+        note_failed (self);
+    if (self->done)
+        self->done (self->arg, status == TROUPE_OK ? &who : NULL, &error);
+    buffer_clear (&self->told);
+    memory_free (self);
+}
+
+/* ---- its life ---- */
+
+static troupe_status_t
+submit (api_key_t *self, troupe_error_t *error)
+{
+    const host_port_t *host = &self->edge->host;
+    char to[sizeof "login/" + LOGIN_MAX];
+    buffer_t body = { 0 };
+    snprintf (to, sizeof to, "login/%s", self->secret.login);
+    packed_put_object (&body, 1);
+    packed_put_string (&body, "id", 2);
+    packed_put_string (&body, self->secret.id, strlen (self->secret.id));
+    troupe_call_t call = { .to = to, .verb = "key", .body = body.data, .size = body.size, .done = told, .arg = self };
+    troupe_status_t status = body.failed ? error_set (error, TROUPE_OVERLOADED, "no memory")
+                                         : host->submit (host->self, &call, error);
+    buffer_clear (&body);
+    return status;
+}
+
+troupe_status_t
+api_key_read (const char *text, secret_t *key, troupe_error_t *error)
+{
+    return secret_read (SECRET_API_KEY, text, strlen (text), key) ? TROUPE_OK
+                                                                  : error_set (error, TROUPE_FORBIDDEN, wrong_key);
+}
+
+troupe_status_t
+api_key_ask (edge_t *edge, const secret_t *key, const void *address, size_t size, api_key_done_t *done, void *arg,
+             api_key_t **self_p, uint32_t *retry_after_ms, troupe_error_t *error)
+{
+    *retry_after_ms = 0;
+    troupe_status_t status = rates_look (edge->rates, RATE_SIGN_IN, &nobody, address, size, retry_after_ms, error);
+    if (status != TROUPE_OK)
+        return status;
+    api_key_t *self = memory_zalloc (sizeof *self);
+    if (!self)
+        return error_set (error, TROUPE_OVERLOADED, "no memory");
+    *self = (api_key_t) { .item.type = ITEM_API_KEY, .edge = edge, .done = done, .arg = arg, .secret = *key };
+    self->address_size = (uint8_t) (size < sizeof self->address ? size : sizeof self->address);
+    memcpy (self->address, address, self->address_size);
+    status = submit (self, error);
+    if (status == TROUPE_OK)
+        *self_p = self;
+    else
+        memory_free (self);
+    return status;
+}
+
+void
+api_key_leave (api_key_t **self_p)
+{
+    if (*self_p)
+        (*self_p)->done = NULL;
+    *self_p = NULL;
+}
