@@ -1,5 +1,6 @@
 //  The operator's console: sign-in, the connection, pages by the address behind #, the keyboard.
 
+import { SignIn } from "./client/sign_in.js";
 import { MemoryStore } from "./client/store.js";
 import { connect } from "./client/troupe.js";
 import { h, say, setText } from "./dom.js";
@@ -8,7 +9,7 @@ import * as pages from "./pages.js";
 
 const $ = (id) => document.getElementById(id);
 const header = document.querySelector("header"), main = document.querySelector("main");
-const tokenKey = "troupe-console-token", themeKey = "troupe-console-theme";
+const tokenKey = "troupe-console-token", accountKey = "troupe-console-account", themeKey = "troupe-console-theme";
 const menu = [["overview", "o", "Overview"], ["shards", "s", "Shards"], ["kinds", "k", "Kinds"],
               ["actors", "a", "Actors"], ["dead", "d", "Dead letters"], ["feeds", "f", "Feeds"]];
 const waitMs = 10_000;
@@ -19,36 +20,82 @@ let troupe = null, figures = null, page = null;
 //  In and out
 // -------------------------------------------------------------------------------------------------------------------
 
-function showSignIn(text = "") {
+/** Those who sign in by name have tokens that are renewed before they end; like a token they are gone with the tab. */
+const account = new SignIn("/auth", { storage: sessionStorage, storageKey: accountKey, clientName: "console" });
+account.on("token", () => troupe?.renew());
+account.on("end", (error) => error && signOut(error.text));
+
+function field(name, label, more) {
+    return h("input", { name, placeholder: label, "aria-label": label, required: true, autocapitalize: "off", ...more });
+}
+
+/** A form that shows why it failed. */
+function form(submit, ...parts) {
+    return h("form", {
+        onsubmit: async (event) => {
+            const { target } = event, button = target.querySelector("button");
+            event.preventDefault();
+            button.disabled = true;
+            try {
+                await submit(target.elements);
+            } catch (error) {
+                setText(main.querySelector("[role=alert]"), sentence(error.text ?? String(error)));
+            } finally {
+                button.disabled = false;
+            }
+        },
+    }, ...parts, h("button", {}, "Sign in"));
+}
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
+function showSignIn(text = "", isByToken = false) {
     document.title = "Troupe console";
     header.hidden = true;
     page = null;
-    const box = h("input", { type: "password", name: "token", autocomplete: "off", required: true,
-                             "aria-label": "Token" });
-    main.replaceChildren(h("form.sign-in", {
-        onsubmit: (event) => {
-            event.preventDefault();
-            signIn(box.value.trim());
-        },
-    }, h("h1", {}, "Troupe console"), h("p", {}, "A token of an operator, as this prints:"),
-       h("pre", {}, "troupe token $USER --operator"), box, h("button", {}, "Sign in"),
-       h("p.bad", { role: "alert" }, text)));
-    box.focus();
+    const name = field("name", "Name", { autocomplete: "username", spellcheck: "false" });
+    const password = field("password", "Password", { type: "password", autocomplete: "current-password" });
+    const token = field("token", "Token", { type: "password", autocomplete: "off" });
+    const byName = form(async (elements) => {
+        await account.login(elements.name.value.trim(), elements.password.value);
+        enter(() => account.token());
+    }, name, password);
+    const byToken = form(({ token: { value } }) => enterWith(value.trim()),
+                         h("p", {}, "A token of an operator, as this prints:"),
+                         h("pre", {}, "troupe token $USER --operator"), token);
+    main.replaceChildren(h("div.sign-in", {}, h("h1", {}, "Troupe console"), byName,
+                           h("p.bad", { role: "alert" }, text),
+                           h("details", { open: isByToken }, h("summary", {}, "With a token"), byToken)));
+    (isByToken ? token : name).focus();
 }
 
-function signIn(token) {
+function enterWith(token) {
     sessionStorage.setItem(tokenKey, token);
+    enter(token);
+}
+
+function enter(token) {
     figures = new Figures();
     pages.track(figures);
     troupe = connect("/v1", { token, clientName: "console", store: new MemoryStore(), timeoutMs: waitMs });
     const mine = troupe;
-    troupe.on("state", () => troupe === mine && showLink());
-    troupe.on("error", (error) => error.status === "forbidden" && signOut(`The node says: ${error.text}.`, mine));
+    //  A token that was good until now may only have ended: the next attempt brings another.
+    let wasGood = false;
+    troupe.on("state", (state) => {
+        wasGood ||= state === "open" && Boolean(account.subject);
+        if (troupe === mine)
+            showLink();
+    });
+    troupe.on("error", (error) => {
+        if (error.status === "forbidden" && !wasGood)
+            signOut(`The node says: ${error.text}.`, mine);
+        wasGood = false;
+    });
     troupe.watch("node/self/figures", {
         onEvent: ({ body }) => take(body),
         onState: (state, error) => {
             if (state === "closed" && error && error.status !== "closed")
-                signOut(error.status === "forbidden" ? "This token is not an operator's." : error.text, mine);
+                signOut(error.status === "forbidden" ? noOperator() : error.text, mine);
         },
     });
     header.hidden = false;
@@ -56,13 +103,17 @@ function signIn(token) {
     route();
 }
 
+const noOperator = () => account.subject ? `${account.subject} is no operator.` : "This token is not an operator's.";
+
 function signOut(text, whose = troupe) {
     if (troupe !== whose || !troupe)
         return;
+    const isByToken = sessionStorage.getItem(tokenKey) !== null;
     troupe = null;
     sessionStorage.removeItem(tokenKey);
+    account.logout().catch(() => {});  // what the node does not hear ends by itself
     whose.close();
-    showSignIn(text);
+    showSignIn(text, isByToken);
 }
 
 /** A token that came in the address is taken out of it at once, so that it stays in no history. */
@@ -209,7 +260,7 @@ function begin() {
     addEventListener("hashchange", () => {
         const token = tokenOfAddress();
         if (token && !troupe)
-            signIn(token);
+            enterWith(token);
         else
             route();
     });
@@ -220,7 +271,9 @@ function begin() {
     setTheme(localStorage.getItem(themeKey) ?? "auto");
     const token = tokenOfAddress() ?? sessionStorage.getItem(tokenKey);
     if (token)
-        signIn(token);
+        enterWith(token);
+    else if (account.subject)
+        enter(() => account.token());
     else
         showSignIn();
 }
