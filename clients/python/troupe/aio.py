@@ -9,9 +9,9 @@ from typing import Any, AsyncIterator
 import zmq
 import zmq.asyncio
 
-from .core import Call, Core, Event, Watch
+from .core import Call, Event, Watch
 from .errors import Timeout
-from .socket import Address, Delay, watch_end
+from .socket import Conversation, watch_end
 
 
 class AsyncFeed:
@@ -40,7 +40,9 @@ class AsyncFeed:
                 await asyncio.wait_for(self._news.wait(), timeout)
             except asyncio.TimeoutError:
                 raise Timeout("no event in time") from None
-        return watch.events.popleft()
+        event = self._client._core.take_event(watch)
+        self._client._wake()
+        return event
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
@@ -55,22 +57,10 @@ class AsyncFeed:
         self._client._wake()
 
 
-class AsyncClient:
+class AsyncClient(Conversation):
     """`async with AsyncClient (...) as client`: a conversation over any number of connections."""
 
-    def __init__(
-        self,
-        address: str = "127.0.0.1:7318",
-        *,
-        token: str | None = None,
-        certificate: str | None = None,
-        server: str | None = None,
-        timeout: float = 30.0,
-        name: str = "python",
-    ) -> None:
-        self._address = Address(address, certificate, server)
-        self._core, self._delay = Core(token, name), Delay()
-        self._timeout = timeout
+    def _prepare(self) -> None:
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 

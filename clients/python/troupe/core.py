@@ -20,6 +20,7 @@ MESSAGE_COST = 64  # what a message counts besides its bytes
 PING_S = 15.0  # of silence, after which it is asked whether the node is there
 PATIENCE_S = 10.0  # without an answer, after which a new connection is made
 RETRY_S = 0.05  # for those who were told no better time
+EVENTS_MOST = 4096  # of a watch that nobody takes; what comes behind them stays with the node
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Watch:
     error: TroupeError | None = None
     is_open: bool = True
     number: int | None = None  # of the feed in this connection
+    is_full: bool = False  # nothing more is wanted until half of the events were taken
     on_news: Callable[["Watch"], None] | None = None
 
     def tell(self, event: Event | None = None, error: TroupeError | None = None) -> None:
@@ -93,7 +95,7 @@ class Core:
         self.limits: dict[str, int] = {}
         self._ahead = 0.0  # the node's clock less ours, in seconds
         self._used = self._seq = self._watch_ids = 0
-        self._heard_at = self._pinged_at = 0.0
+        self._heard_at = self._pinged_at = self._said_at = 0.0
         self._in_flight = 0
         self._out: list[dict[str, Any]] = []
         self._new_session()
@@ -134,9 +136,16 @@ class Core:
         """Nothing more of it."""
         watch.is_open = False
         self.watches.pop(watch.id, None)
-        if watch.number is not None and self.is_welcome:
-            self.numbers.pop(watch.number, None)
-            self._out.append({"unwatch": watch.number})
+        self._say_unwatch(watch)
+
+    def take_event(self, watch: Watch) -> Event:
+        """The oldest of those that came; there is one."""
+        event = watch.events.popleft()
+        if watch.is_full and len(watch.events) <= EVENTS_MOST // 2:
+            watch.is_full = False
+            if watch.is_open and self.is_welcome:
+                self._ask(watch)
+        return event
 
     # ---- the connection ----
 
@@ -144,7 +153,7 @@ class Core:
         """There is a new socket; the hello is the first that is taken from it."""
         self.is_welcome = self.wants_connection = False
         self._used = self._in_flight = 0
-        self._heard_at = self._pinged_at = now
+        self._heard_at = self._pinged_at = self._said_at = now
         self.numbers.clear()
         hello: dict[str, Any] = {"hello": 1, "credit": CREDIT, "session": self.session, "client": self.name}
         if self.token:
@@ -162,6 +171,8 @@ class Core:
         if self.is_welcome:
             self._send_calls(now)
         out, self._out = self._out, []
+        if out:
+            self._said_at = now
         return [json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() for message in out]
 
     def tick(self, now: float) -> float:
@@ -177,8 +188,8 @@ class Core:
             silence = now - self._heard_at
             if silence > PING_S + PATIENCE_S or (not self.is_welcome and silence > PATIENCE_S):
                 self.lose()
-            elif self.is_welcome and silence > PING_S and self._pinged_at <= self._heard_at:
-                self._pinged_at = now
+            elif self.is_welcome and self._pinged_at <= self._heard_at and max(silence, now - self._said_at) > PING_S:
+                self._pinged_at = now  # who only listens is asked after, too
                 self._out.append({"ping": 1})
             next_at = min(next_at, now + PATIENCE_S / 4)
         return next_at
@@ -220,6 +231,18 @@ class Core:
         self.calls.pop(call.seq, None)
         call.finish(result, error)
 
+    def _say_unwatch(self, watch: Watch) -> None:
+        if watch.number is not None and self.is_welcome:
+            self.numbers.pop(watch.number, None)
+            self._out.append({"unwatch": watch.number})
+        watch.number = None
+
+    def _take_in(self, watch: Watch, event: Event) -> None:
+        watch.tell(event)
+        if len(watch.events) >= EVENTS_MOST:
+            watch.is_full = True
+            self._say_unwatch(watch)
+
     def _ask(self, watch: Watch) -> None:
         message: dict[str, Any] = {"watch": watch.feed, "id": watch.id}
         if watch.token:
@@ -252,7 +275,9 @@ class Core:
         for call in self.calls.values():
             call.is_sent, call.again_at = False, None
         for watch in self.watches.values():
-            self._ask(watch)
+            watch.number = None
+            if not watch.is_full:
+                self._ask(watch)
 
     def _on_reply(self, message: dict[str, Any], now: float) -> None:
         self._in_flight -= 1
@@ -302,13 +327,13 @@ class Core:
         if watch:
             token = f"{self.epoch}-{message['at']}" if message["at"] else None
             watch.token = token or watch.token
-            watch.tell(Event(message["body"], message.get("key"), token))
+            self._take_in(watch, Event(message["body"], message.get("key"), token))
 
     def _on_snapshot(self, message: dict[str, Any], now: float) -> None:
         watch = self.numbers.get(message["snapshot"])
         if watch:
             watch.token = f"{self.epoch}-{message['at']}"
-            watch.tell(Event(message["body"], is_snapshot=True))
+            self._take_in(watch, Event(message["body"], is_snapshot=True))
 
     def _on_cut(self, message: dict[str, Any], now: float) -> None:
         watch = self.numbers.pop(message["cut"], None)

@@ -7,9 +7,9 @@ from typing import Any, Iterator
 
 import zmq
 
-from .core import Call, Core, Event, Watch
+from .core import Call, Event, Watch
 from .errors import Timeout
-from .socket import Address, Delay, watch_end
+from .socket import Conversation, watch_end
 
 
 class Feed:
@@ -35,7 +35,7 @@ class Feed:
             if end is not None and time.monotonic() >= end:
                 raise Timeout("no event in time")
             self._client._pump(end)
-        return watch.events.popleft()
+        return self._client._core.take_event(watch)
 
     def __iter__(self) -> Iterator[Event]:
         while True:
@@ -49,23 +49,11 @@ class Feed:
         self._client._core.unwatch(self._watch)
 
 
-class Client:
+class Client(Conversation):
     """A conversation with a node that goes on over any number of connections."""
 
-    def __init__(
-        self,
-        address: str = "127.0.0.1:7318",
-        *,
-        token: str | None = None,
-        certificate: str | None = None,
-        server: str | None = None,
-        timeout: float = 30.0,
-        name: str = "python",
-    ) -> None:
-        self._address = Address(address, certificate, server)
+    def _prepare(self) -> None:
         self._context = zmq.Context.instance()
-        self._core, self._delay = Core(token, name), Delay()
-        self._timeout = timeout
         self._socket: Any = None
         self._end: Any = None  # readable when its connection broke
         self._connect_at = 0.0

@@ -65,3 +65,25 @@ class Delay:
             core.limits, self._next = {}, FIRST_DELAY_S
         delay, self._next = self._next * random.uniform(0.5, 1.0), min(self._next * 2, LAST_DELAY_S)
         return delay
+
+
+class Conversation:
+    """What the clients have in common: where to, as whom, and what was said."""
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1:7318",
+        *,
+        token: str | None = None,
+        certificate: str | None = None,
+        server: str | None = None,
+        timeout: float = 30.0,
+        name: str = "python",
+    ) -> None:
+        self._address = Address(address, certificate, server)
+        self._core, self._delay = Core(token, name), Delay()
+        self._timeout = timeout
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What one of them has besides."""
