@@ -60,10 +60,10 @@ least (uint64_t one, uint64_t other)
 
 /*  Everything that there is to do now. Returns for how many ms there is nothing more. */
 static uint64_t
-go_round (bus_t *self, uint64_t end_ms)
+go_round (bus_t *self, bool is_woken, uint64_t end_ms)
 {
     uint64_t woken;
-    while (read (self->wake, &woken, sizeof woken) < 0 && errno == EINTR)
+    while (is_woken && read (self->wake, &woken, sizeof woken) < 0 && errno == EINTR)
         ;
     while (self->zap && certificates_answer (self->certificates, self->zap))
         ;
@@ -78,33 +78,19 @@ go_round (bus_t *self, uint64_t end_ms)
     return end_ms == EDGE_NEVER ? wait_ms : least (wait_ms, end_ms > now_ms ? end_ms - now_ms : 0);
 }
 
-static bool
-has_more (void *socket)
-{
-    int events = 0;
-    size_t size = sizeof events;
-    return socket && zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
-}
-
 static void *
 run (void *arg)
 {
     bus_t *self = arg;
-    zmq_pollitem_t items[4] = { { NULL, self->wake, ZMQ_POLLIN, 0 } };
-    void *sockets[] = { self->router, self->feeds, self->zap };
-    int count = 1;
+    void *const sockets[] = { self->router, self->feeds, self->zap };
     uint64_t end_ms = EDGE_NEVER;
-    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
-        if (sockets[i])
-            items[count++] = (zmq_pollitem_t) { sockets[i], 0, ZMQ_POLLIN, 0 };
-    for (;;) {
+    for (bool is_woken = true;;) {
         uint64_t now_ms = self->host.now_ms (self->host.self);
         see_to_end (self, now_ms, &end_ms);
-        uint64_t wait_ms = go_round (self, end_ms);
+        uint64_t wait_ms = go_round (self, is_woken, end_ms);
         if (self->is_stopping && (now_ms >= end_ms || edge_counts (self->edge).clients == 0))
             break;
-        if (!has_more (self->router))
-            (void) zmq_poll (items, count, wait_ms == EDGE_NEVER ? -1 : (long) wait_ms);
+        is_woken = sockets_wait (sockets, sizeof sockets / sizeof *sockets, self->wake, wait_ms);
     }
     bus_forget_all (self);
     (void) edge_drain (self->edge);

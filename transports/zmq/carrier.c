@@ -101,21 +101,18 @@ static void *
 run (void *arg)
 {
     carrier_t *self = arg;
-    zmq_pollitem_t items[3] = {
-        { NULL, self->wake, ZMQ_POLLIN, 0 }, { self->in, 0, ZMQ_POLLIN, 0 }, { self->zap, 0, ZMQ_POLLIN, 0 }
-    };
-    while (!atomic_load (&self->is_stopping)) {
+    void *const sockets[] = { self->in, self->zap };
+    for (bool is_woken = true; !atomic_load (&self->is_stopping);) {
         uint64_t woken;
         unsigned received = 0;
-        while (read (self->wake, &woken, sizeof woken) < 0 && errno == EINTR)
+        while (is_woken && read (self->wake, &woken, sizeof woken) < 0 && errno == EINTR)
             ;
         while (self->zap && certificates_answer (self->certificates, self->zap))
             ;
         while (received < RECEIVE_MOST && receive_one (self))
             received += 1;
         uint64_t wait_ms = self->options.round (self->options.arg);
-        if (received < RECEIVE_MOST)
-            (void) zmq_poll (items, self->zap ? 3 : 2, (long) (wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS));
+        is_woken = sockets_wait (sockets, 2, self->wake, wait_ms < WAIT_MOST_MS ? wait_ms : WAIT_MOST_MS);
     }
     return NULL;
 }

@@ -4,6 +4,8 @@
 #include "runtime/base/error.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <zmq.h>
@@ -47,6 +49,31 @@ sockets_open_zap (void *context, troupe_error_t *error)
     error_set (error, TROUPE_NO_MEMORY, "ZeroMQ: %s", zmq_strerror (errno));
     sockets_close (&zap);
     return NULL;
+}
+
+static bool
+has_input (void *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    return zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
+}
+
+/*  A socket's descriptor tells of what came after its events were asked for, so that is done last before sleep. */
+bool
+sockets_wait (void *const *sockets, unsigned count, int fd, uint64_t wait_ms)
+{
+    CHECK (count <= SOCKETS_WAIT_MOST);
+    struct pollfd items[1 + SOCKETS_WAIT_MOST] = { { .fd = fd, .events = POLLIN } };
+    nfds_t used = 1;
+    for (unsigned i = 0; i < count; i++) {
+        size_t size = sizeof items->fd;
+        if (!sockets[i] || zmq_getsockopt (sockets[i], ZMQ_FD, &items[used].fd, &size) != 0)
+            continue;
+        items[used++].events = POLLIN;
+        wait_ms = wait_ms > 0 && has_input (sockets[i]) ? 0 : wait_ms;
+    }
+    return poll (items, used, wait_ms < INT_MAX ? (int) wait_ms : -1) > 0 && (items[0].revents & POLLIN);
 }
 
 void
