@@ -99,7 +99,8 @@ write_zsh (const char *program)
     }
     printf ("    )\n    settings=(--config= ");
     settings_each (put_setting, (void *) " --");
-    printf (")\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n"
+    printf (")\n    if (( CURRENT == 2 )); then\n        _describe command commands\n"
+            "        [[ $PREFIX != -* ]] || compadd -- --help --version\n        return\n    fi\n"
             "    case $words[2] in\n");
     for (const command_t *const *command = commands; *command; command++) {
         const char *words = words_of (*command);
@@ -140,6 +141,8 @@ put_fish_setting (void *arg, unsigned row, const setting_t *setting)
 static void
 write_fish (char *program)
 {
+    printf ("complete -c %s -l help -d 'what it does'\ncomplete -c %s -n __fish_use_subcommand -l version\n"
+            "complete -c %s -n 'not __fish_use_subcommand' -r -l config\n", program, program, program);
     for (const command_t *const *command = commands; *command; command++) {
         printf ("complete -c %s -n __fish_use_subcommand -f -a %s -d '", program, (*command)->name);
         put_fish_text ((*command)->summary);
