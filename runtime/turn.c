@@ -398,6 +398,7 @@ wake (shard_t *self, actor_t *actor)
     counter_add (&self->metrics.woken, 1);
     actor->flags |= ACTOR_AWAKE;
     if (kind->cache_size && !(actor->cache = memory_zalloc (kind->cache_size))) {
+        begin (self, TURN_WAKE, actor, NULL);  /* or what the last turn did is undone */
         error_set (&self->turn.error, TROUPE_NO_MEMORY, "no memory for the cache");
         return wake_failed (self, actor, "wake");
     }

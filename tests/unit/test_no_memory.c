@@ -67,9 +67,10 @@ show (troupe_turn_t *turn)
 static const troupe_verb_t verbs[] = {
     { "begin", begin }, { "send", send }, { "take", take }, { "show", show, .reads = true }, { NULL }
 };
-static const troupe_kind_t post = { "post", .version = 1, .verbs = verbs };
+/*  With a cache, which may find no memory either when an actor wakes. */
+static const troupe_kind_t post = { "post", .version = 1, .verbs = verbs, .cache_size = 64 };
 static const troupe_kind_t *const kinds[] = { &post, NULL };
-static const troupe_kind_t newer_post = { "post", .version = 2, .verbs = verbs };
+static const troupe_kind_t newer_post = { "post", .version = 2, .verbs = verbs, .cache_size = 64 };
 static const troupe_kind_t *const newer_kinds[] = { &newer_post, NULL };
 
 static hand_t hand;
