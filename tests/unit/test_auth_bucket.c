@@ -52,7 +52,6 @@ bucket_takes_all_or_nothing (void **state)
     buckets_destroy (&buckets);
 }
 
-/*  In any stretch of time no more than the burst and what the time brings. */
 static void
 bucket_that_is_looked_at_keeps_what_it_has (void **state)
 {
@@ -68,6 +67,7 @@ bucket_that_is_looked_at_keeps_what_it_has (void **state)
     buckets_destroy (&buckets);
 }
 
+/*  In any stretch of time no more than the burst and what the time brings. */
 static void
 bucket_never_gives_more_than_its_rate (void **state)
 {
