@@ -70,8 +70,8 @@ typedef struct {
     /* One node of several, with the shards that are its own; NULL: it has all. */
     const cluster_t *cluster;
     uint64_t *clock;                          /* of all nodes; set by the caller; NULL: one of its own */
-    /* What it says to another one, whose world_received it may or may not reach. */
-    void (*send) (void *network, uint16_t from, uint16_t to, const void *bytes, size_t size);
+    /* What it says to another one, whose world_received it may or may not reach. False: nothing goes there now. */
+    bool (*send) (void *network, uint16_t from, uint16_t to, const void *bytes, size_t size);
     void *network;
     const remote_port_t *remote;              /* NULL: no kind is remote */
     const troupe_kind_t *const *remote_kinds; /* NULL-ended; known at each boot */

@@ -15,9 +15,7 @@ send (void *way_, const void *bytes, size_t size)
 {
     way_t *way = way_;
     const world_options_t *options = &way->world->options;
-    if (way->world->is_up)
-        options->send (options->network, options->cluster->self, way->peer, bytes, size);
-    return true;
+    return !way->world->is_up || options->send (options->network, options->cluster->self, way->peer, bytes, size);
 }
 
 static void

@@ -13,7 +13,7 @@
 
 #define FIRST_WALL_MS 1700000000000u
 #define SPLIT_MOST_MS 8000
-#define PACKETS_MOST 5000     /* on one wire; more are lost */
+#define PACKETS_MOST 5000     /* on one wire; more are refused */
 #define SETTLE_ROUNDS 20000
 
 extern const workload_t workload_bank, workload_remote;
@@ -62,6 +62,7 @@ nodes_roll (sim_t *sim)
     profile->double_in = one_in (sim, 10);
     profile->reorder_in = one_in (sim, 30);
     profile->split_in = one_in (sim, 100);
+    profile->refuse_in = one_in (sim, 100);
 }
 
 static void
@@ -80,7 +81,7 @@ make_cluster (sim_t *sim)
         memcpy (sim->nodes[i].cluster.node, sim->nodes[profile->nodes - 1].cluster.node, sizeof cluster.node);
 }
 
-static void send_packet (void *sim_, uint16_t from, uint16_t to, const void *bytes, size_t size);
+static bool send_packet (void *sim_, uint16_t from, uint16_t to, const void *bytes, size_t size);
 
 void
 nodes_begin (sim_t *sim, const world_options_t *asked)
@@ -139,17 +140,19 @@ add_packet (sim_t *sim, wire_t *wire, const void *bytes, size_t size)
     sim->figures.packets += 1;
 }
 
-static void
+static bool
 send_packet (void *sim_, uint16_t from, uint16_t to, const void *bytes, size_t size)
 {
     sim_t *sim = sim_;
     wire_t *wire = &sim->network.wires[from][to];
     sim_note (sim, "packet", from * 100u + to, ((const uint8_t *) bytes)[1], hash_bytes (bytes, size, 0), NULL);
-    if (wire->split_until_ms > sim->clock_ms || wire->count >= PACKETS_MOST
-        || dice_once_in (&sim->network.dice, sim->profile.lose_in))
-        return;
+    if (wire->count >= PACKETS_MOST || dice_once_in (&sim->network.dice, sim->profile.refuse_in))
+        return false;
+    if (wire->split_until_ms > sim->clock_ms || dice_once_in (&sim->network.dice, sim->profile.lose_in))
+        return true;
     for (uint32_t times = dice_once_in (&sim->network.dice, sim->profile.double_in) ? 2 : 1; times > 0; times--)
         add_packet (sim, wire, bytes, size);
+    return true;
 }
 
 static packet_t *
@@ -217,7 +220,7 @@ void
 network_heal (sim_t *sim)
 {
     profile_t *profile = &sim->profile;
-    profile->lose_in = profile->double_in = profile->reorder_in = profile->split_in = 0;
+    profile->lose_in = profile->double_in = profile->reorder_in = profile->split_in = profile->refuse_in = 0;
     for (uint32_t from = 0; from < WORLD_NODES_MAX; from++)
         for (uint32_t to = 0; to < WORLD_NODES_MAX; to++)
             sim->network.wires[from][to].split_until_ms = 0;

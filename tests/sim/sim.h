@@ -33,7 +33,7 @@ typedef struct request_s request_t;
 typedef struct {
     uint32_t shards, clients, steps;
     uint32_t nodes;
-    uint32_t lose_in, double_in, reorder_in, split_in;  /* the network: of the packets; of the steps */
+    uint32_t lose_in, double_in, reorder_in, refuse_in, split_in;  /* the network: of the packets; of the steps */
     uint32_t workloads;          /* a bit each */
     uint32_t act_in;             /* of the steps, one in so many is a client's act; so below */
     uint32_t power_in, kill_in, disk_death_in, fold_death_in, boot_death_in;
