@@ -174,17 +174,27 @@ answer_again (shard_t *self, const call_entry_t *entry, call_t *call)
 
 /* ---- the door ---- */
 
+/*  The call will come again. False: there is no room for that. */
+static bool
+remember (shard_t *self, const troupe_call_t *asked)
+{
+    troupe_status_t status = lanes_remember (&self->lanes, asked, self->now_ms);
+    if (status == TROUPE_NO_MEMORY)
+        shard_fail (self, TROUPE_NO_MEMORY, "no memory to remember that a call was refused");
+    return status != TROUPE_TOO_LARGE;
+}
+
 static void
 turn_down (shard_t *self, call_t *call, troupe_status_t status, const char *text)
 {
     bool comes_again = status == TROUPE_OVERLOADED || status == TROUPE_PARKED;
-    if (comes_again && !lane_remember (self, &call->asked)) {
+    if (comes_again && !remember (self, &call->asked)) {
         status = TROUPE_INVALID;
         text = "too many refused calls of ordered sessions are to come";
         comes_again = false;
     }
     if (!comes_again)
-        lane_forget (self, &call->asked);
+        lanes_forget (&self->lanes, &call->asked, self->now_ms);
     if (status == TROUPE_OVERLOADED)
         counter_add (&self->metrics.overloaded, 1);
     call_finish (&call, status, NULL, 0, text, status == TROUPE_OVERLOADED ? RETRY_AFTER_MS : 0);
@@ -205,7 +215,7 @@ door (shard_t *self, const call_t *call, const actor_t *actor, const verb_t *ver
     if (actor->flags & ACTOR_PARKED)
         return TROUPE_PARKED;
     *text = "an earlier call of this session was refused";
-    if (lane_refuses (self, &call->asked))
+    if (lanes_refuse (&self->lanes, &call->asked, self->now_ms))
         return TROUPE_OVERLOADED;
     *text = verb->reads ? NULL : quota_refuses (self, actor);
     if (*text)
@@ -287,7 +297,7 @@ accept (shard_t *self, call_t *call, actor_t *actor, const verb_t *verb)
         turn_down (self, call, TROUPE_OVERLOADED, "no memory for one more call");
         return;
     }
-    lane_forget (self, asked);
+    lanes_forget (&self->lanes, asked, self->now_ms);
     counter_add (&self->metrics.calls, 1);
     entry->is_pending = true;
     add_waiter (entry, call);

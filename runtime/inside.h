@@ -10,7 +10,6 @@
  *      effects.c   tell, cast, ask, reply, timers, publish: what a turn asks for
  *      values.c    load, store, walk: what a turn sees
  *      call.c      calls from outside and their records
- *      lane.c      the order of a session, over refusals
  *      ask.c       questions between actors
  *      timer.c     durable timers
  *      feed.c      events and their history
@@ -29,6 +28,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/body/shape.h"
 #include "runtime/keys.h"
+#include "runtime/lane.h"
 #include "runtime/overlay.h"
 #include "runtime/shard.h"
 #include <stdarg.h>
@@ -235,19 +235,6 @@ typedef struct flight_s {
     size_t size;
 } flight_t;
 
-/*  A refused call of an ordered session, and the session: its refused calls by number. */
-typedef struct refused_s {
-    struct refused_s *next;
-    uint64_t seq;
-    uint64_t not_after_ms;
-} refused_t;
-
-typedef struct {
-    table_node_t node;
-    uint8_t session[16];
-    refused_t *first;       /* never NULL between two calls */
-} lane_t;
-
 /*  Where a told address and verb led the last time, by the place of their
  *  text. The text is compared again: the place may hold another by now. All are
  *  forgotten when an actor leaves memory, since it may be one of them. */
@@ -360,8 +347,8 @@ struct shard_s {
     uint32_t burst;             /* turns since the oldest was last taken */
 
     wheel_t wheel;
-    table_t calls, asks, timers, lanes;
-    uint32_t lane_calls;        /* refused calls in all lanes */
+    table_t calls, asks, timers;
+    lanes_t lanes;
     due_t sweep;
     uint32_t sweep_left;        /* buckets still to look at in this pass */
     link_t **links;             /* by shard; NULL: none yet */
@@ -588,16 +575,6 @@ void call_expire (shard_t *self, call_entry_t *entry);
 bool call_start (shard_t *self);
 void call_drop_all (shard_t *self);
 bool call_is_sessionless (const uint8_t session[16]);
-
-/* ---- lane.c ---- */
-
-/*  Whether an earlier call of an ordered session was refused and is still to come. */
-bool lane_refuses (shard_t *self, const troupe_call_t *asked);
-/*  The call was refused for now. False: no room to remember that. */
-bool lane_remember (shard_t *self, const troupe_call_t *asked);
-/*  The call was accepted, or refused for good. */
-void lane_forget (shard_t *self, const troupe_call_t *asked);
-void lane_drop_all (shard_t *self);
 
 /* ---- ask.c ---- */
 

@@ -8,138 +8,161 @@
  *
  *  A lane is memory, not a promise on disk: a crash breaks the connection, and
  *  a client sends anew in order. Where there is no room to remember one more
- *  refusal, the call is refused for good, or the shard would forget the order;
- *  without memory for it the shard fails.
+ *  refusal, the call is refused for good, or the order would be forgotten;
+ *  without memory for it a shard fails. Shards have lanes, and the forwarding of calls to other nodes, which outlives
+ *  theirs.
  */
+#include "runtime/lane.h"
 
-#include "runtime/inside.h"
+#include "runtime/base/bytes.h"
 #include "runtime/base/memory.h"
 
-#define LANES_MOST 65536       /* sessions with refusals, in a shard */
-#define WAITING_MOST 262144    /* refused calls, in a shard */
+#include <string.h>
+
+#define LANES_MOST 65536       /* sessions with refusals */
+#define WAITING_MOST 262144    /* refused calls */
+
+typedef struct refused_s {
+    struct refused_s *next;
+    uint64_t seq;
+    uint64_t not_after_ms;
+} refused_t;
+
+/*  A session: its refused calls by number. */
+typedef struct {
+    table_node_t node;
+    uint8_t session[16];
+    refused_t *first;       /* never NULL between two calls */
+} lane_t;
 
 static bool
 is_ordered (const troupe_call_t *asked)
 {
-    return asked->ordered && !call_is_sessionless (asked->session);
+    static const uint8_t none[sizeof asked->session];
+    return asked->ordered && memcmp (asked->session, none, sizeof none) != 0;
 }
 
 static uint32_t
 lane_hash (const uint8_t session[16])
 {
-    return (uint32_t) hash_bytes (session, 16, HASH_SEED_MEMORY);
+    return (uint32_t) hash_bytes (session, 16, 0);
 }
 
 static void
-forget_first (shard_t *self, lane_t *lane)
+forget_first (lanes_t *self, lane_t *lane)
 {
     refused_t *first = lane->first;
     lane->first = first->next;
-    self->lane_calls -= 1;
-    pool_free (&self->pool, first, sizeof *first);
+    self->calls -= 1;
+    pool_free (self->pool, first, sizeof *first);
 }
 
 /*  Forgets what is too late; a lane without calls goes. True: it went. */
 static bool
-prune (shard_t *self, lane_t *lane)
+prune (lanes_t *self, lane_t *lane, uint64_t now_ms)
 {
-    while (lane->first && lane->first->not_after_ms < self->now_ms)
+    while (lane->first && lane->first->not_after_ms < now_ms)
         forget_first (self, lane);
     if (lane->first)
         return false;
-    table_remove (&self->lanes, &lane->node);
-    pool_free (&self->pool, lane, sizeof *lane);
+    table_remove (&self->sessions, &lane->node);
+    pool_free (self->pool, lane, sizeof *lane);
     return true;
 }
 
 static lane_t *
-find (shard_t *self, const uint8_t session[16])
+find (lanes_t *self, const uint8_t session[16], uint64_t now_ms)
 {
     uint32_t hash = lane_hash (session);
-    for (table_node_t *node = table_chain (&self->lanes, hash); node; node = node->next) {
+    for (table_node_t *node = table_chain (&self->sessions, hash); node; node = node->next) {
         lane_t *lane = (lane_t *) node;
         if (node->hash == hash && memcmp (lane->session, session, 16) == 0)
-            return prune (self, lane) ? NULL : lane;
+            return prune (self, lane, now_ms) ? NULL : lane;
     }
     return NULL;
 }
 
-static bool
-prune_one (void *arg, table_node_t *node)
-{
-    (void) prune (arg, (lane_t *) node);
-    return true;
-}
-
 static lane_t *
-add (shard_t *self, const uint8_t session[16])
+add (lanes_t *self, const uint8_t session[16])
 {
-    lane_t *lane = pool_alloc (&self->pool, sizeof *lane);
+    lane_t *lane = pool_alloc (self->pool, sizeof *lane);
     if (!lane)
         return NULL;
     *lane = (lane_t) { .first = NULL };
     memcpy (lane->session, session, 16);
-    if (table_insert (&self->lanes, &lane->node, lane_hash (session)))
+    if (table_insert (&self->sessions, &lane->node, lane_hash (session)))
         return lane;
-    pool_free (&self->pool, lane, sizeof *lane);
+    pool_free (self->pool, lane, sizeof *lane);
     return NULL;
 }
 
+typedef struct {
+    lanes_t *lanes;
+    uint64_t now_ms;
+} pruning_t;
+
 static bool
-has_room (shard_t *self)
+prune_one (void *arg, table_node_t *node)
 {
-    if (self->lanes.count < LANES_MOST && self->lane_calls < WAITING_MOST)
+    const pruning_t *pruning = arg;
+    (void) prune (pruning->lanes, (lane_t *) node, pruning->now_ms);
+    return true;
+}
+
+static bool
+has_room (lanes_t *self, uint64_t now_ms)
+{
+    if (self->sessions.count < LANES_MOST && self->calls < WAITING_MOST)
         return true;
-    table_each (&self->lanes, prune_one, self);
-    return self->lanes.count < LANES_MOST && self->lane_calls < WAITING_MOST;
+    table_each (&self->sessions, prune_one, &(pruning_t) { self, now_ms });
+    return self->sessions.count < LANES_MOST && self->calls < WAITING_MOST;
 }
 
 /*  Puts the call into its place, once. False: no memory. */
 static bool
-insert (shard_t *self, lane_t *lane, const troupe_call_t *asked)
+insert (lanes_t *self, lane_t *lane, const troupe_call_t *asked)
 {
     refused_t **place = &lane->first;
     while (*place && (*place)->seq < asked->seq)
         place = &(*place)->next;
     if (*place && (*place)->seq == asked->seq)
         return true;
-    refused_t *call = pool_alloc (&self->pool, sizeof *call);
+    refused_t *call = pool_alloc (self->pool, sizeof *call);
     if (!call)
         return false;
     *call = (refused_t) { .next = *place, .seq = asked->seq, .not_after_ms = asked->not_after_ms };
     *place = call;
-    self->lane_calls += 1;
+    self->calls += 1;
     return true;
 }
 
 bool
-lane_refuses (shard_t *self, const troupe_call_t *asked)
+lanes_refuse (lanes_t *self, const troupe_call_t *asked, uint64_t now_ms)
 {
-    lane_t *lane = is_ordered (asked) ? find (self, asked->session) : NULL;
+    lane_t *lane = is_ordered (asked) ? find (self, asked->session, now_ms) : NULL;
     return lane && lane->first->seq < asked->seq;
 }
 
-bool
-lane_remember (shard_t *self, const troupe_call_t *asked)
+troupe_status_t
+lanes_remember (lanes_t *self, const troupe_call_t *asked, uint64_t now_ms)
 {
     if (!is_ordered (asked))
-        return true;
-    if (!has_room (self))
-        return false;
-    lane_t *lane = find (self, asked->session);
+        return TROUPE_OK;
+    if (!has_room (self, now_ms))
+        return TROUPE_TOO_LARGE;
+    lane_t *lane = find (self, asked->session, now_ms);
     if (!lane)
         lane = add (self, asked->session);
-    if (!lane || !insert (self, lane, asked))
-        shard_fail (self, TROUPE_NO_MEMORY, "no memory to remember that a call was refused");
+    bool is_in = lane && insert (self, lane, asked);
     if (lane)
-        (void) prune (self, lane);  /* a lane always has a call */
-    return true;
+        (void) prune (self, lane, now_ms);  /* a lane always has a call */
+    return is_in ? TROUPE_OK : TROUPE_NO_MEMORY;
 }
 
 void
-lane_forget (shard_t *self, const troupe_call_t *asked)
+lanes_forget (lanes_t *self, const troupe_call_t *asked, uint64_t now_ms)
 {
-    lane_t *lane = is_ordered (asked) ? find (self, asked->session) : NULL;
+    lane_t *lane = is_ordered (asked) ? find (self, asked->session, now_ms) : NULL;
     if (!lane)
         return;
     refused_t **place = &lane->first;
@@ -148,26 +171,15 @@ lane_forget (shard_t *self, const troupe_call_t *asked)
     if (*place && (*place)->seq == asked->seq) {
         refused_t *call = *place;
         *place = call->next;
-        self->lane_calls -= 1;
-        pool_free (&self->pool, call, sizeof *call);
+        self->calls -= 1;
+        pool_free (self->pool, call, sizeof *call);
     }
-    (void) prune (self, lane);
-}
-
-static bool
-drop_one (void *arg, table_node_t *node)
-{
-    shard_t *self = arg;
-    lane_t *lane = (lane_t *) node;
-    while (lane->first)
-        forget_first (self, lane);
-    (void) prune (self, lane);
-    return true;
+    (void) prune (self, lane, now_ms);
 }
 
 void
-lane_drop_all (shard_t *self)
+lanes_clear (lanes_t *self)
 {
-    table_each (&self->lanes, drop_one, self);
-    table_clear (&self->lanes);
+    table_each (&self->sessions, prune_one, &(pruning_t) { self, UINT64_MAX });
+    table_clear (&self->sessions);
 }

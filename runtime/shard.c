@@ -149,6 +149,7 @@ shard_new (const shard_options_t *options, troupe_error_t *error)
         atomic_init (&self->folded, mark);
         self->now_ms = marks[self->number].time_ms;
         self->turn.shard = self;
+        self->lanes.pool = &self->pool;
         self->shapes.literals = registry_literals (options->registry);
         self->turn.away.limit = self->turn.reply.limit = self->turn.scratch.limit = TROUPE_TURN_MAX;
         self->sweep.type = DUE_SWEEP;
@@ -248,7 +249,7 @@ shard_destroy (shard_t **self_p)
         value->is_dirty = false;
     actors_drop_all (self);
     call_drop_all (self);
-    lane_drop_all (self);
+    lanes_clear (&self->lanes);
     ask_drop_all (self);
     timer_drop_all (self);
     link_drop_all (self);
