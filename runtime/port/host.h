@@ -13,6 +13,9 @@
 /*  Told as the offset of an event without a body: whoever watches the feed is to be asked about again. */
 #define HOST_PERMIT_CHANGED UINT64_MAX
 
+/*  Likewise: events may have been missed, and the feed's history is to be looked into again. */
+#define HOST_LOOK_AGAIN (UINT64_MAX - 1)
+
 /*  `packed` is borrowed until it returns; `text` is of an error, else "". */
 typedef void (host_told_t) (void *arg, troupe_status_t status, const char *text, const void *packed, size_t size);
 

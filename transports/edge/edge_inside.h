@@ -77,6 +77,8 @@ typedef struct feed_s {
     watch_t *watches;
     uint32_t watch_count;
     uint64_t not_before_ms;        /* of a feed with a rate: the next flush */
+    uint64_t looks;                /* how often the history was to be looked into again */
+    uint64_t again_ms;             /* when those that the node turned away ask it again; 0: there are none */
     uint64_t presence_version, presence_at_ms;  /* not told before */
     bool presence_is_due;
     bool is_dirty;
@@ -128,6 +130,7 @@ struct watch_s {
     bool is_asking;                /* something will be told */
     bool wants_permit;             /* the actor is to be asked again */
     uint64_t presence_told;        /* the version of it */
+    uint64_t looks;                /* of the feed, when the history was last asked for */
     bool wants_latest;             /* not each event but the latest of each key, this time */
     /* what was told; of the thread that tells it, then the gateway's */
     troupe_status_t told_status;
@@ -305,6 +308,8 @@ void watch_begin (peer_t *peer, const client_message_t *message);
 void watch_told (inbox_item_t *item);
 /*  Goes on with what it lacks. */
 void watch_go_on (watch_t *self);
+/*  Of a feed whose node turned some away. */
+void watch_try_again (watch_t *self);
 /*  Its end: with a word why, or without one when the client wished it. */
 void watch_cut (watch_t *self, const char *why);
 void watch_end (watch_t *self);

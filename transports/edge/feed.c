@@ -11,6 +11,9 @@
  *  lag, and is empty when nobody does. Who lags more than it holds reads the
  *  history again, or, if the channel allows it, gets the latest of each key.
  *
+ *  A feed of another node may have events that were never heard of here: then its watchers are told to look into the
+ *  history (HOST_LOOK_AGAIN), each from where it is.
+ *
  *  Offsets of a durable feed are the feed's own. If one is missing the ring begins
  *  anew with the event that came, and whoever lacks the others reads them. Events of a
  *  volatile feed are counted here, and clients never see the count.
@@ -345,7 +348,7 @@ ask_about_all (feed_t *self)
     feed_touch (self);  /* so it outlives the last watch */
     for (watch_t *watch = self->watches, *next; watch; watch = next) {
         next = watch->next_of_feed;
-        watch->wants_permit = true;
+        watch->wants_permit = self->channel->allow == TROUPE_DECIDES;
         watch_go_on (watch);
     }
 }
@@ -357,9 +360,11 @@ feed_heard (edge_t *edge, inbox_item_t *item)
     see_account (edge, event);
     feed_t *self = find (edge, event->hash, event->bytes, event->address_size, event->bytes + event->address_size + 1);
     event->references = 1;
-    bool is_permit = event->offset == HOST_PERMIT_CHANGED;
+    bool is_look = event->offset == HOST_LOOK_AGAIN, is_note = is_look || event->offset == HOST_PERMIT_CHANGED;
     bool is_old = self && !self->channel->is_volatile && event->offset <= self->head;
-    if (self && is_permit)
+    if (self && is_look)
+        self->looks += 1;
+    if (self && is_note)
         ask_about_all (self);
     else if (self && !is_old) {
         count_up (&edge->counts.events, 1);
@@ -436,6 +441,20 @@ flush (feed_t *self)
     ring_trim (self);
 }
 
+/*  When it is to be tried again, or EDGE_NEVER. */
+static uint64_t
+try_again (feed_t *self, uint64_t now_ms)
+{
+    if (self->again_ms == 0 || self->again_ms > now_ms)
+        return self->again_ms ? self->again_ms : EDGE_NEVER;
+    self->again_ms = 0;
+    for (watch_t *watch = self->watches, *next; watch; watch = next) {
+        next = watch->next_of_feed;
+        watch_try_again (watch);
+    }
+    return EDGE_NEVER;
+}
+
 /*  What may leave now; when it is to be looked at again, or EDGE_NEVER. */
 static uint64_t
 flush_due (feed_t *self, uint64_t now_ms)
@@ -445,7 +464,8 @@ flush_due (feed_t *self, uint64_t now_ms)
         flush (self);
     if (!is_early && self->channel->rate)
         self->not_before_ms = now_ms + (1000 + self->channel->rate - 1) / self->channel->rate;
-    uint64_t again_ms = presence_flush (self, now_ms);
+    uint64_t again_ms = presence_flush (self, now_ms), try_ms = try_again (self, now_ms);
+    again_ms = try_ms < again_ms ? try_ms : again_ms;
     return is_early && self->not_before_ms < again_ms ? self->not_before_ms : again_ms;
 }
 

@@ -12,6 +12,8 @@
  *  The actor is also asked again when it says that its answer may be another (HOST_PERMIT_CHANGED); what was asked for
  *  before that is not used.
  *
+ *  A watch that began outlives a node that is away or has no room now (TROUPE_OVERLOADED): it asks again after a while.
+ *
  *  It asks the node for one thing at a time. What was told comes back through the inbox in the
  *  watch itself; a watch that ended meanwhile is freed then.
  */
@@ -22,6 +24,7 @@
 #include "runtime/body/packed.h"
 
 #define FROM_NOW UINT64_MAX
+#define AGAIN_MS 500  /* after the node turned it away */
 
 /* ---- what it says ---- */
 
@@ -106,6 +109,13 @@ watch_find (peer_t *peer, uint64_t feed_number)
 
 /* ---- asking the node ---- */
 
+/*  What it read may lack events that were not heard of either. */
+static bool
+has_to_look (const watch_t *self)
+{
+    return !self->feed->channel->is_volatile && self->looks != self->feed->looks;
+}
+
 /*  On a thread of the node. */
 static void
 told (watch_t *self, troupe_status_t status, const char *text, const void *packed, size_t size)
@@ -184,6 +194,7 @@ read_history (watch_t *self)
     const host_port_t *host = &self->peer->edge->host;
     troupe_error_t error;
     begin_asking (self);
+    self->looks = self->feed->looks;
     troupe_status_t status = host->read_feed (host->self, self->feed->name, feed_channel (self->feed), self->next,
                                               self->next == FROM_NOW ? 0 : HISTORY_EVENTS, told_history, self, &error);
     (void) asked (self, WATCH_READING, status, &error);
@@ -312,7 +323,8 @@ watch_begin (peer_t *peer, const client_message_t *message)
 static void
 settle (watch_t *self)
 {
-    bool is_at_hand = self->next > self->feed->head || self->next >= feed_first (self->feed);
+    bool is_at_hand = !has_to_look (self)
+                      && (self->next > self->feed->head || self->next >= feed_first (self->feed));
     self->state = is_at_hand ? WATCH_LIVE : WATCH_BEHIND;
     watch_go_on (self);
 }
@@ -413,6 +425,25 @@ told_of_snapshot (watch_t *self)
     settle (self);
 }
 
+/*  The node has no room now, or the one that has the actor is away. */
+static void
+put_off (watch_t *self)
+{
+    const host_port_t *host = &self->peer->edge->host;
+    self->wants_permit |= self->state == WATCH_PERMIT;
+    self->state = WATCH_BEHIND;
+    if (self->feed->again_ms == 0)
+        self->feed->again_ms = host->now_ms (host->self) + AGAIN_MS;
+    feed_touch (self->feed);
+}
+
+void
+watch_try_again (watch_t *self)
+{
+    if (!self->is_asking && self->is_told)
+        watch_go_on (self);
+}
+
 static bool
 is_refusal (troupe_status_t status)
 {
@@ -426,7 +457,9 @@ told_no (watch_t *self)
     troupe_error_t error = { self->told_status, "no memory" };
     if (!self->told.failed && self->told.size > 0)
         error_set (&error, self->told_status, "%.*s", (int) self->told.size, (const char *) self->told.data);
-    if (self->is_told)
+    if (self->is_told && self->told_status == TROUPE_OVERLOADED)
+        put_off (self);
+    else if (self->is_told)
         watch_cut (self, self->told_status == TROUPE_STOPPING ? "stopping"
                          : self->state == WATCH_PERMIT && is_refusal (self->told_status) ? "forbidden"
                                                                                          : "gone");
@@ -474,6 +507,11 @@ static void
 deliver (watch_t *self)
 {
     feed_t *feed = self->feed;
+    if (has_to_look (self) && !peer_is_full (self->peer)) {
+        self->state = WATCH_BEHIND;
+        read_history (self);
+        return;
+    }
     while (self->next <= feed->head && !peer_is_full (self->peer)) {
         bool lags = self->next < feed_first (feed);
         bool latest = feed_conflates (feed) && (lags || self->wants_latest || feed->channel->rate);
