@@ -31,19 +31,22 @@ id_of (const troupe_t *node, const troupe_call_t *call, uint64_t number)
     return id ? id : 1;
 }
 
-troupe_status_t
-troupe_submit (troupe_t *node, const troupe_call_t *asked, troupe_error_t *error)
+/*  Whether it may be called at all, and which shard has it. */
+static troupe_status_t
+admit (const troupe_t *node, const troupe_call_t *asked, uint16_t *shard, troupe_error_t *error)
 {
     address_t address;
     if (!node_is_running (node))
         return error_set (error, TROUPE_STOPPING, "the node does not run");
     troupe_status_t status = admission_check (node->registry, asked, &address, error);
-    if (status != TROUPE_OK)
-        return status;
-    uint16_t shard = address_shard (&address, node->hash_seed, node->shards);
-    status = node_check_home (node, shard, error);
-    if (status != TROUPE_OK)
-        return status;
+    if (status == TROUPE_OK)
+        *shard = address_shard (&address, node->hash_seed, node->shards);
+    return status;
+}
+
+static troupe_status_t
+post (troupe_t *node, const troupe_call_t *asked, uint16_t shard, troupe_error_t *error)
+{
     uint64_t number = atomic_fetch_add_explicit (&node->calls, 1, memory_order_relaxed);
     call_t *call = call_new (asked, id_of (node, asked, number));
     if (!call)
@@ -54,6 +57,36 @@ troupe_submit (troupe_t *node, const troupe_call_t *asked, troupe_error_t *error
         return TROUPE_OK;
     memory_free (call);
     return error_set (error, TROUPE_STOPPING, "the node is going down");
+}
+
+static troupe_status_t
+forward (troupe_t *node, const troupe_call_t *asked, uint16_t shard, troupe_error_t *error)
+{
+    const kind_t *kind = registry_find (node->registry, asked->to, strcspn (asked->to, "/"));
+    bool reads = kind_verb (kind, asked->verb, strlen (asked->verb))->reads;
+    return forward_call (node->away.forward, shard, asked, reads, error);
+}
+
+troupe_status_t
+node_submit_here (troupe_t *node, const troupe_call_t *asked, troupe_error_t *error)
+{
+    uint16_t shard;
+    troupe_status_t status = admit (node, asked, &shard, error);
+    if (status == TROUPE_OK)
+        status = node_check_home (node, shard, error);
+    return status == TROUPE_OK ? post (node, asked, shard, error) : status;
+}
+
+troupe_status_t
+troupe_submit (troupe_t *node, const troupe_call_t *asked, troupe_error_t *error)
+{
+    uint16_t shard;
+    troupe_status_t status = admit (node, asked, &shard, error);
+    if (status != TROUPE_OK)
+        return status;
+    if (!node_has (node, shard))
+        return forward (node, asked, shard, error);
+    return post (node, asked, shard, error);
 }
 
 /* ------------------------------------------------------------------ *

@@ -198,6 +198,19 @@ put_links (const troupe_t *node, buffer_t *to)
                  counts.dropped);
     put_counter (to, "node_bytes_sent", "Bytes to other nodes.", counts.bytes_sent);
     put_counter (to, "node_bytes_received", "Bytes of other nodes.", counts.bytes_received);
+    const forward_counts_t *forward = &counts.forward;
+    put_counter (to, "forwarded", "Calls and pages of feeds that other nodes were asked for.", forward->forwarded);
+    put_counter (to, "forwarded_answered", "Of these, such as they answered.", forward->answered);
+    put_counter (to, "forwarded_refused", "Such as were refused here: the other node is away, or too much is asked.",
+                 forward->refused);
+    put_counter (to, "forwarded_lost", "Such as had no answer when the link broke or their time was over.",
+                 forward->lost);
+    put_counter (to, "forwarded_served", "Calls and pages that other nodes were given.", forward->served);
+    put_counter (to, "forwarded_events_sent", "Events for watchers at other nodes.", forward->events_sent);
+    put_counter (to, "forwarded_events_received", "Events of other nodes for watchers here.",
+                 forward->events_received);
+    put_counter (to, "forwarded_events_missed", "Events that another node had no room for; it reads them later.",
+                 forward->events_missed);
 }
 
 void

@@ -24,6 +24,7 @@
 #define TROUPE_DATA_DIRECTORY "/usr/local/share/troupe"
 #endif
 
+#define DOORS 2
 #define CONSOLE " /console=" TROUPE_DATA_DIRECTORY "/console"
 
 struct gateway_s {
@@ -206,10 +207,38 @@ published (void *arg, const char *address, const char *channel, uint64_t offset,
         bus_published (backends_bus (self->backends), address, channel, offset, key, body, size);
 }
 
+static void
+edges_of (gateway_t *self, edge_t *edges[DOORS])
+{
+    edges[0] = self->web ? web_edge (self->web) : NULL;
+    edges[1] = self->backends ? bus_edge (backends_bus (self->backends)) : NULL;
+}
+
+/*  Of other nodes: those that subscribe to all events are told of this node's alone. */
+static bool
+is_watched_away (void *arg, const char *address, const char *channel)
+{
+    edge_t *edges[DOORS];
+    edges_of (arg, edges);
+    return (edges[0] && edge_is_watched (edges[0], address, channel))
+           || (edges[1] && edge_is_watched (edges[1], address, channel));
+}
+
+static void
+heard_away (void *arg, const char *address, const char *channel, uint64_t offset, const char *key, const void *body,
+            size_t size)
+{
+    edge_t *edges[DOORS];
+    edges_of (arg, edges);
+    for (unsigned i = 0; i < DOORS; i++)
+        if (edges[i] && edge_is_watched (edges[i], address, channel))
+            edge_published (edges[i], address, channel, offset, key, body, size);
+}
+
 static troupe_status_t
 open_doors (gateway_t *self, const settings_t *settings, troupe_error_t *error)
 {
-    node_listener_t listener = { self, is_watched, published };
+    node_listener_t listener = { self, is_watched, published }, away = { self, is_watched_away, heard_away };
     troupe_status_t status = TROUPE_OK;
     if (*settings->listen)
         status = hooks_check (settings->web_hooks, node_registry (self->node), error);
@@ -217,8 +246,10 @@ open_doors (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         status = open_web (self, settings, error);
     if (status == TROUPE_OK && *settings->zmq_listen && !(self->backends = backends_new (self->node, settings, error)))
         status = error->status;
-    if (self->web || self->backends)
+    if (self->web || self->backends) {
         node_listen (self->node, &listener);
+        node_listen_away (self->node, &away);
+    }
     return status;
 }
 

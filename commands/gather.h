@@ -26,7 +26,6 @@ typedef struct gather_s {
     troupe_status_t (*look) (const struct gather_s *gather, shard_t *shard, buffer_t *packed, troupe_error_t *error);
     bool is_list;      /* each visit brings an array; the answer is all their elements as one */
     char address[TROUPE_ADDRESS_MAX + 1];
-    char channel[TROUPE_NAME_MAX + 1];
     uint64_t from, number;
     uint32_t most;
     uint32_t count;

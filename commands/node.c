@@ -105,6 +105,19 @@ node_listen (troupe_t *self, const node_listener_t *listener)
     self->listener = *listener;
 }
 
+void
+node_listen_away (troupe_t *self, const node_listener_t *listener)
+{
+    CHECK (node_state (self) == NODE_NEW);
+    self->away_listener = *listener;
+}
+
+const node_listener_t *
+node_listener_away (const troupe_t *self)
+{
+    return &self->away_listener;
+}
+
 /* ------------------------------------------------------------------ *
  *  Start
  * ------------------------------------------------------------------ */
@@ -630,6 +643,12 @@ uint64_t
 node_boot (const troupe_t *self)
 {
     return self->boot;
+}
+
+uint64_t
+node_now_ms (const troupe_t *self)
+{
+    return steady_clock_ms (&self->clock);
 }
 
 uint64_t

@@ -15,6 +15,7 @@
 #include "commands/committer.h"
 #include "commands/settings.h"
 #include "runtime/cluster.h"
+#include "runtime/forward.h"
 #include "runtime/registry.h"
 #include "runtime/shard.h"
 #include "runtime/worker.h"
@@ -43,6 +44,23 @@ bool node_is_running (const troupe_t *self);
 /*  The shard of "kind/id"; TROUPE_INVALID; TROUPE_NOT_FOUND when another node has it. */
 troupe_status_t node_shard_of (const troupe_t *self, const char *address, uint16_t *shard,
                                troupe_error_t *error) TROUPE_CHECKED;
+
+/*  The node that has the actor, by its place in the map; TROUPE_INVALID. */
+troupe_status_t node_home_of (const troupe_t *self, const char *address, uint16_t *home,
+                              troupe_error_t *error) TROUPE_CHECKED;
+
+/*  As troupe_submit, of actors of this node alone; else TROUPE_NOT_FOUND. */
+troupe_status_t node_submit_here (troupe_t *self, const troupe_call_t *call, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  As host_port_t.read_feed, of any actor, and of those of this node alone. */
+troupe_status_t node_read_feed (troupe_t *self, const char *address, const char *channel, uint64_t from, uint32_t most,
+                                host_told_t *told, void *arg, troupe_error_t *error) TROUPE_CHECKED;
+troupe_status_t node_read_feed_here (troupe_t *self, const char *address, const char *channel, uint64_t from,
+                                     uint32_t most, host_told_t *told, void *arg,
+                                     troupe_error_t *error) TROUPE_CHECKED;
+
+/*  In ms since 1970, as shards see it. */
+uint64_t node_now_ms (const troupe_t *self);
 
 /*  Posts the letter and has the shard scheduled. False: the node stops, the letter stays the caller's. */
 bool node_post (troupe_t *self, uint16_t shard, letter_t *letter) TROUPE_CHECKED;
@@ -73,6 +91,10 @@ typedef struct {
 } node_listener_t;
 void node_listen (troupe_t *self, const node_listener_t *listener);
 
+/*  Likewise to what other nodes publish; `published` is called on a thread of the node's links. */
+void node_listen_away (troupe_t *self, const node_listener_t *listener);
+const node_listener_t *node_listener_away (const troupe_t *self);
+
 /*  Before the start: reads the map of the cluster, if there is one (settings node and nodes). */
 troupe_status_t node_load_cluster (troupe_t *self, troupe_error_t *error) TROUPE_CHECKED;
 
@@ -81,6 +103,7 @@ const cluster_t *node_cluster (const troupe_t *self);
 
 typedef struct {
     uint64_t linked, opened, broken, refused, sent, received, dropped, bytes_sent, bytes_received;
+    forward_counts_t forward;
 } node_away_counts_t;
 
 /*  Who takes letters to the shards of other nodes, on any thread of the node; before the start. It takes the letter,
@@ -90,6 +113,7 @@ typedef struct {
     void (*carry) (void *arg, letter_t *letter);
     /* Any thread. */
     void (*count) (void *arg, node_away_counts_t *counts);
+    forward_t *forward;  /* who asks other nodes; borrowed until troupe_stop returns */
 } node_away_t;
 void node_join (troupe_t *self, const node_away_t *away);
 

@@ -74,6 +74,16 @@ node_away_counts (const troupe_t *self, node_away_counts_t *counts)
 }
 
 troupe_status_t
+node_home_of (const troupe_t *self, const char *text, uint16_t *home, troupe_error_t *error)
+{
+    address_t address;
+    troupe_status_t status = address_parse (text, strlen (text), &address, error);
+    if (status == TROUPE_OK)
+        *home = self->cluster ? self->cluster->owners[address_shard (&address, self->hash_seed, self->shards)] : 0;
+    return status;
+}
+
+troupe_status_t
 node_check_home (const troupe_t *self, uint16_t shard, troupe_error_t *error)
 {
     const cluster_t *cluster = self->cluster;

@@ -16,7 +16,7 @@
 static uint64_t
 now_ms (void *self)
 {
-    return steady_clock_ms (&((troupe_t *) self)->clock);
+    return node_now_ms (self);
 }
 
 /*  The kind of an address; NULL and an error. */
@@ -98,11 +98,10 @@ read_on_shard (shard_t *shard, errand_t *errand)
         tell (self, false);
 }
 
-static troupe_status_t
-read_feed (void *self, const char *address, const char *channel, uint64_t from, uint32_t most, host_told_t *told,
-           void *arg, troupe_error_t *error)
+troupe_status_t
+node_read_feed_here (troupe_t *node, const char *address, const char *channel, uint64_t from, uint32_t most,
+                     host_told_t *told, void *arg, troupe_error_t *error)
 {
-    troupe_t *node = self;
     uint16_t shard;
     size_t address_size = strlen (address) + 1, channel_size = strlen (channel) + 1;
     troupe_status_t status = node_is_running (node) ? node_shard_of (node, address, &shard, error)
@@ -125,6 +124,36 @@ read_feed (void *self, const char *address, const char *channel, uint64_t from, 
     return error_set (error, TROUPE_STOPPING, "the node is going down");
 }
 
+troupe_status_t
+node_read_feed (troupe_t *node, const char *address, const char *channel, uint64_t from, uint32_t most,
+                host_told_t *told, void *arg, troupe_error_t *error)
+{
+    uint16_t home;
+    troupe_status_t status = node_home_of (node, address, &home, error);
+    if (status != TROUPE_OK)
+        return status;
+    if (node->cluster && home != node->cluster->self)
+        return forward_read (node->away.forward, home, address, channel, from, most, told, arg, error);
+    return node_read_feed_here (node, address, channel, from, most, told, arg, error);
+}
+
+static troupe_status_t
+read_feed (void *self, const char *address, const char *channel, uint64_t from, uint32_t most, host_told_t *told,
+           void *arg, troupe_error_t *error)
+{
+    return node_read_feed (self, address, channel, from, most, told, arg, error);
+}
+
+/*  Another node is to tell of its feeds. */
+static void
+watched (void *self, const char *address, const char *channel)
+{
+    const troupe_t *node = self;
+    uint16_t home;
+    if (node->cluster && node_home_of (node, address, &home, NULL) == TROUPE_OK && home != node->cluster->self)
+        forward_watch (node->away.forward, home, address, channel);
+}
+
 host_port_t
 node_host (troupe_t *node, char epoch[NODE_EPOCH_SIZE])
 {
@@ -137,6 +166,7 @@ node_host (troupe_t *node, char epoch[NODE_EPOCH_SIZE])
         .verb = find_verb,
         .channel = find_channel,
         .submit = submit,
-        .read_feed = read_feed
+        .read_feed = read_feed,
+        .watched = watched
     };
 }

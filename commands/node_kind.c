@@ -329,8 +329,9 @@ static void
 watched (void *self_, const char *address, const char *channel)
 {
     node_kind_t *self = self_;
-    (void) channel;
-    if (is_ours (address) && !atomic_exchange (&self->is_beating, true))
+    if (!is_ours (address))
+        self->host.watched (self->host.self, address, channel);
+    else if (!atomic_exchange (&self->is_beating, true))
         control_post (self->control, &self->beat);
 }
 

@@ -38,6 +38,7 @@ struct node_links_s {
     troupe_t *node;
     const cluster_t *cluster;
     carrier_t *carrier;
+    forward_t *forward;
     way_t ways[CLUSTER_NODES_MAX];
     /* shared: atomic */
     inbox_t inbox;
@@ -121,10 +122,20 @@ changed (void *way_, bool is_open, const char *why)
 {
     const way_t *way = way_;
     const char *name = way->links->cluster->node[way->peer].name;
-    if (is_open)
+    if (is_open) {
         log_info ("linked with node %s", name);
-    else
+        forward_opened (way->links->forward, way->peer);
+    } else {
         log_warning ("not linked with node %s: %s", name, why);
+        forward_broken (way->links->forward, way->peer);
+    }
+}
+
+static void
+relayed (void *way_, const void *bytes, size_t size)
+{
+    const way_t *way = way_;
+    forward_received (way->links->forward, way->peer, bytes, size);
 }
 
 /* ---- on the carrier's thread ---- */
@@ -172,6 +183,7 @@ count (void *arg, node_away_counts_t *counts)
     pthread_mutex_lock (&self->lock);
     *counts = self->counts;
     pthread_mutex_unlock (&self->lock);
+    counts->forward = forward_counts (self->forward);
 }
 
 static uint64_t
@@ -180,26 +192,95 @@ go_round (void *arg)
     node_links_t *self = arg;
     uint64_t now = now_ms (), earliest = UINT64_MAX;
     send_all (self);
+    uint64_t wait_ms = forward_round (self->forward);
     note_counts (self);
     for (uint32_t i = 0; i < self->cluster->nodes; i++) {
         uint64_t due = self->ways[i].road ? road_tick (self->ways[i].road, now) : UINT64_MAX;
         earliest = due < earliest ? due : earliest;
     }
-    return earliest > now ? earliest - now : 0;
+    uint64_t road_ms = earliest > now ? earliest - now : 0;
+    return road_ms < wait_ms ? road_ms : wait_ms;
+}
+
+/* ---- what gateways ask of other nodes ---- */
+
+static bool
+relay (void *self_, uint16_t peer, const void *bytes, size_t size)
+{
+    const node_links_t *self = self_;
+    return road_relay (self->ways[peer].road, bytes, size);
+}
+
+static void
+complain (void *self_, uint16_t peer, const char *text)
+{
+    const node_links_t *self = self_;
+    log_warning ("node %s: %s", self->cluster->node[peer].name, text);
+}
+
+static void
+wake (void *self_)
+{
+    carrier_wake (((node_links_t *) self_)->carrier);
+}
+
+static uint64_t
+node_ms (void *self_)
+{
+    return node_now_ms (((node_links_t *) self_)->node);
+}
+
+static troupe_status_t
+submit (void *self_, const troupe_call_t *call, troupe_error_t *error)
+{
+    return node_submit_here (((node_links_t *) self_)->node, call, error);
+}
+
+static troupe_status_t
+read_feed (void *self_, const char *address, const char *channel, uint64_t from, uint32_t most, host_told_t *told,
+           void *arg, troupe_error_t *error)
+{
+    return node_read_feed_here (((node_links_t *) self_)->node, address, channel, from, most, told, arg, error);
+}
+
+static bool
+is_watched (void *self_, const char *address, const char *channel)
+{
+    const node_listener_t *listener = node_listener_away (((node_links_t *) self_)->node);
+    return listener->is_watched && listener->is_watched (listener->arg, address, channel);
+}
+
+static void
+heard (void *self_, const char *address, const char *channel, uint64_t offset, const char *key, const void *body,
+       size_t size)
+{
+    const node_listener_t *listener = node_listener_away (((node_links_t *) self_)->node);
+    if (listener->published)
+        listener->published (listener->arg, address, channel, offset, key, body, size);
+}
+
+static forward_t *
+new_forward (node_links_t *self, troupe_error_t *error)
+{
+    forward_port_t port = { self, relay, complain, wake, node_ms, submit, read_feed, is_watched, heard };
+    forward_t *forward = forward_new (self->cluster, node_settings (self->node)->call_keep_ms, &port);
+    if (!forward)
+        error_set (error, TROUPE_NO_MEMORY, "no memory for the links between nodes");
+    return forward;
 }
 
 /* ---- its life ---- */
 
-/*  Letters to one node that may wait to leave. Their bytes are bounded by the windows of its links, and by what a road
- *  takes of casts; this is a bound on their number. */
+/*  What may wait to leave to one node. The bytes of letters are bounded by the windows of its links, and by what a road
+ *  takes of casts, all else by the forwarding; this is a bound on their number. */
 static uint32_t
 waiting_most (const cluster_t *cluster)
 {
     uint32_t mine = 0;
     for (uint32_t i = 0; i < cluster->shards; i++)
         mine += cluster_is_mine (cluster, i);
-    uint64_t most = (uint64_t) mine * (cluster->shards - mine) * FRAMES_MOST;
-    return most < FRAMES_MOST ? FRAMES_MOST : most < WAITING_MOST ? (uint32_t) most : WAITING_MOST;
+    uint64_t most = (uint64_t) mine * (cluster->shards - mine) * FRAMES_MOST + FORWARD_MESSAGES_MOST;
+    return most < WAITING_MOST ? (uint32_t) most : WAITING_MOST;
 }
 
 static carrier_t *
@@ -239,8 +320,9 @@ node_links_new (troupe_t *node, troupe_error_t *error)
     self->node = node;
     self->cluster = node_cluster (node);
     self->carrier = new_carrier (self, error);
-    if (self->carrier)
-        node_join (node, &(node_away_t) { self, carry, count });
+    self->forward = self->carrier ? new_forward (self, error) : NULL;
+    if (self->forward)
+        node_join (node, &(node_away_t) { self, carry, count, self->forward });
     else
         node_links_destroy (&self);
     return self;
@@ -260,7 +342,7 @@ new_road (way_t *way)
     const state_identity_t *identity = state->identity (state->self);
     road_options_t options = {
         .cluster = way->links->cluster, .peer = way->peer, .seed = node_boot (node),
-        .port = { way, send, deliver, knows, changed }
+        .port = { way, send, deliver, knows, changed, relayed }
     };
     memcpy (options.identity, identity->store_id, 16);
     memcpy (options.identity + 16, identity->epoch, 16);
@@ -283,6 +365,7 @@ void
 node_links_quiet (node_links_t *self)
 {
     carrier_stop (self->carrier);
+    forward_close (self->forward);
 }
 
 void
@@ -292,6 +375,7 @@ node_links_destroy (node_links_t **self_p)
     if (!self)
         return;
     carrier_destroy (&self->carrier);
+    forward_destroy (&self->forward);
     for (letter_t *letter = inbox_take (&self->inbox), *next; letter; letter = next) {
         next = letter->next;
         memory_free (letter);

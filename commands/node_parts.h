@@ -55,7 +55,7 @@ struct troupe_s {
     workers_t *workers;
     committer_t *committer;
     checkpointer_t *checkpointer;
-    node_listener_t listener;
+    node_listener_t listener, away_listener;
     const remote_port_t *remote;  /* NULL: no remote kinds */
     cluster_t *cluster;           /* NULL: a node of its own */
     char *cluster_line;           /* the same in words, for its store */

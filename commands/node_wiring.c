@@ -157,8 +157,10 @@ world_carry (void *arg, uint16_t to, letter_t *letter)
 static bool
 world_is_watched (void *arg, const char *address, const char *channel)
 {
-    const node_listener_t *listener = &((place_t *) arg)->node->listener;
-    return listener->is_watched (listener->arg, address, channel);
+    const troupe_t *node = ((place_t *) arg)->node;
+    const node_listener_t *listener = &node->listener;
+    return (listener->is_watched && listener->is_watched (listener->arg, address, channel))
+           || (node->away.forward && forward_is_watched (node->away.forward, address, channel));
 }
 
 static void
@@ -166,8 +168,12 @@ world_published (void *arg, uint16_t shard, const char *address, const char *cha
                  const char *key, const void *body, size_t size)
 {
     (void) shard;
-    const node_listener_t *listener = &((place_t *) arg)->node->listener;
-    listener->published (listener->arg, address, channel, offset, key, body, size);
+    const troupe_t *node = ((place_t *) arg)->node;
+    const node_listener_t *listener = &node->listener;
+    if (listener->published)
+        listener->published (listener->arg, address, channel, offset, key, body, size);
+    if (node->away.forward && forward_is_watched (node->away.forward, address, channel))
+        forward_published (node->away.forward, address, channel, offset, key, body, size);
 }
 
 typedef struct {
@@ -386,7 +392,7 @@ node_wire_shard (place_t *place, shard_world_t *world)
 {
     *world = (shard_world_t) { .self = place, .submit = world_submit, .carry = world_carry, .runaway = world_runaway,
                                .log = world_log, .log_from = log_from () };
-    if (!place->node->listener.published)
+    if (!place->node->listener.published && !place->node->away.forward)
         return;
     world->is_watched = world_is_watched;
     world->published = world_published;

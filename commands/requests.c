@@ -267,10 +267,17 @@ do_revive (requests_t *self, request_t *request, const wire_message_t *message)
         gather_send (self->node, gather, 0);
 }
 
-static troupe_status_t
-look_feed (const gather_t *gather, shard_t *shard, buffer_t *packed, troupe_error_t *error)
+/*  On a thread of the node. */
+static void
+answer_feed (void *arg, troupe_status_t status, const char *text, const void *packed, size_t size)
 {
-    return shard_read_feed (shard, gather->address, gather->channel, gather->from, gather->most, packed, error);
+    request_t *request = arg;
+    request->error.status = status;
+    if (status == TROUPE_OK)
+        buffer_append (&request->body, packed, size);
+    else
+        error_set (&request->error, status, "%s", text);
+    request_finish (request);
 }
 
 static void
@@ -288,15 +295,10 @@ do_feed (requests_t *self, request_t *request, const wire_message_t *message)
         finish_with (request, TROUPE_INVALID, "a feed is named kind/id/channel");
         return;
     }
-    gather_t *gather = gather_new (request, 1);
-    if (!gather)
-        return;
-    gather->look = look_feed;
-    gather->from = from;
-    gather->most = most;
-    memcpy (gather->address, feed, (size_t) (slash - feed));
-    memcpy (gather->channel, slash + 1, strlen (slash + 1));
-    visit_actor (self, gather);
+    *slash = '\0';
+    troupe_error_t error;
+    if (node_read_feed (self->node, feed, slash + 1, from, most, answer_feed, request, &error) != TROUPE_OK)
+        finish_with (request, error.status, error.text);
 }
 
 /* ---- of one shard, or of all ---- */

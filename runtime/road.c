@@ -23,6 +23,7 @@
  *      REFUSE           text
  *      PARCEL           u64 number | u16 from | u16 to | u64 first | u32 count | records
  *      ACK, HELLO       u64 number | u16 from | u16 to | u64 mark | u8 answers a hello
+ *      RELAY            u64 number | bytes: what gateways ask and are told (relay.h)
  */
 #include "runtime/road.h"
 
@@ -36,12 +37,13 @@
 #define VERSION 1
 #define HEAD_SIZE 18
 #define CARD_SIZE (8 + ROAD_IDENTITY_SIZE + 2)
-#define LETTER_HEAD (HEAD_SIZE + 12)
+#define NUMBER_SIZE 8
+#define LETTER_HEAD (HEAD_SIZE + NUMBER_SIZE + 4)
 #define PARCEL_HEAD (LETTER_HEAD + 12)
 #define NOTE_SIZE (LETTER_HEAD + 9)
 #define REASON_MAX 200
 
-typedef enum { OPEN = 1, ACCEPT, ALIVE, RESET, REFUSE, PARCEL, ACK, HELLO } type_t;
+typedef enum { OPEN = 1, ACCEPT, ALIVE, RESET, REFUSE, PARCEL, ACK, HELLO, RELAY } type_t;
 
 struct road_s {
     road_options_t options;
@@ -334,6 +336,13 @@ write_note (road_t *self, uint16_t to, const link_note_t *note)
     buffer_byte (&self->out, note->to_hello);
 }
 
+static void
+send_numbered (road_t *self)
+{
+    self->next_out += 1;
+    send_on_road (self);
+}
+
 void
 road_carry (road_t *self, uint16_t to, letter_t *letter)
 {
@@ -349,10 +358,21 @@ road_carry (road_t *self, uint16_t to, letter_t *letter)
     else
         write_note (self, to, (const link_note_t *) letter);
     memory_free (letter);
-    self->unheard_bytes += self->out.size;
-    self->next_out += 1;
     self->counts.sent += 1;
-    send_on_road (self);
+    self->unheard_bytes += self->out.size;
+    send_numbered (self);
+}
+
+bool
+road_relay (road_t *self, const void *bytes, size_t size)
+{
+    if (!self->is_open)
+        return false;
+    begin (self, RELAY, self->x, self->y);
+    add_64 (self, self->next_out);
+    buffer_append (&self->out, bytes, size);
+    send_numbered (self);
+    return self->is_open;
 }
 
 /*  A shard trusts its links: what comes from another machine is looked at here. */
@@ -412,19 +432,11 @@ is_between_us (const road_t *self, uint16_t from, uint16_t to)
 static void
 take_letter (road_t *self, type_t type, const uint8_t *bytes, size_t size)
 {
-    uint64_t number = size >= LETTER_HEAD - HEAD_SIZE ? get_le64 (bytes) : 0;
-    if (number > self->next_in || number == 0) {
-        break_road (self, number ? "something was lost on the way" : "a letter is malformed");
-        return;
-    }
-    if (number < self->next_in)
-        return;
-    uint16_t from = get_le16 (bytes + 8), to = get_le16 (bytes + 10);
+    bool is_whole = size >= 4;
+    uint16_t from = is_whole ? get_le16 (bytes) : 0, to = is_whole ? get_le16 (bytes + 2) : 0;
     letter_t *letter = NULL;
-    bytes += 12;
-    size -= 12;
-    if (is_between_us (self, from, to))
-        letter = type == PARCEL ? read_parcel (from, bytes, size) : read_note (type, from, bytes, size);
+    if (is_whole && is_between_us (self, from, to))
+        letter = type == PARCEL ? read_parcel (from, bytes + 4, size - 4) : read_note (type, from, bytes + 4, size - 4);
     if (!letter) {
         break_road (self, "a letter is malformed");
         return;
@@ -432,6 +444,25 @@ take_letter (road_t *self, type_t type, const uint8_t *bytes, size_t size)
     self->next_in += 1;
     self->counts.received += 1;
     self->options.port.deliver (self->options.port.self, to, letter);
+}
+
+static void
+take_numbered (road_t *self, type_t type, const uint8_t *bytes, size_t size)
+{
+    uint64_t number = size >= NUMBER_SIZE ? get_le64 (bytes) : 0;
+    if (number > self->next_in || number == 0) {
+        break_road (self, number ? "something was lost on the way" : "a letter is malformed");
+        return;
+    }
+    if (number < self->next_in)
+        return;
+    if (type != RELAY) {
+        take_letter (self, type, bytes + NUMBER_SIZE, size - NUMBER_SIZE);
+        return;
+    }
+    self->next_in += 1;
+    if (self->options.port.relayed)
+        self->options.port.relayed (self->options.port.self, bytes + NUMBER_SIZE, size - NUMBER_SIZE);
 }
 
 static void
@@ -464,7 +495,7 @@ take_on_road (road_t *self, type_t type, uint64_t x, uint64_t y, const uint8_t *
     else if (type == ALIVE)
         take_alive (self, bytes, size);
     else
-        take_letter (self, type, bytes, size);
+        take_numbered (self, type, bytes, size);
 }
 
 void
@@ -494,6 +525,7 @@ road_received (road_t *self, const void *message, size_t size, uint64_t now_ms)
     case PARCEL:
     case ACK:
     case HELLO:
+    case RELAY:
         take_on_road (self, type, x, y, bytes, size);
         break;
     }

@@ -30,6 +30,9 @@ typedef struct {
     bool (*knows) (void *self, const uint8_t *identity, troupe_error_t *error);
     /* The road is open, or (is_open false) broken or refused, for this reason. Not told again while it stays so. */
     void (*changed) (void *self, bool is_open, const char *why);
+    /* What road_relay said at the other end, in order with all else, or not because the road broke; borrowed. NULL: it
+     * is not of interest. */
+    void (*relayed) (void *self, const void *bytes, size_t size);
 } road_port_t;
 
 typedef struct {
@@ -52,6 +55,9 @@ void road_destroy (road_t **self_p);
 
 /*  A letter of a shard of this node to one of the other; takes it. */
 void road_carry (road_t *self, uint16_t to, letter_t *letter);
+
+/*  Says something that is no letter. False: there is no road, or it broke over this, which was told before. */
+bool road_relay (road_t *self, const void *bytes, size_t size);
 
 /*  Bytes that came from the other node, or from somebody who says so. */
 void road_received (road_t *self, const void *bytes, size_t size, uint64_t now_ms);
