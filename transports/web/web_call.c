@@ -8,11 +8,10 @@
 #include "transports/web/web_inside.h"
 
 #include "runtime/base/error.h"
-#include "runtime/base/utf8.h"
 #include "runtime/body/json.h"
 #include "runtime/body/packed.h"
-#include "runtime/body/schema.h"
 #include "transports/edge/message.h"
+#include "transports/web/web_head.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -33,39 +32,6 @@ web_has_room (const web_t *web, troupe_error_t *error)
 
 /* ---- the query ---- */
 
-typedef struct {
-    const char *name;
-    size_t size;
-    const char *type;  /* NULL: it has none of this name */
-} wanted_t;
-
-static void
-see_field (void *arg, const char *name, const char *type, bool optional)
-{
-    (void) optional;
-    wanted_t *wanted = arg;
-    if (strlen (name) == wanted->size && memcmp (name, wanted->name, wanted->size) == 0)
-        wanted->type = type;
-}
-
-static troupe_status_t
-put_value (const char *type, const char *name, size_t name_size, const char *value, buffer_t *to,
-           troupe_error_t *error)
-{
-    size_t size = strlen (value);
-    bool is_text = !type || strcmp (type, "string") == 0 || strcmp (type, "bytes") == 0;
-    if (!utf8_is_valid (name, name_size) || !utf8_is_valid (value, size))
-        return error_set (error, TROUPE_INVALID, "the query is no UTF-8");
-    packed_put_string (to, name, name_size);
-    if (is_text) {
-        packed_put_string (to, value, size);
-        return TROUPE_OK;
-    }
-    if (json_to_packed (value, size, to, error) == TROUPE_OK)
-        return TROUPE_OK;
-    return error_set (error, TROUPE_INVALID, "%.*s: %s is wanted", (int) name_size, name, type);
-}
-
 /*  The fields of the query as an object; null when there are none. */
 static troupe_status_t
 read_query (web_request_t *self, const schema_t *schema, troupe_error_t *error)
@@ -79,11 +45,7 @@ read_query (web_request_t *self, const schema_t *schema, troupe_error_t *error)
         if (size < 0)
             break;
         text[size] = '\0';
-        size_t name_size = strcspn (text, "=");
-        wanted_t wanted = { text, name_size, NULL };
-        if (schema)
-            schema_each (schema, see_field, &wanted);
-        status = put_value (wanted.type, text, name_size, text[name_size] ? text + name_size + 1 : "", &fields, error);
+        status = head_query_field (schema, text, &fields, error);
     }
     if (status == TROUPE_OK && count > 0) {
         packed_put_object (&self->body, count);
@@ -134,7 +96,7 @@ web_call_answered (void *arg, exchange_answer_t *answer)
     if (self->method != WEB_POST)
         put_etag (self);
     /* web_call_begin left what the client has in `key` */
-    bool is_same = *self->etag && (strstr (self->key, self->etag) || strcmp (self->key, "*") == 0);
+    bool is_same = *self->etag && head_matches (self->key, self->etag);
     web_answer (self, is_same ? HTTP_STATUS_NOT_MODIFIED : HTTP_STATUS_OK, WEB_TYPE_JSON);
     web_send_answer (self);
 }

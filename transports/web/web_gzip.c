@@ -5,9 +5,9 @@
  *  a short answer, which fits a packet anyway, nor a very long one, which would hold up everybody else. Answers to
  *  signing in stay as they are, for their length must not tell what is in them.
  */
+#include "transports/web/web_head.h"
 #include "transports/web/web_inside.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -27,22 +27,11 @@ is_text (const char *type)
     return is_one;
 }
 
-/*  "gzip" or "*", with no weight of zero. */
 bool
 web_takes_gzip (struct lws *wsi)
 {
-    char text[256], *rest = text;
-    if (!web_header (wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, text, sizeof text))
-        return false;
-    for (char *one; (one = strsep (&rest, ",")) != NULL;) {
-        one += strspn (one, " \t");
-        size_t size = strcspn (one, " \t;");
-        bool is_it = (size == 4 && strncasecmp (one, "gzip", 4) == 0) || (size == 1 && *one == '*');
-        const char *weight = strcasestr (one + size, "q=");
-        if (is_it)
-            return !weight || strtod (weight + 2, NULL) > 0;
-    }
-    return false;
+    char text[256];
+    return web_header (wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, text, sizeof text) && head_takes_gzip (text);
 }
 
 /*  False: `to` is of no use, and all is as before. */

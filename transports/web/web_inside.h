@@ -3,6 +3,7 @@
  *      web.c         its life: context, loop, thread
  *      web_socket.c  WebSocket connections
  *      web_http.c    HTTP requests: which of the following it is for, and what is answered
+ *      web_head.c    what headers and queries mean
  *      web_origin.c  pages of other hosts
  *      web_tls.c     the certificate
  *      web_gzip.c    answers in fewer bytes

@@ -5,30 +5,14 @@
  *  Origin whose page it is. What is not our own or in the list is refused before it does anything, a
  *  WebSocket as a call: the browser alone would hide the answer, not prevent the deed.
  */
+#include "transports/web/web_head.h"
 #include "transports/web/web_inside.h"
 
-#include <string.h>
-
-/*  "http://HOST" or "https://HOST" of the request itself: a proxy in front may speak TLS. */
 static bool
 is_own (struct lws *wsi, const char *origin)
 {
     char host[WEB_ORIGIN_SIZE];
-    const char *behind = strstr (origin, "://");
-    return behind && web_header (wsi, WSI_TOKEN_HOST, host, sizeof host) && *host && strcasecmp (behind + 3, host) == 0;
-}
-
-static bool
-is_listed (const char *list, const char *origin)
-{
-    size_t size = strlen (origin);
-    while (*(list += strspn (list, " "))) {
-        size_t word = strcspn (list, " ");
-        if ((word == 1 && *list == '*') || (word == size && strncasecmp (list, origin, size) == 0))
-            return true;
-        list += word;
-    }
-    return false;
+    return web_header (wsi, WSI_TOKEN_HOST, host, sizeof host) && head_origin_is_own (origin, host);
 }
 
 web_origin_t
@@ -38,7 +22,7 @@ web_origin (const web_t *web, struct lws *wsi, char origin[WEB_ORIGIN_SIZE])
     bool fits = web_header (wsi, WSI_TOKEN_ORIGIN, origin, WEB_ORIGIN_SIZE);
     if (fits && (!*origin || is_own (wsi, origin)))
         found = ORIGIN_OWN;
-    else if (fits && is_listed (web->origins, origin))
+    else if (fits && head_origin_is_listed (origin, web->origins))
         found = ORIGIN_ALLOWED;
     if (found != ORIGIN_ALLOWED)
         *origin = '\0';
