@@ -222,8 +222,9 @@ ask (uint32_t number, bool reads, uint64_t seq)
 static void
 answer (uint32_t number, troupe_status_t status)
 {
-    const troupe_call_t *call = &b.calls[number];
+    troupe_call_t *call = &b.calls[number];
     call->done (call->arg, &(troupe_answer_t) { .status = status, .text = status ? "no" : "" });
+    call->done = NULL;
 }
 
 static int
@@ -244,6 +245,9 @@ end (void **state)
     (void) state;
     lose_all (&a);
     lose_all (&b);
+    for (uint32_t i = 0; i < b.call_count; i++)
+        if (b.calls[i].done)
+            answer (i, TROUPE_UNKNOWN);
     forward_destroy (&a.forward);
     forward_destroy (&b.forward);
     return 0;
