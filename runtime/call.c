@@ -22,6 +22,7 @@
 #define STATE_PENDING 0
 #define STATE_DONE 1
 #define RETRY_AFTER_MS 100
+#define AHEAD_MS 1000   /* by which the time of a shard may lag behind the clock that clients were told */
 
 static const uint8_t no_session[16];
 
@@ -247,7 +248,7 @@ in_time (const shard_t *self, troupe_call_t *asked, const char **text)
     if (self->now_ms > asked->not_after_ms)
         return TROUPE_UNKNOWN;
     *text = "its not-after time is too far away";
-    if (asked->not_after_ms > self->now_ms + 2ull * self->limits.call_keep_ms)
+    if (asked->not_after_ms > self->now_ms + 2ull * self->limits.call_keep_ms + AHEAD_MS)
         return TROUPE_INVALID;
     return TROUPE_OK;
 }

@@ -184,6 +184,21 @@ call_that_is_never_answered_leaves_its_place (void **state)
     assert_int_equal (next.status, TROUPE_OK);
 }
 
+/*  A client that asks for all the time that there is takes the gateway's clock, which is a little ahead. */
+static void
+call_may_be_a_little_further_ahead_than_it_is_kept (void **state)
+{
+    (void) state;
+    hand_answer_t answer;
+    troupe_call_t near = session_call (5, 1, "count", START_MS + 2000 + 500);
+    troupe_call_t far = session_call (5, 2, "count", START_MS + 2000 + 5000);
+    submit (&answer, &far);
+    assert_int_equal (answer.status, TROUPE_INVALID);
+    submit (&answer, &near);
+    hand_commit (&hand);
+    assert_int_equal (answer.status, TROUPE_OK);
+}
+
 static void
 call_too_late_or_too_far_ahead_is_not_accepted (void **state)
 {
@@ -252,6 +267,7 @@ main (void)
     const struct CMUnitTest tests[] = {
         TEST (call_without_session_is_unknown_after_its_end),
         TEST_WITH (call_that_is_never_answered_leaves_its_place, setup_few),
+        TEST_WITH (call_may_be_a_little_further_ahead_than_it_is_kept, setup_few),
         TEST (call_too_late_or_too_far_ahead_is_not_accepted),
         TEST_WITH (call_of_ordered_session_waits_for_one_that_was_told_parked, setup_sick),
     };
