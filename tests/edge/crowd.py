@@ -48,6 +48,39 @@ class Caller:
         await client.close()
 
 
+class Hurried(Caller):
+    """Sends several at a time: what is answered with its number was handled in order."""
+
+    async def run(self, node):
+        client = await connected(node, session=self.session)
+        while not self.is_done:
+            left = {self.answered + n: {"call": self.to, "verb": "add", "seq": self.answered + n,
+                                        "until": client.welcome["now"] + 100000} for n in range(1, 9)}
+            while left:
+                try:
+                    await self.send_all(client, left)
+                except LOST:
+                    self.again += 1
+                    client = await connected(node, session=self.session, epoch=client.welcome["epoch"])
+            self.answered += 8
+        await client.close()
+
+    async def send_all(self, client, left):
+        """Takes away those that are answered."""
+        for call in left.values():
+            await client.send(call)
+        for _ in range(len(left)):
+            got = await client.receive()
+            seq = got.get("reply", got.get("seq"))
+            if got.get("status") in LATER:
+                continue
+            if got != {"reply": seq, "body": {"total": seq}}:
+                raise Trouble(f"{self.to}: call {seq} was answered with {got}")
+            del left[seq]
+        if left:
+            await asyncio.sleep(0.02)
+
+
 class Watcher:
     """Watches from the start, and after each loss from where it was."""
 
