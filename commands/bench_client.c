@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,18 @@ bench_client_send (bench_clients_t *self, bench_client_t *client, const void *by
         buffer_append (&self->out, frame, head + size);
     else
         write_all (self, client, frame, head + size);
+}
+
+void
+bench_client_say (bench_clients_t *self, bench_client_t *client, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start (arguments, format);
+    int size = vsnprintf (text, sizeof text, format, arguments);
+    va_end (arguments);
+    CHECK (size >= 0 && size < (int) sizeof text);
+    bench_client_send (self, client, text, (size_t) size);
 }
 
 /* ---- opening ---- */

@@ -45,6 +45,10 @@ void bench_clients_open (bench_clients_t *self, uint32_t first, uint32_t count);
 /*  Sends one frame. */
 void bench_client_send (bench_clients_t *self, bench_client_t *client, const void *bytes, size_t size);
 
+/*  The same of a text that is made so, of at most 511 bytes. */
+void bench_client_say (bench_clients_t *self, bench_client_t *client, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
 /*  Hears what comes in within so many ms at most; the number of sockets that had something. */
 int bench_clients_poll (bench_clients_t *self, int wait_ms);
 

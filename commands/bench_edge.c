@@ -54,17 +54,10 @@ typedef struct {
  * ------------------------------------------------------------------ */
 
 static void
-say (edge_bench_t *self, bench_client_t *client, const char *format, ...) __attribute__ ((format (printf, 3, 4)));
-
-static void
-say (edge_bench_t *self, bench_client_t *client, const char *format, ...)
+say_call (edge_bench_t *self, bench_client_t *client, const char *verb)
 {
-    char text[512];
-    va_list arguments;
-    va_start (arguments, format);
-    int size = vsnprintf (text, sizeof text, format, arguments);
-    va_end (arguments);
-    bench_client_send (&self->clients, client, text, (size_t) size);
+    bench_client_say (&self->clients, client, "{\"call\":\"stadium/%u\",\"verb\":\"%s\",\"seq\":%llu}",
+                      client->number, verb, (unsigned long long) ++client->seq);
 }
 
 static void
@@ -144,8 +137,7 @@ heard (bench_clients_t *clients, bench_client_t *client, const uint8_t *bytes, s
             note_latency (self, (uint64_t) (uintptr_t) client->arg);
         client->arg = (void *) (uintptr_t) clock_monotonic_ns ();
         if (clock_monotonic_ns () < self->ends_ns)
-            say (self, client, "{\"call\":\"stadium/%u\",\"verb\":\"%s\",\"seq\":%llu}", client->number, self->verb,
-                 (unsigned long long) ++client->seq);
+            say_call (self, client, self->verb);
     } else if (begins (bytes, size, "{\"error\"") || bytes[0] == ERROR)
         bench_fail (self->bench, "%.*s", (int) size, (const char *) bytes);
     else
@@ -226,7 +218,8 @@ watch_all (edge_bench_t *self, uint32_t watchers, const char *channel)
     self->watchers = watchers;
     self->channel = channel;
     for (uint32_t i = 1; i <= watchers; i++) {
-        say (self, &self->clients.clients[i], "{\"watch\":\"stadium/one/%s\",\"id\":1}", channel);
+        bench_client_say (&self->clients, &self->clients.clients[i], "{\"watch\":\"stadium/one/%s\",\"id\":1}",
+                          channel);
         (void) bench_clients_poll (&self->clients, 0);
     }
     while (self->said < watchers)
@@ -237,9 +230,9 @@ static void
 publish (edge_bench_t *self, uint32_t count)
 {
     bench_client_t *publisher = &self->clients.clients[0];
-    say (self, publisher, "{\"call\":\"stadium/one\",\"verb\":\"burst\",\"seq\":%llu,\"body\":{\"t\":%llu,\"n\":%u,"
-                          "\"on\":\"%s\"}}", (unsigned long long) ++publisher->seq,
-         (unsigned long long) clock_monotonic_ns (), count, self->channel);
+    bench_client_say (&self->clients, publisher, "{\"call\":\"stadium/one\",\"verb\":\"burst\",\"seq\":%llu,"
+                      "\"body\":{\"t\":%llu,\"n\":%u,\"on\":\"%s\"}}", (unsigned long long) ++publisher->seq,
+                      (unsigned long long) clock_monotonic_ns (), count, self->channel);
 }
 
 static void
@@ -289,8 +282,7 @@ measure_calls (edge_bench_t *self, const char *name, uint32_t clients, uint32_t 
         bench_client_t *client = &self->clients.clients[i];
         client->arg = (void *) (uintptr_t) clock_monotonic_ns ();
         for (uint32_t j = 0; j < depth; j++)
-            say (self, client, "{\"call\":\"stadium/%u\",\"verb\":\"%s\",\"seq\":%llu}", i, verb,
-                 (unsigned long long) ++client->seq);
+            say_call (self, client, verb);
     }
     while (clock_monotonic_ns () < self->ends_ns)
         (void) bench_clients_poll (&self->clients, 10);
@@ -327,7 +319,7 @@ measure_idle (edge_bench_t *self, uint32_t count)
     open_clients (self, count, false);
     self->said = 0;
     for (uint32_t i = 0; i < count; i++) {
-        say (self, &self->clients.clients[i], "{\"watch\":\"stadium/%u/live\",\"id\":1}", i);
+        bench_client_say (&self->clients, &self->clients.clients[i], "{\"watch\":\"stadium/%u/live\",\"id\":1}", i);
         (void) bench_clients_poll (&self->clients, 0);
     }
     while (self->said < count)

@@ -11,7 +11,6 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,20 +50,6 @@ typedef struct {
     size_t latency_count;
     uint64_t (*due_ns)[OPEN_MOST];  /* of each client's requests, by the end of their seq */
 } mix_t;
-
-static void
-say (mix_t *self, bench_client_t *client, const char *format, ...) __attribute__ ((format (printf, 3, 4)));
-
-static void
-say (mix_t *self, bench_client_t *client, const char *format, ...)
-{
-    char text[512];
-    va_list arguments;
-    va_start (arguments, format);
-    int size = vsnprintf (text, sizeof text, format, arguments);
-    va_end (arguments);
-    bench_client_send (&self->clients, client, text, (size_t) size);
-}
 
 static void
 heard (bench_clients_t *clients, bench_client_t *client, const uint8_t *bytes, size_t size)
@@ -112,8 +97,8 @@ ask (mix_t *self, bench_dice_t *dice, uint64_t due_ns)
     client->seq += 1;
     self->asked += 1;
     self->due_ns[client->number][client->seq % OPEN_MOST] = due_ns;
-    say (self, client, "{\"call\":\"stadium/%u\",\"verb\":\"%s\",\"seq\":%llu,\"body\":%s}",
-         (unsigned) bench_random (dice, actors), request->verb, (unsigned long long) client->seq, body);
+    bench_client_say (&self->clients, client, "{\"call\":\"stadium/%u\",\"verb\":\"%s\",\"seq\":%llu,\"body\":%s}",
+                      (unsigned) bench_random (dice, actors), request->verb, (unsigned long long) client->seq, body);
 }
 
 static void
@@ -125,7 +110,8 @@ open_watchers (mix_t *self, uint32_t count)
     while (self->said < count)
         (void) bench_clients_poll (&self->clients, 100);
     for (uint32_t i = 0; i < count; i++) {
-        say (self, &self->clients.clients[i], "{\"watch\":\"stadium/%u/live\",\"id\":1}", i / SHARED);
+        bench_client_say (&self->clients, &self->clients.clients[i], "{\"watch\":\"stadium/%u/live\",\"id\":1}",
+                          i / SHARED);
         (void) bench_clients_poll (&self->clients, 0);
     }
     while (self->said < 2 * count)
