@@ -2,7 +2,7 @@
  *
  *  DESIGN
  *  Exit codes tell a script apart what it may do next: 1, it was asked and the
- *  answer is an error; 3, nobody answered. A broken connection is 3 too: what
+ *  answer is an error; 2, it could not be asked so; 3, nobody answered. A broken connection is 3 too: what
  *  became of the request is unknown, and the text says so.
  */
 #include "commands/remote.h"
@@ -14,9 +14,10 @@
 int
 remote_fail (const invocation_t *invocation, const troupe_error_t *error)
 {
-    int code = error->status == TROUPE_NO_MEMORY ? EXIT_INTERNAL
-               : error->status == TROUPE_TOO_LARGE || error->status == TROUPE_INVALID ? EXIT_ANSWER
-                                                                                      : EXIT_UNREACHED;
+    int code = error->status == TROUPE_NO_MEMORY   ? EXIT_INTERNAL
+               : error->status == TROUPE_INVALID   ? EXIT_USAGE
+               : error->status == TROUPE_TOO_LARGE ? EXIT_ANSWER
+                                                   : EXIT_UNREACHED;
     return command_fail (invocation, code, "%s", error->text);
 }
 

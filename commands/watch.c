@@ -2,13 +2,17 @@
  *
  *  DESIGN
  *  Each line has the token behind which another run goes on (--from), so that a script misses nothing and
- *  gets nothing twice. The client comes back by itself when the node does; what is no longer kept is said on stderr.
+ *  gets nothing twice. The client comes back by itself when the node does; what is no longer kept is said on stderr,
+ *  and so is that nobody is there at first: a verb that no node has is asked for, which whoever is there denies.
  */
 #include "commands/far.h"
+#include "commands/node_kind.h"
 #include "commands/remote.h"
 #include "runtime/body/json.h"
 
 #include <stdlib.h>
+
+#define SILENCE_MS 3000  /* after which it is said that nobody is there */
 
 static const option_t options[] = {
     { "from", "PLACE", "start, or a token: what came behind it (what comes from now on)" },
@@ -78,6 +82,25 @@ hear (void *arg, const troupe_heard_event_t *event)
     }
 }
 
+static void
+look (void *arg, const troupe_answer_t *answer)
+{
+    watching_t *self = arg;
+    if (answer->status == TROUPE_TIMEOUT && !self->is_over)
+        fprintf (stderr, "troupe watch: %s; waiting for it\n", answer->text);
+}
+
+/*  Whether it can be asked is no matter of the watch. */
+static void
+ask_who_is_there (watching_t *self, troupe_client_t *client)
+{
+    troupe_error_t error;
+    troupe_client_call_t call = { .to = NODE_ADDRESS, .verb = "greet", .timeout_ms = SILENCE_MS, .done = look,
+                                  .arg = self };
+    if (troupe_client_submit (client, &call, &error) != TROUPE_OK)
+        fprintf (stderr, "troupe watch: %s\n", error.text);
+}
+
 static int
 listen (watching_t *self, troupe_client_t *client)
 {
@@ -86,6 +109,7 @@ listen (watching_t *self, troupe_client_t *client)
                                                  option_text (self->invocation, "from"), hear, self, &error);
     if (!watch)
         return command_fail (self->invocation, EXIT_USAGE, "%s", error.text);
+    ask_who_is_there (self, client);
     while (!self->is_over) {
         troupe_client_wait (client, UINT32_MAX);
         if (fflush (stdout) != 0)
