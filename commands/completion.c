@@ -12,6 +12,7 @@ static const struct {
     const char *command, *words;
 } fixed[] = {
     { "dead", "list show retry drop" },
+    { "links", "accept" },
     { "completion", "bash zsh fish" },
 };
 

@@ -52,6 +52,8 @@ come_home (note_t *note)
         return;
     merge (gather);
     request_t *request = gather->request;
+    if (gather->finish && request->error.status == TROUPE_OK)
+        request->error.status = gather->finish (gather, &request->error);
     for (uint32_t i = 0; i < gather->count; i++)
         buffer_clear (&gather->visits[i].packed);
     memory_free (gather);
@@ -107,6 +109,7 @@ gather_new (request_t *request, uint32_t count)
 void
 gather_send (troupe_t *node, gather_t *gather, uint16_t first)
 {
+    gather->node = node;
     for (uint32_t i = 0; i < gather->count; i++) {  /* nobody is home before this thread hears notes again */
         visit_t *visit = &gather->visits[i];
         if (!node_post (node, (uint16_t) (first + i), &visit->errand.letter))

@@ -24,6 +24,9 @@ typedef struct gather_s {
     request_t *request;
     /* On the shard's thread, between turns. Returns what it puts into the error. */
     troupe_status_t (*look) (const struct gather_s *gather, shard_t *shard, buffer_t *packed, troupe_error_t *error);
+    /* On the control thread, when all went well: the last step, or NULL. Returns what it puts into the error. */
+    troupe_status_t (*finish) (const struct gather_s *gather, troupe_error_t *error);
+    troupe_t *node;
     bool is_list;      /* each visit brings an array; the answer is all their elements as one */
     char address[TROUPE_ADDRESS_MAX + 1];
     uint64_t from, number;

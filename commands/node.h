@@ -113,9 +113,17 @@ typedef struct {
     void (*carry) (void *arg, letter_t *letter);
     /* Any thread. */
     void (*count) (void *arg, node_away_counts_t *counts);
+    /* Any thread: a packed array of the other nodes, and how it stands with each. */
+    void (*describe) (void *arg, buffer_t *packed);
+    /* The node of this place in the map was refused, and may be linked with from now on. */
+    troupe_status_t (*accept) (void *arg, uint16_t node, troupe_error_t *error);
+    bool (*asks) (void *arg, uint16_t node);
     forward_t *forward;  /* who asks other nodes; borrowed until troupe_stop returns */
 } node_away_t;
 void node_join (troupe_t *self, const node_away_t *away);
+
+/*  NULL: it is in no cluster. */
+const node_away_t *node_away (const troupe_t *self);
 
 /*  False: it is in no cluster. */
 bool node_away_counts (const troupe_t *self, node_away_counts_t *counts);

@@ -65,6 +65,12 @@ node_join (troupe_t *self, const node_away_t *away)
     self->away = *away;
 }
 
+const node_away_t *
+node_away (const troupe_t *self)
+{
+    return self->away.carry ? &self->away : NULL;
+}
+
 bool
 node_away_counts (const troupe_t *self, node_away_counts_t *counts)
 {

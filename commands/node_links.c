@@ -5,18 +5,17 @@
  *  letters within the windows of their links, and casts, which beyond a bound are dropped. What the carrier refuses
  *  breaks the road.
  *
- *  With whose store links were made is kept in the node's own, a file for each node, written before the first letter:
- *  a store that was restored has taken back what it acknowledged, and is not linked with (rule 12).
+ *  With whose store links were made is kept in the node's own, and looked at before the first letter (node_known.h).
  */
 #include "commands/node_links.h"
 
 #include "commands/log.h"
+#include "commands/node_known.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
-#include "runtime/base/hex.h"
 #include "runtime/base/memory.h"
+#include "runtime/body/packed.h"
 #include "runtime/road.h"
-#include "storage/files.h"
 #include "transports/zmq/carrier.h"
 
 #include <pthread.h>
@@ -25,12 +24,13 @@
 #define CASTS_MOST (16u << 20)  /* bytes that wait, beyond which casts are dropped */
 #define FRAMES_MOST 4096        /* of a shard, each with a letter for each link, that wait for one answer */
 #define WAITING_MOST (1u << 20)
-#define KNOWN_NAME "known-"     /* and the name of the node */
 
 typedef struct {
     node_links_t *links;
     uint16_t peer;
     road_t *road;
+    /* under the lock */
+    char why[ROAD_REASON_MAX + 1];   /* they are not linked; "": they are */
 } way_t;
 
 struct node_links_s {
@@ -99,29 +99,37 @@ deliver (void *way_, uint16_t to, letter_t *letter)
         memory_free (letter);
 }
 
+static node_known_t
+known_of (const node_links_t *self, uint16_t peer)
+{
+    const store_t *store = node_store (self->node);
+    const state_identity_t *identity = store->state->identity (store->state->self);
+    node_known_t known = {
+        .store = store->directory,
+        .self = self->cluster->node[self->cluster->self].name,
+        .other = self->cluster->node[peer].name
+    };
+    memcpy (known.own, identity->store_id, 16);
+    memcpy (known.own + 16, identity->epoch, 16);
+    return known;
+}
+
 static bool
 knows (void *way_, const uint8_t *identity, troupe_error_t *error)
 {
-    way_t *way = way_;
-    const char *store = node_store (way->links->node)->directory, *name = way->links->cluster->node[way->peer].name;
-    char file[sizeof KNOWN_NAME + CLUSTER_NAME_MAX], known[2 * ROAD_IDENTITY_SIZE + 1], shown[sizeof known];
-    snprintf (file, sizeof file, KNOWN_NAME "%s", name);
-    hex_write (shown, identity, ROAD_IDENTITY_SIZE);
-    if (files_read_text (store, file, known, sizeof known, error) != TROUPE_OK)
-        return false;
-    if (!*known)
-        return files_write_text (store, file, shown, error) == TROUPE_OK;
-    if (strcmp (known, shown) != 0)
-        error_set (error, TROUPE_MISMATCH, "the store of node %s is not the one that node %s is linked with: it was "
-                   "restored or replaced", name, way->links->cluster->node[way->links->cluster->self].name);
-    return strcmp (known, shown) == 0;
+    const way_t *way = way_;
+    node_known_t known = known_of (way->links, way->peer);
+    return node_known_check (&known, identity, error);
 }
 
 static void
 changed (void *way_, bool is_open, const char *why)
 {
-    const way_t *way = way_;
+    way_t *way = way_;
     const char *name = way->links->cluster->node[way->peer].name;
+    pthread_mutex_lock (&way->links->lock);
+    snprintf (way->why, sizeof way->why, "%s", is_open ? "" : why);
+    pthread_mutex_unlock (&way->links->lock);
     if (is_open) {
         log_info ("linked with node %s", name);
         forward_opened (way->links->forward, way->peer);
@@ -269,6 +277,51 @@ new_forward (node_links_t *self, troupe_error_t *error)
     return forward;
 }
 
+/* ---- what operators ask ---- */
+
+static void
+put_text (buffer_t *to, const char *name, const char *text)
+{
+    packed_put_string (to, name, strlen (name));
+    packed_put_string (to, text, strlen (text));
+}
+
+static bool
+asks (void *arg, uint16_t node)
+{
+    node_known_t known = known_of (arg, node);
+    return node_known_asks (&known);
+}
+
+static void
+describe (void *arg, buffer_t *packed)
+{
+    node_links_t *self = arg;
+    const cluster_t *cluster = self->cluster;
+    packed_put_array (packed, cluster->nodes - 1);
+    for (uint16_t i = 0; i < cluster->nodes; i++) {
+        if (i == cluster->self)
+            continue;
+        packed_put_object (packed, 5);
+        put_text (packed, "node", cluster->node[i].name);
+        put_text (packed, "address", cluster->node[i].address);
+        pthread_mutex_lock (&self->lock);
+        packed_put_string (packed, "linked", 6);
+        packed_put_bool (packed, !*self->ways[i].why);
+        put_text (packed, "why", self->ways[i].why);
+        pthread_mutex_unlock (&self->lock);
+        packed_put_string (packed, "asks", 4);
+        packed_put_bool (packed, asks (self, i));
+    }
+}
+
+static troupe_status_t
+accept_node (void *arg, uint16_t node, troupe_error_t *error)
+{
+    node_known_t known = known_of (arg, node);
+    return node_known_accept (&known, error);
+}
+
 /* ---- its life ---- */
 
 /*  What may wait to leave to one node. The bytes of letters are bounded by the windows of its links, and by what a road
@@ -322,7 +375,7 @@ node_links_new (troupe_t *node, troupe_error_t *error)
     self->carrier = new_carrier (self, error);
     self->forward = self->carrier ? new_forward (self, error) : NULL;
     if (self->forward)
-        node_join (node, &(node_away_t) { self, carry, count, self->forward });
+        node_join (node, &(node_away_t) { self, carry, count, describe, accept_node, asks, self->forward });
     else
         node_links_destroy (&self);
     return self;
@@ -338,14 +391,12 @@ static road_t *
 new_road (way_t *way)
 {
     const troupe_t *node = way->links->node;
-    const state_port_t *state = node_store (node)->state;
-    const state_identity_t *identity = state->identity (state->self);
+    node_known_t known = known_of (way->links, way->peer);
     road_options_t options = {
         .cluster = way->links->cluster, .peer = way->peer, .seed = node_boot (node),
         .port = { way, send, deliver, knows, changed, relayed }
     };
-    memcpy (options.identity, identity->store_id, 16);
-    memcpy (options.identity + 16, identity->epoch, 16);
+    memcpy (options.identity, known.own, sizeof options.identity);
     return road_new (&options);
 }
 
@@ -354,7 +405,7 @@ node_links_start (node_links_t *self, troupe_error_t *error)
 {
     for (uint16_t i = 0; self && i < self->cluster->nodes; i++) {
         way_t *way = &self->ways[i];
-        *way = (way_t) { .links = self, .peer = i };
+        *way = (way_t) { .links = self, .peer = i, .why = "nothing was heard of it yet" };
         if (i != self->cluster->self && !(way->road = new_road (way)))
             return error_set (error, TROUPE_NO_MEMORY, "no memory for the links between nodes");
     }

@@ -410,6 +410,64 @@ do_dead_drop (requests_t *self, request_t *request, const wire_message_t *messag
     visit_dead (self, request, message, false);
 }
 
+/* ---- links with other nodes ---- */
+
+static void
+do_links (requests_t *self, request_t *request, const wire_message_t *message)
+{
+    (void) message;
+    const node_away_t *away = node_away (self->node);
+    if (away)
+        away->describe (away->arg, &request->body);
+    else
+        error_set (&request->error, TROUPE_NOT_FOUND, "this node is in no cluster");
+    request_finish (request);
+}
+
+static troupe_status_t
+look_adopt (const gather_t *gather, shard_t *shard, buffer_t *packed, troupe_error_t *error)
+{
+    (void) packed;
+    (void) error;
+    const cluster_t *cluster = node_cluster (gather->node);
+    for (uint16_t from = 0; cluster_is_mine (cluster, shard_number (shard)) && from < cluster->shards; from++)
+        if (cluster->owners[from] == gather->number)
+            shard_link_adopt (shard, from);
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+accept_node (const gather_t *gather, troupe_error_t *error)
+{
+    const node_away_t *away = node_away (gather->node);
+    return away->accept (away->arg, (uint16_t) gather->number, error);
+}
+
+/*  Not one that is linked: shards would take its numbers for new ones while messages come. */
+static void
+do_links_accept (requests_t *self, request_t *request, const wire_message_t *message)
+{
+    char name[CLUSTER_NAME_MAX + 1];
+    const node_away_t *away = node_away (self->node);
+    const cluster_t *cluster = node_cluster (self->node);
+    uint16_t node = 0;
+    if (!must_have_text (request, message, "node", name, sizeof name))
+        return;
+    while (away && node < cluster->nodes && strcmp (cluster->node[node].name, name) != 0)
+        node += 1;
+    if (!away || node == cluster->nodes || node == cluster->self || !away->asks (away->arg, node)) {
+        finish_with (request, TROUPE_NOT_FOUND, "no such node was refused for its store, or for this one's");
+        return;
+    }
+    gather_t *gather = gather_new (request, node_shard_count (self->node));
+    if (!gather)
+        return;
+    gather->look = look_adopt;
+    gather->finish = accept_node;
+    gather->number = node;
+    gather_send (self->node, gather, 0);
+}
+
 /* ------------------------------------------------------------------ *
  *  Jobs
  * ------------------------------------------------------------------ */
@@ -544,6 +602,8 @@ static const struct {
     { "dead-retry", do_dead_retry },
     { "dead-drop", do_dead_drop },
     { "revive", do_revive },
+    { "links", do_links },
+    { "links-accept", do_links_accept },
     { "checkpoint", do_checkpoint },
     { "backup", do_backup },
     { "stop", do_stop },

@@ -17,10 +17,17 @@
  *
  *  A cast travels in the parcel of its frame without a number; when the link
  *  lags it is dropped.
+ *
+ *  After a store was restored the marks of both sides disagree. When an
+ *  operator accepts that, each receiver forgets its own mark (ADOPTS),
+ *  durably, and takes what the sender's hello says: up to there the sender
+ *  has acknowledgements, and its outbox has nothing.
  */
 
 #include "runtime/inside.h"
 #include "runtime/base/memory.h"
+
+#define ADOPTS UINT64_MAX  /* as `taken`: the next hello, or a first message, says where the link is */
 
 static link_t *
 link_of (shard_t *self, uint16_t peer)
@@ -282,6 +289,8 @@ link_released (shard_t *self, output_t *output)
         release_out (self, self->links[output->link.to], output);
         return;
     }
+    if (output->taken.mark == ADOPTS)
+        return;
     link_t *link = self->links[output->taken.from];
     link->taken_durable = output->taken.mark;
     send_note (self, LETTER_ACK, link->peer, output->taken.mark, false);
@@ -341,7 +350,7 @@ ask (shard_t *self, link_t *link)
     link->planned = link->carried;
     buffer_reset (&link->building);
     link->building_count = 0;
-    send_note (self, LETTER_HELLO, link->peer, 0, false);
+    send_note (self, LETTER_HELLO, link->peer, link->acked, false);
 }
 
 void
@@ -351,10 +360,30 @@ link_cut (shard_t *self, const link_note_t *note)
         ask (self, self->links[note->from]);
 }
 
+/*  A mark that comes from elsewhere than a message. */
+static void
+take_mark (shard_t *self, link_t *link, uint64_t mark)
+{
+    link->taken = link->taken_durable = mark;
+    link->took_in_open = true;
+    note_open (self, link);
+    shard_want_soon (self);
+}
+
+void
+shard_link_adopt (shard_t *self, uint16_t from)
+{
+    link_t *link = link_of (self, from);
+    if (link)
+        take_mark (self, link, ADOPTS);
+}
+
 void
 link_hello (shard_t *self, const link_note_t *note)
 {
     link_t *link = link_of (self, note->from);
+    if (link && link->taken == ADOPTS)
+        take_mark (self, link, note->mark);
     if (link)
         send_note (self, LETTER_ACK, note->from, link->taken_durable, true);
 }
@@ -396,6 +425,8 @@ link_take (shard_t *self, parcel_t *parcel)
     link_t *link = link_of (self, parcel->from);
     message_fields_t fields;
     uint64_t number = parcel->first;
+    if (link && link->taken == ADOPTS && number == 1 && parcel->count > 0)  /* a new link says no hello */
+        take_mark (self, link, 0);
     for (size_t at = 0, used; link && at < parcel->size; at += used) {
         used = message_record_read (parcel->bytes + at, parcel->size - at, &fields);
         if (used == 0) {

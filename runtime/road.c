@@ -41,7 +41,6 @@
 #define LETTER_HEAD (HEAD_SIZE + NUMBER_SIZE + 4)
 #define PARCEL_HEAD (LETTER_HEAD + 12)
 #define NOTE_SIZE (LETTER_HEAD + 9)
-#define REASON_MAX 200
 
 typedef enum { OPEN = 1, ACCEPT, ALIVE, RESET, REFUSE, PARCEL, ACK, HELLO, RELAY } type_t;
 
@@ -57,7 +56,7 @@ struct road_s {
     uint64_t said_ms, heard_ms;  /* the newest word of each side on the open road */
     uint64_t unheard_bytes;  /* letters since the other side's */
     uint64_t ask_ms;         /* when to ask again */
-    char reason[REASON_MAX + 1];  /* told last; "": that it is open, or nothing yet */
+    char reason[ROAD_REASON_MAX + 1];  /* told last; "": that it is open, or nothing yet */
     road_counts_t counts;
     buffer_t out;
 };
@@ -254,7 +253,7 @@ fits (road_t *self, uint64_t x, uint64_t y, const uint8_t *card)
 {
     const cluster_t *cluster = self->options.cluster;
     const char *name = cluster->node[self->options.peer].name;
-    char why[REASON_MAX + 1];
+    char why[ROAD_REASON_MAX + 1];
     troupe_error_t error;
     if (get_le64 (card) != cluster_hash (cluster) || card[8 + ROAD_IDENTITY_SIZE] != self->options.peer
         || card[9 + ROAD_IDENTITY_SIZE] != cluster->self) {
@@ -296,10 +295,11 @@ take_accept (road_t *self, uint64_t x, uint64_t y, const uint8_t *card, size_t s
 static void
 take_refuse (road_t *self, uint64_t x, const uint8_t *text, size_t size)
 {
-    char why[REASON_MAX + 1];
+    char why[ROAD_REASON_MAX + 1];
     if (self->is_first ? x != self->x : x != self->asked_x)
         return;
-    snprintf (why, sizeof why, "refused: %.*s", (int) (size < REASON_MAX ? size : REASON_MAX), (const char *) text);
+    snprintf (why, sizeof why, "refused: %.*s", (int) (size < ROAD_REASON_MAX ? size : ROAD_REASON_MAX),
+              (const char *) text);
     for (char *at = why; *at; at++)
         *at = (uint8_t) *at < 32 ? '?' : *at;
     self->asked_x = 0;

@@ -13,6 +13,7 @@
 #include "runtime/letter.h"
 
 #define ROAD_IDENTITY_SIZE 32   /* store id, epoch */
+#define ROAD_REASON_MAX 200      /* bytes of why it is not open */
 #define ROAD_AGAIN_MS 200       /* between two tries to open it */
 #define ROAD_REFUSED_MS 5000    /* and after a refusal */
 #define ROAD_ALIVE_MS 1000      /* a word, when there is nothing else to say */

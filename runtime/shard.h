@@ -150,6 +150,10 @@ troupe_status_t shard_dead_drop (shard_t *self, uint64_t number, troupe_error_t 
 /*  Revives a parked actor. */
 troupe_status_t shard_revive (shard_t *self, const char *address, troupe_error_t *error);
 
+/*  What the sending shard `from` says next of its numbers is believed, whatever was taken before: its store or this
+ *  one was restored. Only while there is no road to it. */
+void shard_link_adopt (shard_t *self, uint16_t from);
+
 /*  Actors of this kind run no more turns until it is revived; that revives all its parked actors,
  *  whatever parked them. */
 void shard_park_kind (shard_t *self, uint16_t kind);

@@ -23,6 +23,7 @@
 #include "storage/state.h"
 
 #define STORE_JOURNAL "journal"
+#define STORE_RESTORED "restored"    /* a file that says of which backup it was made */
 #define STORE_RESTORING "restoring"
 #define STORE_SEGMENT_BYTES (64ull << 20)    /* default of segment_size */
 #define STORE_SPARE_SEGMENTS 4

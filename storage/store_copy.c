@@ -167,5 +167,7 @@ store_restore (const char *backup, const char *target, const char *tables, store
         status = store_check (target, tables, tell, arg, error);
     if (status == TROUPE_OK)
         status = state_lmdb_new_epoch (target, error);
+    if (status == TROUPE_OK)
+        status = files_write_text (target, STORE_RESTORED, backup, error);
     return status == TROUPE_OK ? files_remove (target, STORE_RESTORING, error) : status;
 }

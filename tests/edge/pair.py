@@ -68,13 +68,14 @@ async def in_thread(function, *arguments):
 class Pair:
     """Both nodes, and the ways between them."""
 
-    async def open(self, addresses, kinds, a_read, *more):
+    async def open(self, addresses, kinds, a_read, *more, stores=""):
         """What lives where is found out with a read that all actors have, before the two are linked."""
         self.ways = {"a": Proxy(), "b": Proxy()}
         for way in self.ways.values():
             await way.open()
         write_map("map", self.ways["a"].address, self.ways["b"].address)
-        self.nodes = {name: Node(*options(name), *more, store=name, kinds=kinds, log=name + ".log") for name in "ab"}
+        self.nodes = {name: Node(*options(name), *more, store=stores + name, kinds=kinds, log=stores + name + ".log")
+                      for name in "ab"}
         self.homes = {to: self.home_of(to, a_read) for to in addresses}
         self.aim()
         return self
