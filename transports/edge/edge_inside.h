@@ -129,6 +129,7 @@ struct watch_s {
     bool has_gap;
     bool is_asking;                /* something will be told */
     bool wants_permit;             /* the actor is to be asked again */
+    uint8_t tries;                 /* how often it was turned away before it began */
     uint64_t presence_told;        /* the version of it */
     uint64_t looks;                /* of the feed, when the history was last asked for */
     bool wants_latest;             /* not each event but the latest of each key, this time */

@@ -13,6 +13,7 @@
  *  before that is not used.
  *
  *  A watch that began outlives a node that is away or has no room now (TROUPE_OVERLOADED): it asks again after a while.
+ *  So does one that is to begin, some times.
  *
  *  It asks the node for one thing at a time. What was told comes back through the inbox in the
  *  watch itself; a watch that ended meanwhile is freed then.
@@ -25,6 +26,7 @@
 
 #define FROM_NOW UINT64_MAX
 #define AGAIN_MS 500  /* after the node turned it away */
+#define TRIES_MOST 4  /* before one that did not begin is refused */
 
 /* ---- what it says ---- */
 
@@ -224,6 +226,15 @@ start (watch_t *self)
     watch_go_on (self);
 }
 
+static void
+begin (watch_t *self)
+{
+    if (self->feed->channel->allow == TROUPE_DECIDES)
+        ask_permit (self);
+    else
+        start (self);
+}
+
 /*  Where it begins, from what the client has seen. */
 static troupe_status_t
 read_from (watch_t *self, const char *from, troupe_error_t *error)
@@ -310,11 +321,7 @@ watch_begin (peer_t *peer, const client_message_t *message)
         return;
     }
     join_peer (self);
-    const troupe_channel_t *channel = self->feed->channel;
-    if (channel->allow == TROUPE_DECIDES)
-        ask_permit (self);
-    else
-        start (self);
+    begin (self);
 }
 
 /* ---- what was told ---- */
@@ -430,8 +437,11 @@ static void
 put_off (watch_t *self)
 {
     const host_port_t *host = &self->peer->edge->host;
-    self->wants_permit |= self->state == WATCH_PERMIT;
-    self->state = WATCH_BEHIND;
+    if (self->is_told) {
+        self->wants_permit |= self->state == WATCH_PERMIT;
+        self->state = WATCH_BEHIND;
+    } else
+        self->tries += 1;
     if (self->feed->again_ms == 0)
         self->feed->again_ms = host->now_ms (host->self) + AGAIN_MS;
     feed_touch (self->feed);
@@ -440,8 +450,12 @@ put_off (watch_t *self)
 void
 watch_try_again (watch_t *self)
 {
-    if (!self->is_asking && self->is_told)
+    if (self->is_asking)
+        return;
+    if (self->is_told)
         watch_go_on (self);
+    else
+        begin (self);
 }
 
 static bool
@@ -457,7 +471,7 @@ told_no (watch_t *self)
     troupe_error_t error = { self->told_status, "no memory" };
     if (!self->told.failed && self->told.size > 0)
         error_set (&error, self->told_status, "%.*s", (int) self->told.size, (const char *) self->told.data);
-    if (self->is_told && self->told_status == TROUPE_OVERLOADED)
+    if (self->told_status == TROUPE_OVERLOADED && (self->is_told || self->tries < TRIES_MOST))
         put_off (self);
     else if (self->is_told)
         watch_cut (self, self->told_status == TROUPE_STOPPING ? "stopping"
