@@ -167,6 +167,7 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .edge.identify_arg = &self->keyring,
         .edge.audit = keyring_audit,
         .edge.roles = self->keyring.roles,
+        .edge.key_ms = settings->auth_access_ms,
         .edge.rates = {
             [RATE_READ] = (uint32_t) settings->rate_reads,
             [RATE_COMMAND] = (uint32_t) settings->rate_commands,

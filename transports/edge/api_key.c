@@ -3,7 +3,8 @@
  *  DESIGN
  *  A key that is no good counts against its address when that is known, as a sign-in does; one that is good does not,
  *  or who has one could not ask much. The audit log has those that failed, and those that passed once in an hour: each
- *  request shows its key.
+ *  request shows its key. The account of one that came over another node of the cluster may be out of hearing, so no
+ *  connection lasts longer by a key than by a token.
  */
 #include "transports/edge/api_key.h"
 
@@ -134,6 +135,8 @@ read_account (api_key_t *self, identity_t *who, troupe_error_t *error)
     if (!api_key_fits (&self->secret, &self->told) || !take_roles (self, account, who)
         || member_text (account, "subject", who->subject, sizeof who->subject) != MEMBER_OK)
         return error_set (error, TROUPE_FORBIDDEN, wrong_key);
+    const edge_t *edge = self->edge;
+    who->until_ms = edge->options.key_ms ? edge->host.now_ms (edge->host.self) + edge->options.key_ms : 0;
     who->key = api_key_hash (self->secret.id);
     who->account = api_key_hash (self->secret.login);
     return TROUPE_OK;

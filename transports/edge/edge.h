@@ -37,6 +37,7 @@ typedef enum { RATE_READ, RATE_COMMAND, RATE_SIGN_IN, RATE_CLASSES } rate_class_
 typedef struct {
     edge_limits_t limits;
     uint32_t rates[RATE_CLASSES];  /* a second, of one client; 0: no bound */
+    uint64_t key_ms;               /* a connection by an API key comes again after so long; 0: never */
     const char *const *roles;      /* that the kinds ask for, ended by NULL, from the start on; at most 32 */
     /* Whose token it is; the error never tells the token. NULL: nobody can sign in. */
     troupe_status_t (*identify) (void *arg, const char *token, identity_t *identity, troupe_error_t *error);
