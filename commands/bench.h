@@ -32,7 +32,7 @@ extern const bench_case_t bench_floor, bench_pingpong, bench_fanin, bench_ring, 
     bench_edge, bench_mix, bench_zmq, bench_links;
 
 /*  Says why on stderr and ends this bench. */
-_Noreturn void bench_fail (const bench_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+void bench_fail (const bench_t *self, const char *format, ...) __attribute__ ((noreturn, format (printf, 2, 3)));
 
 /*  Prints "name value unit", or "name.detail value unit". The first one of a bench has no detail. */
 void bench_figure (const bench_t *self, const char *detail, double value, const char *unit);
