@@ -22,10 +22,13 @@ file_name (char text[NAME_SIZE], const char *what, const node_known_t *self)
 static troupe_status_t
 refuse (const node_known_t *self, const char *known, const char *shown, troupe_error_t *error)
 {
-    char file[NAME_SIZE];
-    troupe_error_t ignored;
+    char file[NAME_SIZE], asked[2 * HALF + 1];
     bool is_other = *known && strncmp (known, shown, HALF) != 0;
-    (void) !files_write_text (self->store, file_name (file, "asks", self), shown, &ignored);
+    troupe_status_t status = files_read_text (self->store, file_name (file, "asks", self), asked, sizeof asked, error);
+    if (status == TROUPE_OK && strcmp (asked, shown) != 0)  /* it comes again every few seconds */
+        status = files_write_text (self->store, file, shown, error);
+    if (status != TROUPE_OK)
+        return status;
     return error_set (error, TROUPE_MISMATCH, "the store of node %s is not the one that node %s is linked with: it was "
                       "restored or replaced (troupe links)", is_other ? self->other : self->self,
                       is_other ? self->self : self->other);

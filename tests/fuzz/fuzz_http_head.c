@@ -5,6 +5,7 @@
  */
 #include "runtime/base/trace.h"
 #include "runtime/body/packed.h"
+#include "tests/fuzz/lines.h"
 #include "transports/auth/secret.h"
 #include "transports/web/web_head.h"
 
@@ -83,17 +84,7 @@ ask (const char *args, char *query)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-    char *text = malloc (size + 1), *texts[TEXTS], *at = text;
-    HOLDS (text);
-    if (size)
-        memcpy (text, data, size);
-    text[size] = '\0';
-    for (int i = 0; i < TEXTS; i++) {
-        texts[i] = at;
-        at += strcspn (at, "\n");
-        if (*at)
-            *at++ = '\0';
-    }
+    char *texts[TEXTS], *text = lines_split (data, size, texts, TEXTS);
     allow (texts[ORIGINS], texts[HOST], texts[ORIGIN]);
     match (texts[ACCEPTED], texts[TAGS]);
     follow (texts[TRACE]);

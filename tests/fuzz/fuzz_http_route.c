@@ -2,6 +2,7 @@
  *
  *  The input is four texts with a line each: words PREFIX=VALUE, the path, proxies, X-Forwarded-For.
  */
+#include "tests/fuzz/lines.h"
 #include "transports/edge/message.h"
 #include "transports/web/web_path.h"
 #include "transports/web/web_proxy.h"
@@ -64,17 +65,7 @@ forward (const char *proxies, const char *forwarded)
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
-    char *text = malloc (size + 1), *texts[TEXTS], *at = text;
-    HOLDS (text);
-    if (size)
-        memcpy (text, data, size);
-    text[size] = '\0';
-    for (int i = 0; i < TEXTS; i++) {
-        texts[i] = at;
-        at += strcspn (at, "\n");
-        if (*at)
-            *at++ = '\0';
-    }
+    char *texts[TEXTS], *text = lines_split (data, size, texts, TEXTS);
     find_prefix (texts[0], texts[1]);
     split (texts[1]);
     forward (texts[2], texts[3]);
