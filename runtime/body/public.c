@@ -14,10 +14,10 @@ troupe_status_name (troupe_status_t status)
 {
     static const char *const names[TROUPE_STATUSES] = {
         [TROUPE_OK] = "ok", [TROUPE_REFUSED] = "refused", [TROUPE_INVALID] = "invalid",
-        [TROUPE_NOT_FOUND] = "not-found", [TROUPE_FORBIDDEN] = "forbidden", [TROUPE_TOO_LARGE] = "too-large",
+        [TROUPE_NOT_FOUND] = "not_found", [TROUPE_FORBIDDEN] = "forbidden", [TROUPE_TOO_LARGE] = "too_large",
         [TROUPE_OVERLOADED] = "overloaded", [TROUPE_TIMEOUT] = "timeout", [TROUPE_UNKNOWN] = "unknown",
         [TROUPE_STOPPING] = "stopping", [TROUPE_PARKED] = "parked", [TROUPE_FAILED] = "failed",
-        [TROUPE_NO_MEMORY] = "no-memory", [TROUPE_IO] = "io", [TROUPE_FULL] = "full",
+        [TROUPE_NO_MEMORY] = "no_memory", [TROUPE_IO] = "io", [TROUPE_FULL] = "full",
         [TROUPE_CORRUPT] = "corrupt", [TROUPE_MISMATCH] = "mismatch", [TROUPE_LOCKED] = "locked",
     };
     return (unsigned) status < TROUPE_STATUSES ? names[status] : "no such status";

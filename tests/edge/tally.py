@@ -52,7 +52,11 @@ def quiz(turn, args):
 
 @tally.verb
 def answered(turn, args):
-    turn.answer(turn.load("caller"), {"outcome": turn.outcome, "got": args["n"]})
+    caller = turn.load("caller")
+    if args["n"] == 0:
+        turn.answer(caller, {"error": "it has nothing"}, status="not_found")
+    else:
+        turn.answer(caller, {"outcome": turn.outcome, "got": args["n"]})
     turn.erase("caller")
 
 

@@ -534,6 +534,41 @@ who_leaves_hears_nothing_more_and_may_come_again (void **state)
 }
 
 static void
+a_watch_that_is_not_accepted_is_asked_for_later (void **state)
+{
+    (void) state;
+    heard_t heard = { 0 };
+    assert_non_null (core_watch (&core, "runner/anna/live", "start", note_event, &heard, &error));
+    welcome_as (SESSION_OK);
+    assert_int_equal (listen (), 1);
+    records_codec.error (&node, ERROR_WATCH, said[0].number, TROUPE_OVERLOADED, "", 0);
+    deliver ();
+    assert_int_equal (listen (), 0);
+    assert_int_equal (core_wait_ms (&core, now_ms), 1000);
+    assert_non_null (core_watch (&core, "runner/bert/live", "start", note_event, &heard, &error));
+    assert_int_equal (listen (), 1);  /* another does not wait for it */
+    assert_string_equal (said[0].to, "runner/bert/live");
+    now_ms += 1000;
+    assert_int_equal (core_wait_ms (&core, now_ms), 0);
+    assert_int_equal (listen (), 1);
+    assert_string_equal (said[0].to, "runner/anna/live");
+    assert_int_equal (core_wait_ms (&core, now_ms), CORE_PING_MS - 1000);
+    records_codec.error (&node, ERROR_WATCH, said[0].number, TROUPE_OVERLOADED, "", 2000);
+    deliver ();
+    assert_int_equal (listen (), 0);
+    now_ms += 1999;
+    assert_int_equal (listen (), 0);
+    assert_int_equal (heard.count, 0);
+    reconnect ();
+    welcome_as (SESSION_OK);
+    assert_int_equal (listen (), 2);  /* another node is asked at once */
+    records_codec.error (&node, ERROR_WATCH, said[0].number, TROUPE_NOT_FOUND, "no such channel", 0);
+    deliver ();
+    assert_int_equal (heard.type, TROUPE_HEARD_END);
+    assert_int_equal (heard.status, TROUPE_NOT_FOUND);
+}
+
+static void
 without_memory_nothing_is_lost (void **state)
 {
     (void) state;
@@ -582,6 +617,7 @@ main (void)
         CASE (what_is_no_message_ends_the_connection),
         CASE (watches_go_on_where_they_were),
         CASE (a_watch_of_what_comes_begins_where_it_stood),
+        CASE (a_watch_that_is_not_accepted_is_asked_for_later),
         CASE (who_leaves_hears_nothing_more_and_may_come_again),
         CASE (without_memory_nothing_is_lost),
     };

@@ -422,7 +422,7 @@ public_status_names_are_all_there_and_differ (void **state)
         for (int other = 0; other < status; other++)
             assert_string_not_equal (troupe_status_name (status), troupe_status_name (other));
     assert_string_equal (troupe_status_name (TROUPE_OVERLOADED), "overloaded");
-    assert_string_equal (troupe_status_name (TROUPE_NOT_FOUND), "not-found");
+    assert_string_equal (troupe_status_name (TROUPE_NOT_FOUND), "not_found");
     assert_non_null (troupe_status_name ((troupe_status_t) 1000));
     assert_non_null (troupe_status_name ((troupe_status_t) -1));
 }

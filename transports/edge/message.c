@@ -38,31 +38,13 @@ message_read_resume (const char *text, const char *epoch, uint64_t *offset)
     return strlen (epoch) == size && memcmp (epoch, text, size) == 0 ? RESUME_OK : RESUME_OTHER_EPOCH;
 }
 
-/*  A node without memory or disk is one that accepts nothing for a while. */
+/*  Some are a node's own affair: without memory or disk it is one that accepts nothing for a while. */
 const char *
 message_status (troupe_status_t status)
 {
-    switch (status) {
-    case TROUPE_OK:
-    case TROUPE_REFUSED:
-    case TROUPE_INVALID:
-    case TROUPE_FORBIDDEN:
-    case TROUPE_OVERLOADED:
-    case TROUPE_TIMEOUT:
-    case TROUPE_UNKNOWN:
-    case TROUPE_STOPPING:
-    case TROUPE_PARKED:
-        return troupe_status_name (status);
-    case TROUPE_NOT_FOUND:
-        return "not_found";
-    case TROUPE_TOO_LARGE:
-        return "too_large";
-    case TROUPE_NO_MEMORY:
-    case TROUPE_FULL:
-        return "overloaded";
-    default:
-        return "failed";
-    }
+    if (status == TROUPE_NO_MEMORY || status == TROUPE_FULL)
+        return troupe_status_name (TROUPE_OVERLOADED);
+    return troupe_status_name (status <= TROUPE_FAILED ? status : TROUPE_FAILED);
 }
 
 troupe_status_t

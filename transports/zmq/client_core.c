@@ -21,6 +21,7 @@
 #include <stdio.h>
 
 #define RETRY_MS 50          /* for who was told no better time */
+#define WATCH_RETRY_MS 1000  /* of a watch */
 #define KEEP_MS 60000        /* before the node told how long it keeps calls */
 
 struct core_call_s {
@@ -52,7 +53,8 @@ new_session (core_t *self)
 bool
 core_init (core_t *self, const troupe_client_options_t *options)
 {
-    *self = (core_t) { .timeout_ms = options->timeout_ms, .wants_connection = true, .end_ms = CORE_NEVER };
+    *self = (core_t) { .timeout_ms = options->timeout_ms, .wants_connection = true, .end_ms = CORE_NEVER,
+                       .watches_ms = CORE_NEVER };
     self->name = memory_strdup (options->name);
     self->token = memory_strdup (options->token);
     new_session (self);
@@ -320,8 +322,8 @@ core_fill (core_t *self, uint64_t now_ms)
     if (self->wants_ping)
         say_ping (&self->out, 1);
     self->wants_token = self->wants_ping = false;
-    if (self->watches_wait)
-        watches_say (self);
+    if (self->watches_wait || now_ms >= self->watches_ms)
+        watches_say (self, now_ms);
     say_calls (self, now_ms);
     if (self->out.failed) {  /* the connection's routes are not known any more: a new one says all again */
         buffer_clear (&self->out);
@@ -462,7 +464,8 @@ heard_error (core_t *self, const server_message_t *message, uint64_t now_ms)
         heard_call_error (self, message, &error, now_ms);
         break;
     case ERROR_WATCH:
-        watches_refused (self, message->number, &error);
+        watches_refused (self, message->number, &error,
+                         now_ms + (message->at > WATCH_RETRY_MS ? message->at : WATCH_RETRY_MS));
         break;
     case ERROR_PROTOCOL:
         if (error.status == TROUPE_FORBIDDEN)
@@ -588,6 +591,8 @@ core_wait_ms (const core_t *self, uint64_t now_ms)
         due_ms = self->end_ms;
     if (self->is_welcome && self->next && self->next->again_ms > now_ms && self->next->again_ms < due_ms)
         due_ms = self->next->again_ms;
+    if (self->is_welcome && self->watches_ms < due_ms)
+        due_ms = self->watches_ms;
     return due_ms == CORE_NEVER ? CORE_NEVER : due_ms > now_ms ? due_ms - now_ms : 0;
 }
 

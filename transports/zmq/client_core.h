@@ -36,6 +36,7 @@ typedef struct {
     uint64_t end_ms;               /* no call ends before */
     troupe_watch_t *watches;
     bool watches_wait;             /* some have to be asked or left */
+    uint64_t watches_ms;           /* some are to be asked for then */
     troupe_error_t fatal;          /* there is no sense in coming again */
     /* of the connection */
     bool is_welcome, wants_connection;

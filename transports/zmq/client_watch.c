@@ -26,6 +26,7 @@ struct troupe_watch_s {
     troupe_watch_t *after;
     watch_state_t state;
     uint64_t id, number;
+    uint64_t again_ms;           /* it was not accepted: not before */
     troupe_heard_t *heard;       /* NULL: it is to be left */
     void *arg;
     char from[RESUME_MAX + 1];
@@ -74,6 +75,7 @@ come_off (core_t *self, troupe_watch_t *watch)
         table_remove (&self->feeds, &watch->node);
     if (watch->heard) {
         watch->state = WATCH_ASK;
+        watch->again_ms = 0;
         self->watches_wait = true;
         return;
     }
@@ -177,11 +179,14 @@ must_wait (const core_t *self, const troupe_watch_t *watch)
 }
 
 void
-watches_say (core_t *self)
+watches_say (core_t *self, uint64_t now_ms)
 {
     self->watches_wait = false;
+    self->watches_ms = CORE_NEVER;
     for (troupe_watch_t *watch = self->watches; watch; watch = watch->after) {
-        bool is_asked_for = watch->state == WATCH_ASK && !must_wait (self, watch);
+        bool is_asked_for = watch->state == WATCH_ASK && watch->again_ms <= now_ms && !must_wait (self, watch);
+        if (watch->state == WATCH_ASK && watch->again_ms > now_ms && watch->again_ms < self->watches_ms)
+            self->watches_ms = watch->again_ms;
         if (!is_asked_for && watch->state != WATCH_LEAVE)
             continue;
         if (self->out.size + FEED_MAX + RESUME_MAX + ITEM_OVERHEAD > self->limits.message_bytes) {
@@ -293,13 +298,19 @@ watches_heard (core_t *self, const server_message_t *message)
     }
 }
 
-/*  A node that goes down is asked again when it is back. */
+/*  A node that has no room is asked again later, one that goes down when it is back. */
 void
-watches_refused (core_t *self, uint64_t id, const troupe_error_t *error)
+watches_refused (core_t *self, uint64_t id, const troupe_error_t *error, uint64_t again_ms)
 {
     troupe_watch_t *watch = find_id (self, id);
-    if (watch && watch->state == WATCH_ASKED && error->status != TROUPE_STOPPING)
+    if (!watch || watch->state != WATCH_ASKED || error->status == TROUPE_STOPPING)
+        return;
+    if (error->status != TROUPE_OVERLOADED || !watch->heard) {
         end_watch (self, watch, error->status, error->text);
+        return;
+    }
+    come_off (self, watch);
+    watch->again_ms = again_ms;
 }
 
 /* ---- end ---- */

@@ -20,6 +20,7 @@ MESSAGE_COST = 64  # what a message counts besides its bytes
 PING_S = 15.0  # of silence, after which it is asked whether the node is there
 PATIENCE_S = 10.0  # without an answer, after which a new connection is made
 RETRY_S = 0.05  # for those who were told no better time
+WATCH_RETRY_S = 1.0  # of a watch
 EVENTS_MOST = 4096  # of a watch that nobody takes; what comes behind them stays with the node
 
 
@@ -66,6 +67,7 @@ class Watch:
     error: TroupeError | None = None
     is_open: bool = True
     number: int | None = None  # of the feed in this connection
+    again_at: float | None = None  # it was not accepted
     is_full: bool = False  # nothing more is wanted until half of the events were taken
     on_news: Callable[["Watch"], None] | None = None
 
@@ -184,6 +186,11 @@ class Core:
                 self._end(call, error=error_of("timeout", "no answer in time" if was_sent else "no connection in time"))
             else:
                 next_at = min(next_at, call.ends_at, call.again_at or call.ends_at)
+        for watch in self.watches.values():
+            if watch.again_at is not None and now >= watch.again_at and self.is_welcome:
+                watch.again_at = None
+                self._ask(watch)
+            next_at = min(next_at, watch.again_at or next_at)
         if not self.wants_connection:
             silence = now - self._heard_at
             if silence > PING_S + PATIENCE_S or (not self.is_welcome and silence > PATIENCE_S):
@@ -275,7 +282,7 @@ class Core:
         for call in self.calls.values():
             call.is_sent, call.again_at = False, None
         for watch in self.watches.values():
-            watch.number = None
+            watch.number = watch.again_at = None
             if not watch.is_full:
                 self._ask(watch)
 
@@ -288,9 +295,7 @@ class Core:
     def _on_error(self, message: dict[str, Any], now: float) -> None:
         error = error_of(message["status"], message["text"])
         if message["error"] == "watch":
-            watch = self.watches.pop(message["id"], None)
-            if watch:
-                watch.tell(error=error)
+            self._on_refused_watch(message, error, now)
             return
         if message["error"] == "protocol":
             if isinstance(error, Forbidden):
@@ -304,6 +309,17 @@ class Core:
             call.again_at = now + max(message.get("retry_after_ms", 0) / 1000, RETRY_S)
         else:
             self._end(call, error=error)
+
+    def _on_refused_watch(self, message: dict[str, Any], error: TroupeError, now: float) -> None:
+        """A node that has no room is asked again later, one that goes down when it is back."""
+        watch = self.watches.get(message["id"])
+        if not watch or message["status"] == "stopping":
+            return
+        if message["status"] == "overloaded":
+            watch.again_at = now + max(message.get("retry_after_ms", 0) / 1000, WATCH_RETRY_S)
+        else:
+            del self.watches[watch.id]
+            watch.tell(error=error)
 
     def _fail(self, error: TroupeError) -> None:
         """There is no sense in coming again."""

@@ -192,7 +192,7 @@ class Turn:
     def answer(self, caller: str, body: Any = None, *, status: str = "ok") -> None:
         """To a caller of an earlier turn; `status` may be a refusal: refused, not_found ..."""
         if caller:
-            self.effects.append(["answer", caller, status.replace("_", " "), body])
+            self.effects.append(["answer", caller, status, body])
 
     def refuse(self, text: str) -> None:
         """Nothing of this turn happens, and the caller is told."""
