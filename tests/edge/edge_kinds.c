@@ -45,6 +45,16 @@ echo (troupe_turn_t *turn)
     return troupe_reply (turn, "v", body, size);
 }
 
+/*  Events of 8 KB each, for those who are slow. */
+static troupe_status_t
+pour (troupe_turn_t *turn)
+{
+    static const uint8_t bytes[6000];
+    for (unsigned i = 0; i < 32; i++)
+        troupe_publish (turn, "live", "{s:r#}", "bytes", bytes, sizeof bytes);
+    return troupe_reply (turn, NULL);
+}
+
 /*  A message that fails until the actor is mended, so that there are dead letters. */
 static troupe_status_t
 fall (troupe_turn_t *turn)
@@ -156,6 +166,7 @@ static const troupe_verb_t verbs[] = {
     { "total", total, .reads = true, .allow = TROUPE_ANYONE },
     { "refuse", refuse, .allow = TROUPE_ANYONE },
     { "echo", echo, .reads = true, .allow = TROUPE_ANYONE },
+    { "pour", pour, .allow = TROUPE_ANYONE },
     { "pass", pass, .allow = TROUPE_ANYONE },
     { "note", note },
     { "posted", posted },
