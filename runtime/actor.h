@@ -9,7 +9,7 @@
 
 #include "runtime/base/table.h"
 #include "runtime/message.h"
-#include "runtime/wheel.h"
+#include "runtime/base/wheel.h"
 
 enum {
     ACTOR_RUNNABLE = 1,       /* in the run queue */

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "runtime/base/bytes.h"
-#include "runtime/wheel.h"
+#include "runtime/base/wheel.h"
 
 #define HOUR_MS 3600000ull
 #define YEAR_MS (365 * 24 * HOUR_MS)

@@ -10,10 +10,10 @@
  *  times, those with one due time in the order in which they were added.
  *
  *  The wheel allocates and frees nothing; nodes are the caller's and must stay
- *  where they are while they are in it, as must the wheel. Owner: the shard's thread.
+ *  where they are while they are in it, as must the wheel. Owner: one thread.
  */
-#ifndef RUNTIME_WHEEL_H
-#define RUNTIME_WHEEL_H
+#ifndef RUNTIME_BASE_WHEEL_H
+#define RUNTIME_BASE_WHEEL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -18,7 +18,7 @@
  *
  *  Runs on the thread of the wheel's owner; allocates nothing.
  */
-#include "runtime/wheel.h"
+#include "runtime/base/wheel.h"
 
 #include "runtime/base/error.h"
 
