@@ -43,8 +43,8 @@ static const setting_t table[] = {
          "The path of the control socket, over which the tools speak to the node. "
          "Empty: control.sock in the store's directory."),
     ROW (listen, TEXT, "127.0.0.1:7317", 0, SETTINGS_TEXT_MAX,
-         "The address and port of the gateway for WebSocket and HTTP; port 0 is any that is free. "
-         "Empty: there is none."),
+         "The address and port of the gateway for WebSocket and HTTP, as [::1]:7317 with IPv6; port 0 is any that is "
+         "free. Empty: there is none."),
     ROW (node, TEXT, "", 0, 63, "The name of this node in the map of its cluster. Empty: it is one of its own."),
     ROW (nodes, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "The map of the cluster, a file that is the same for all its nodes: how many shards there are, and which node "

@@ -49,7 +49,10 @@ on_due (uv_timer_t *timer)
 static void
 drain (web_t *self)
 {
-    uint64_t wait_ms = edge_drain (self->edge);
+    web_due_run (self);
+    uint64_t wait_ms = edge_drain (self->edge), due_ms = web_due_wait_ms (self);
+    if (due_ms < wait_ms)
+        wait_ms = due_ms;
     if (wait_ms != EDGE_NEVER)
         uv_timer_start (&self->due, on_due, wait_ms, 0);
 }
@@ -60,6 +63,7 @@ end_all (web_t *self)
     if (self->is_ending)
         return;
     self->is_ending = true;
+    web_accept_close (self);
     if (self->context)
         lws_context_destroy (self->context);
     uv_close ((uv_handle_t *) &self->woken, NULL);
@@ -141,6 +145,13 @@ web_read_on (struct lws *wsi)
     lws_cancel_service (lws_get_context (wsi));
 }
 
+void
+web_break_off (web_t *web, struct lws *wsi)
+{
+    lws_set_timeout (wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    lws_cancel_service (web->context);  /* from outside of its callbacks it would sleep over it */
+}
+
 /* ---- new ---- */
 
 static void (*log_line) (bool is_error, const char *line);
@@ -177,6 +188,7 @@ open_loop (web_t *self, troupe_error_t *error)
     if (self->wake < 0 || uv_loop_init (&self->loop) != 0)
         return error_set (error, TROUPE_NO_MEMORY, "no descriptors for the gateway: %s", strerror (errno));
     self->has_loop = true;
+    wheel_init (&self->wheel, uv_now (&self->loop));
     self->woken.data = self->before.data = self->check.data = self->due.data = self->end.data = self;
     uv_poll_init (&self->loop, &self->woken, self->wake);
     uv_poll_start (&self->woken, UV_READABLE, on_wake);
@@ -189,14 +201,7 @@ open_loop (web_t *self, troupe_error_t *error)
     return TROUPE_OK;
 }
 
-/*  Whoever is silent for a while is pinged, and closed when that does not help. */
-static void
-set_idle (const web_options_t *options, lws_retry_bo_t *idle)
-{
-    uint32_t seconds = options->limits.idle_ms / 1000;
-    idle->secs_since_valid_ping = (uint16_t) (seconds ? seconds : 1);
-    idle->secs_since_valid_hangup = (uint16_t) (2 * idle->secs_since_valid_ping);
-}
+static const lws_retry_bo_t never = { .secs_since_valid_ping = 0 };  /* who is silent is asked by web_socket.c */
 
 static troupe_status_t
 open_context (web_t *self, troupe_error_t *error)
@@ -221,22 +226,20 @@ open_context (web_t *self, troupe_error_t *error)
                                                  "(libwebsockets-evlib-uv)?");
     struct lws_context_creation_info vhost = {
         .vhost_name = "troupe",
-        .iface = self->host,
-        .port = self->options.port,
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = protocols,
         .mounts = &streams,
         .alpn = "http/1.1",
-        .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_DISABLE_IPV6
+        .options = LWS_SERVER_OPTION_DISABLE_IPV6
                    | (*self->certificate ? LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT
                                          : 0),
         .timeout_secs = 10,
-        .retry_and_idle_policy = &self->idle,
+        .retry_and_idle_policy = &never,
         .keepalive_timeout = 60
     };
     self->vhost = lws_create_vhost (self->context, &vhost);
     if (!self->vhost)
-        return error_set (error, TROUPE_INVALID, "cannot listen on %s:%u: is the port in use? (listen)", self->host,
-                          self->options.port);
+        return error_set (error, TROUPE_INVALID, "libwebsockets does not take the gateway's options");
     return TROUPE_OK;
 }
 
@@ -257,8 +260,7 @@ web_new (const web_options_t *options, troupe_error_t *error)
     snprintf (self->origins, sizeof self->origins, "%s", options->origins ? options->origins : "");
     snprintf (self->certificate, sizeof self->certificate, "%s", options->certificate ? options->certificate : "");
     snprintf (self->key, sizeof self->key, "%s", options->key ? options->key : "");
-    set_idle (options, &self->idle);
-    self->wake = -1;
+    self->wake = self->listening = -1;
     edge_options_t edge = options->edge;
     edge.wake = wake;
     edge.wake_arg = self;
@@ -275,15 +277,11 @@ web_new (const web_options_t *options, troupe_error_t *error)
         status = web_tls_read (self, NULL, error);
     if (status == TROUPE_OK)
         status = open_context (self, error);
+    if (status == TROUPE_OK)
+        status = web_accept_open (self, error);
     if (status != TROUPE_OK)
         web_destroy (&self);
     return self;
-}
-
-uint16_t
-web_port (const web_t *self)
-{
-    return (uint16_t) lws_get_vhost_listen_port (self->vhost);
 }
 
 edge_t *
@@ -350,7 +348,7 @@ web_destroy (web_t **self_p)
     if (self->wake >= 0)
         close (self->wake);
     table_clear (&self->crowds);
-    table_clear (&self->counted);
+    table_clear (&self->sockets);
     edge_destroy (&self->edge);
     memory_free (self);
     *self_p = NULL;

@@ -246,7 +246,7 @@ web_call_wait_for_body (web_request_t *self)
     }
     self->wants_body = true;
     if (has_body)
-        lws_set_timer_usecs (self->wsi, (lws_usec_t) self->web->options.limits.hello_ms * 1000);
+        web_due_in (self->web, &self->due, self->web->options.limits.hello_ms);
     else if (!*length)
         web_call_complete (self);  /* with a length of zero libwebsockets tells the end */
 }

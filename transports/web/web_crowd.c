@@ -1,7 +1,8 @@
 /*  web_crowd.c - how many connections there are of one address: one stranger does not take the room of all.
  *
  *  DESIGN
- *  Sockets are counted by whom they come from, from the moment they are accepted, so that those count that say nothing.
+ *  Sockets are counted by whom they come from, from the moment they are accepted (web_accept.c), so that those count
+ *  that say nothing.
  *  A proxy that is trusted has as many as it likes: behind it clients are counted by the address that it tells, from
  *  the head of their request on. Of IPv6 a /64 is one address (web_address.h).
  */
@@ -17,15 +18,6 @@ struct web_crowd_s {
     uint32_t count;
     web_address_t address;
 };
-
-/*  Of libwebsockets, which has no place for it. */
-typedef struct {
-    table_node_t node;
-    const struct lws *wsi;
-    web_crowd_t *crowd;
-} socket_t;
-
-/* ---- crowds ---- */
 
 static uint32_t
 hash_of (const web_address_t *address)
@@ -80,47 +72,4 @@ web_crowd_leave (web_t *web, web_crowd_t **crowd_p)
         return;
     table_remove (&web->crowds, &crowd->node);
     memory_free (crowd);
-}
-
-/* ---- sockets ---- */
-
-static uint32_t
-hash_socket (const struct lws *wsi)
-{
-    return (uint32_t) hash_bytes (&wsi, sizeof wsi, 0);
-}
-
-bool
-web_crowd_lets_in (web_t *web, int socket)
-{
-    web_address_of_socket (web, socket, &web->arriving);
-    return web_crowd_has_room (web, &web->arriving);
-}
-
-void
-web_crowd_came (web_t *web, const struct lws *wsi)
-{
-    web_crowd_t *crowd = web_crowd_join (web, &web->arriving);
-    web->arriving.key_size = 0;
-    socket_t *socket = crowd ? memory_zalloc (sizeof *socket) : NULL;
-    if (!socket || !table_insert (&web->counted, &socket->node, hash_socket (wsi))) {
-        memory_free (socket);
-        web_crowd_leave (web, &crowd);
-        return;
-    }
-    socket->wsi = wsi;
-    socket->crowd = crowd;
-}
-
-void
-web_crowd_went (web_t *web, const struct lws *wsi)
-{
-    table_node_t *node = table_chain (&web->counted, hash_socket (wsi));
-    while (node && ((socket_t *) node)->wsi != wsi)
-        node = node->next;
-    if (!node)
-        return;
-    table_remove (&web->counted, node);
-    web_crowd_leave (web, &((socket_t *) node)->crowd);
-    memory_free (node);
 }

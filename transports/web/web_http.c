@@ -174,6 +174,7 @@ static void
 request_free (web_request_t *self)
 {
     lws_set_opaque_user_data (self->wsi, NULL);
+    web_due_never (self->web, &self->due);
     self->web->requests -= 1;
     exchange_leave (&self->exchange);
     if (self->peer)
@@ -195,19 +196,23 @@ writable (web_request_t *self)
     if (!self || !self->is_answered || lws_partial_buffered (self->wsi))
         return 0;
     struct lws *wsi = self->wsi;
-    lws_set_timer_usecs (wsi, LWS_SET_TIMER_USEC_CANCEL);
-    int result = web_write_answer (self) && !self->is_closing ? 0 : -1;
+    web_t *web = self->web;
+    bool goes_on = web_write_answer (self) && !self->is_closing;
     request_free (self);
-    return result == 0 && lws_http_transaction_completed (wsi) ? -1 : result;
+    if (!goes_on || lws_http_transaction_completed (wsi))
+        return -1;
+    web_socket_idle (web, wsi);
+    return 0;
 }
 
 void
 web_send_answer (web_request_t *self)
 {
     struct lws *wsi = self->wsi;
+    web_t *web = self->web;
     web_read_on (wsi);
     if (writable (self) != 0)
-        lws_set_timeout (wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+        web_break_off (web, wsi);
 }
 
 bool
@@ -245,6 +250,16 @@ read_method (struct lws *wsi, char **path)
     }
 }
 
+static void
+act (web_t *web, web_due_t *due)
+{
+    web_request_t *self = (web_request_t *) due;
+    if (self->is_stream)
+        web_stream_beat (self);
+    else if (self->wants_body)
+        web_break_off (web, self->wsi);
+}
+
 /*  `fits`: what it says of whom it is from. */
 static web_request_t *
 request_new (web_t *web, struct lws *wsi, web_method_t method, bool *fits)
@@ -252,6 +267,7 @@ request_new (web_t *web, struct lws *wsi, web_method_t method, bool *fits)
     web_request_t *self = memory_zalloc (sizeof *self);
     if (!self)
         return NULL;
+    self->due.act = act;
     self->wsi = wsi;
     self->web = web;
     self->method = method;
@@ -371,49 +387,21 @@ begin (web_t *web, struct lws *wsi)
     return 0;
 }
 
-/* ---- sockets ---- */
-
-/*  Some more than clients may be, so that most who are too many are told so; the others are closed at once. */
-static bool
-has_socket_left (web_t *web, int socket)
-{
-    uint32_t most = web->options.limits.connections;
-    return !web->is_stopping && web->sockets < most + most / 8 + 16 && web_crowd_lets_in (web, socket);
-}
-
-/*  The listening one was not counted when it was made, and goes last. */
-static int
-count_socket (struct lws *wsi, bool is_new)
-{
-    web_t *web = lws_context_user (lws_get_context (wsi));
-    if (is_new) {
-        web->sockets += 1;
-        web_crowd_came (web, wsi);
-        return 0;
-    }
-    if (web->sockets > 0)
-        web->sockets -= 1;
-    web_crowd_went (web, wsi);
-    return 0;
-}
+/* ---- callbacks ---- */
 
 int
 web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
 {
     web_request_t *request = NULL;
     if (reason == LWS_CALLBACK_HTTP || reason == LWS_CALLBACK_HTTP_BODY || reason == LWS_CALLBACK_HTTP_BODY_COMPLETION
-        || reason == LWS_CALLBACK_HTTP_WRITEABLE || reason == LWS_CALLBACK_CLOSED_HTTP
-        || reason == LWS_CALLBACK_TIMER)
+        || reason == LWS_CALLBACK_HTTP_WRITEABLE || reason == LWS_CALLBACK_CLOSED_HTTP)
         request = lws_get_opaque_user_data (wsi);
     switch (reason) {
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         return web_tls_begin (lws_context_user (lws_get_context (wsi)), user);
-    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
-        return has_socket_left (lws_context_user (lws_get_context (wsi)), (int) (intptr_t) in) ? 0 : -1;
-    case LWS_CALLBACK_WSI_CREATE:
-        return count_socket (wsi, true);
     case LWS_CALLBACK_WSI_DESTROY:
-        return count_socket (wsi, false);
+        web_socket_gone (lws_context_user (lws_get_context (wsi)), wsi);
+        return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return web_socket_filter (wsi, lws_context_user (lws_get_context (wsi)));
     case LWS_CALLBACK_HTTP:
@@ -430,8 +418,6 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
         return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return writable (request);
-    case LWS_CALLBACK_TIMER:
-        return request && request->is_stream ? web_stream_beat (request) : request && request->wants_body ? -1 : 0;
     case LWS_CALLBACK_CLOSED_HTTP:
         if (request)
             request_free (request);

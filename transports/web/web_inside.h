@@ -1,6 +1,8 @@
 /*  web_inside.h - what the files of the web transport share. For transports/web/ alone.
  *
  *      web.c         its life: context, loop, thread
+ *      web_due.c     what is due later
+ *      web_accept.c  sockets
  *      web_socket.c  WebSocket connections
  *      web_http.c    HTTP requests: which of the following it is for, and what is answered
  *      web_head.c    what headers and queries mean
@@ -20,6 +22,7 @@
 #define TRANSPORTS_WEB_WEB_INSIDE_H
 
 #include "runtime/base/table.h"
+#include "runtime/base/wheel.h"
 #include "transports/edge/api_key.h"
 #include "transports/edge/exchange.h"
 #include "transports/edge/sign_in.h"
@@ -31,6 +34,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <uv.h>
+
+/*  Something to be done later. Zero-initialised but for `act` is not due. */
+typedef struct web_due_s {
+    wheel_node_t node;           /* first */
+    void (*act) (web_t *web, struct web_due_s *self);  /* from outside of libwebsockets' callbacks */
+} web_due_t;
 
 struct web_s {
     /* fixed after start */
@@ -57,11 +66,13 @@ struct web_s {
     bool is_reading;             /* from sockets; else what libwebsockets kept of them */
     uv_timer_t due, end;
     uint32_t connections, requests;  /* those of WebSocket; HTTP requests and streams in hand */
-    table_t crowds, counted;     /* of addresses; of sockets that belong to one */
-    web_address_t arriving;      /* of a socket that was accepted */
-    uint32_t sockets;            /* all that are open, whatever they say */
+    wheel_t wheel;               /* of what is due */
+    table_t crowds, sockets;     /* of addresses; all that are open, whatever they say */
+    int listening;               /* -1: none */
+    uv_poll_t arrival;
+    web_due_t opening;           /* again, when there were no descriptors */
+    bool is_full;                /* and it was told */
     bool is_stopping, is_ending;
-    lws_retry_bo_t idle;
 
     /* shared: atomic; set before the wake, read after it */
     _Atomic uint64_t quiet_ms;   /* 0: no */
@@ -74,6 +85,30 @@ struct web_s {
 /*  Reading was paused and goes on, from outside of libwebsockets' callbacks. */
 void web_read_on (struct lws *wsi);
 
+/*  From anywhere: the connection is no more, soon. */
+void web_break_off (web_t *web, struct lws *wsi);
+
+/* ---- web_due.c ---- */
+
+void web_due_in (web_t *web, web_due_t *due, uint64_t after_ms);
+void web_due_never (web_t *web, web_due_t *due);
+
+/*  Does what is due; in how many ms the next will be, or EDGE_NEVER. */
+void web_due_run (web_t *web);
+uint64_t web_due_wait_ms (const web_t *web);
+
+/* ---- web_accept.c ---- */
+
+troupe_status_t web_accept_open (web_t *web, troupe_error_t *error) TROUPE_CHECKED;
+void web_accept_close (web_t *web);
+
+/*  A request was answered, and the next one may come for some time. */
+void web_socket_idle (web_t *web, struct lws *wsi);
+
+/*  It became a WebSocket connection; it is no more. */
+void web_socket_upgraded (web_t *web, const struct lws *wsi);
+void web_socket_gone (web_t *web, const struct lws *wsi);
+
 /* ---- web_crowd.c ---- */
 
 typedef struct web_crowd_s web_crowd_t;
@@ -84,20 +119,18 @@ bool web_crowd_has_room (web_t *web, const web_address_t *address);
 web_crowd_t *web_crowd_join (web_t *web, const web_address_t *address);
 void web_crowd_leave (web_t *web, web_crowd_t **crowd_p);
 
-/*  A socket was accepted, may become a connection, does so, and is no more. */
-bool web_crowd_lets_in (web_t *web, int socket);
-void web_crowd_came (web_t *web, const struct lws *wsi);
-void web_crowd_went (web_t *web, const struct lws *wsi);
-
 /* ---- web_socket.c ---- */
 
 #define WEB_SOCKET_PATH "/v1"
 
 /*  What libwebsockets keeps for a connection. */
 typedef struct {
+    web_due_t due;               /* a look at whether it speaks; first */
     struct lws *wsi;
     web_t *web;
     peer_t *peer;
+    uint64_t heard_ms;           /* by the loop's clock */
+    bool is_asked;               /* whether it lives, since then */
     web_crowd_t *crowd;          /* behind a proxy */
     buffer_t message;            /* pieces of a message that is not whole yet */
     bool is_closing;             /* our close frame is sent */
@@ -119,6 +152,7 @@ typedef enum { WEB_GET, WEB_HEAD, WEB_POST, WEB_OPTIONS, WEB_OTHER } web_method_
 
 /*  A request, from its head until its answer is on its way. */
 typedef struct web_request_s {
+    web_due_t due;               /* its body, or a heartbeat; first */
     struct lws *wsi;
     web_t *web;
     web_method_t method;
@@ -248,9 +282,9 @@ void web_call_answered (void *self, exchange_answer_t *answer);
 /*  The path is behind "/f/". */
 void web_stream_begin (web_request_t *self, const char *path);
 
-/*  There is room, or the time of a heartbeat. Non-zero: the connection ends. */
+/*  There is room (non-zero: the connection ends), or it is time for a heartbeat. */
 int web_stream_writable (web_request_t *self);
-int web_stream_beat (web_request_t *self);
+void web_stream_beat (web_request_t *self);
 
 /* ---- web_auth.c ---- */
 

@@ -7,6 +7,7 @@
  *  bound: so nothing more is written while it keeps something, and the edge knows it.
  *  The close frame is written so, too; libwebsockets sees the client's answer to it.
  *  A message comes in pieces; one that is whole is handed on where it lies.
+ *  Who was silent for long is asked by a ping, and let go when it stays so.
  */
 #include "transports/web/web_inside.h"
 
@@ -25,7 +26,7 @@ send_bytes (void *connection, const void *bytes, size_t size)
 {
     web_socket_t *self = connection;
     if (lws_write (self->wsi, (unsigned char *) bytes, size, LWS_WRITE_HTTP) < 0)
-        lws_set_timeout (self->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+        web_break_off (self->web, self->wsi);
 }
 
 static bool
@@ -58,6 +59,7 @@ close_socket (void *connection, uint16_t code, const char *text)
     self->is_closing = true;
     send_bytes (self, frame, 4 + size);
     lws_set_timeout (self->wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_SECONDS);
+    lws_cancel_service (self->web->context);  /* as in web_break_off */
 }
 
 static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_socket };
@@ -110,14 +112,50 @@ web_socket_filter (struct lws *wsi, web_t *web)
     return 0;
 }
 
+static void
+look (web_t *web, web_due_t *due)
+{
+    static const uint8_t ping[] = { 0x89, 1, '?' };  /* of one without content libwebsockets tells no pong */
+    web_socket_t *self = (web_socket_t *) due;
+    const web_limits_t *limits = &web->options.limits;
+    bool is_new = peer_is_new (self->peer);
+    uint64_t silent_ms = uv_now (&web->loop) - self->heard_ms, most_ms = is_new ? limits->hello_ms : limits->idle_ms;
+    if (self->is_closing)
+        return;
+    if (silent_ms < most_ms)
+        web_due_in (web, due, most_ms - silent_ms);
+    else if (is_new)
+        close_socket (self, CLOSE_POLICY, "no hello in time");
+    else if (self->is_asked)
+        web_break_off (web, self->wsi);
+    else {
+        self->is_asked = true;
+        if (!is_choked (self))
+            send_bytes (self, ping, sizeof ping);
+        web_due_in (web, due, most_ms);
+    }
+}
+
+/*  Before the hello nothing counts. */
+static void
+note_heard (web_socket_t *self)
+{
+    if (peer_is_new (self->peer))
+        return;
+    self->heard_ms = uv_now (&self->web->loop);
+    self->is_asked = false;
+}
+
 static int
 established (web_socket_t *self, struct lws *wsi)
 {
     web_t *web = lws_context_user (lws_get_context (wsi));
     bool is_binary = strcmp (lws_get_protocol (wsi)->name, binary_codec.subprotocol) == 0;
     memset (self, 0, sizeof *self);
+    self->due.act = look;
     self->wsi = wsi;
     self->web = web;
+    self->heard_ms = uv_now (&web->loop);
     self->message.limit = web->options.edge.limits.message_bytes;
     self->peer = peer_new (web->edge, is_binary ? &binary_codec : &text_codec, &port, self);
     web_address_t address;
@@ -127,7 +165,9 @@ established (web_socket_t *self, struct lws *wsi)
     if (self->peer)
         peer_from (self->peer, address.key, address.key_size);
     web->connections += 1;
-    lws_set_timer_usecs (wsi, (lws_usec_t) web->options.limits.hello_ms * 1000);
+    web_socket_upgraded (web, wsi);
+    const web_limits_t *limits = &web->options.limits;
+    web_due_in (web, &self->due, limits->hello_ms < limits->idle_ms ? limits->hello_ms : limits->idle_ms);
     lws_callback_on_writable (wsi);  /* what came right behind the handshake would not be looked at for long */
     return self->peer ? 0 : -1;
 }
@@ -139,6 +179,7 @@ closed (web_socket_t *self)
         return;
     if (self->peer)
         peer_gone (&self->peer);
+    web_due_never (self->web, &self->due);
     self->web->connections -= 1;
     web_crowd_leave (self->web, &self->crowd);
     buffer_clear (&self->message);
@@ -151,6 +192,7 @@ received (web_socket_t *self, const void *bytes, size_t size)
     struct lws *wsi = self->wsi;
     bool is_last = lws_is_final_fragment (wsi) && lws_remaining_packet_payload (wsi) == 0;
     bool is_binary = lws_frame_is_binary (wsi);
+    note_heard (self);
     if (self->is_closing)
         return 0;
     if (is_binary != (strcmp (lws_get_protocol (wsi)->name, binary_codec.subprotocol) == 0)) {
@@ -175,14 +217,6 @@ received (web_socket_t *self, const void *bytes, size_t size)
     return 0;
 }
 
-static int
-hello_is_due (web_socket_t *self)
-{
-    if (peer_is_new (self->peer))
-        close_socket (self, CLOSE_POLICY, "no hello in time");
-    return 0;
-}
-
 int
 web_socket_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
 {
@@ -195,8 +229,9 @@ web_socket_callback (struct lws *wsi, enum lws_callback_reasons reason, void *us
         if (!((web_socket_t *) user)->is_closing)
             peer_has_room (((web_socket_t *) user)->peer);
         return 0;
-    case LWS_CALLBACK_TIMER:
-        return hello_is_due (user);
+    case LWS_CALLBACK_RECEIVE_PONG:
+        note_heard (user);
+        return 0;
     case LWS_CALLBACK_CLOSED:
         closed (user);
         return 0;

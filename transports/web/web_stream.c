@@ -19,16 +19,9 @@
 /* ---- the port ---- */
 
 static void
-break_off (web_request_t *self)
-{
-    lws_set_timeout (self->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-    lws_cancel_service (self->web->context);  /* from outside of its callbacks it would sleep over it */
-}
-
-static void
 set_beat (web_request_t *self)
 {
-    lws_set_timer_usecs (self->wsi, (lws_usec_t) self->web->options.limits.idle_ms * 1000 / 2);
+    web_due_in (self->web, &self->due, self->web->options.limits.idle_ms / 2);
 }
 
 static void
@@ -39,7 +32,7 @@ begin_stream (web_request_t *self)
     self->code = HTTP_STATUS_OK;
     self->type = "text/event-stream";
     if (!web_write_answer (self))
-        break_off (self);
+        web_break_off (self->web, self->wsi);
     lws_http_headers_detach (self->wsi);
     set_beat (self);
 }
@@ -51,7 +44,7 @@ send_bytes (void *connection, const void *bytes, size_t size)
     if (!self->is_stream)
         begin_stream (self);
     if (lws_write (self->wsi, (unsigned char *) bytes, size, LWS_WRITE_HTTP) < 0)
-        break_off (self);
+        web_break_off (self->web, self->wsi);
 }
 
 static bool
@@ -73,7 +66,7 @@ close_stream (void *connection, uint16_t code, const char *text)
 {
     (void) code;
     (void) text;
-    break_off (connection);
+    web_break_off (((web_request_t *) connection)->web, ((web_request_t *) connection)->wsi);
 }
 
 static void
@@ -151,16 +144,17 @@ web_stream_writable (web_request_t *self)
     return 0;
 }
 
-int
+void
 web_stream_beat (web_request_t *self)
 {
-    if (self->silent == SILENT_MOST)
-        return -1;
+    if (self->silent == SILENT_MOST) {
+        web_break_off (self->web, self->wsi);
+        return;
+    }
     self->silent += 1;
     set_beat (self);
     if (!is_choked (self)) {
         send_bytes (self, BEAT, strlen (BEAT));
         self->silent = is_choked (self) ? 1 : 0;
     }
-    return 0;
 }
