@@ -574,6 +574,25 @@ node_post (troupe_t *self, uint16_t shard, letter_t *letter)
     return is_open;
 }
 
+void
+node_hold (const troupe_t *self)
+{
+    workers_hold (self->workers);
+}
+
+/*  Who stops a node wakes all. */
+void
+node_release (troupe_t *self)
+{
+    atomic_fetch_add (&self->callers, 1);
+    if (node_state (self) == NODE_RUNNING)
+        workers_release (self->workers);
+    else
+        workers_hold (NULL);
+    if (atomic_fetch_sub (&self->callers, 1) == 1 && node_state (self) == NODE_STOPPING)
+        gate_open (&self->callers_gone);
+}
+
 troupe_status_t
 node_shard_of (const troupe_t *self, const char *text, uint16_t *shard, troupe_error_t *error)
 {

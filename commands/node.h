@@ -65,6 +65,10 @@ uint64_t node_now_ms (const troupe_t *self);
 /*  Posts the letter and has the shard scheduled. False: the node stops, the letter stays the caller's. */
 bool node_post (troupe_t *self, uint16_t shard, letter_t *letter) TROUPE_CHECKED;
 
+/*  Between these two what this thread posts may wait for the second. */
+void node_hold (const troupe_t *self);
+void node_release (troupe_t *self);
+
 /*  Folds all that is durable now and waits for it. Not from a thread of the node. */
 troupe_status_t node_checkpoint_now (troupe_t *self, troupe_error_t *error) TROUPE_CHECKED;
 

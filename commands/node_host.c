@@ -144,6 +144,18 @@ read_feed (void *self, const char *address, const char *channel, uint64_t from, 
     return node_read_feed (self, address, channel, from, most, told, arg, error);
 }
 
+static void
+hold (void *self)
+{
+    node_hold (self);
+}
+
+static void
+release (void *self)
+{
+    node_release (self);
+}
+
 /*  Another node is to tell of its feeds. */
 static void
 watched (void *self, const char *address, const char *channel)
@@ -167,6 +179,8 @@ node_host (troupe_t *node, char epoch[NODE_EPOCH_SIZE])
         .channel = find_channel,
         .submit = submit,
         .read_feed = read_feed,
+        .hold = hold,
+        .release = release,
         .watched = watched
     };
 }

@@ -352,6 +352,20 @@ node_kind_new (troupe_t *node, edge_t *edge, requests_t *requests, control_t *co
     return self;
 }
 
+static void
+hold (void *arg)
+{
+    const node_kind_t *self = arg;
+    self->host.hold (self->host.self);
+}
+
+static void
+release (void *arg)
+{
+    const node_kind_t *self = arg;
+    self->host.release (self->host.self);
+}
+
 host_port_t
 node_kind_host (node_kind_t *self)
 {
@@ -363,6 +377,8 @@ node_kind_host (node_kind_t *self)
         .channel = find_channel,
         .submit = submit,
         .read_feed = read_feed,
+        .hold = hold,
+        .release = release,
         .watched = watched
     };
 }

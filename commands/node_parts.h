@@ -66,7 +66,7 @@ struct troupe_s {
 
     /* shared: atomic */
     char line_before[64];        /* callers write, all others read: not on one cache line */
-    _Atomic uint64_t callers;    /* inside of node_post; seq_cst, pairs with `state` in close_to_callers */
+    _Atomic uint64_t callers;    /* inside of node_post, node_release; seq_cst, with `state` in close_to_callers */
     _Atomic uint64_t calls;      /* numbers those without a session */
     char line_behind[64];
     _Atomic int state;           /* node_state_t */

@@ -10,7 +10,8 @@
  *  runs), so at most as many sleepers are woken as tasks wait, a woken worker
  *  wakes the next when there is still more, and a worker that is about to look
  *  for work itself (in `pay`) is not helped with the first task. A worker that
- *  owes leaves the tasks that wait to those who sleep.
+ *  owes leaves the tasks that wait to those who sleep. A thread that brings many calls holds the wake back (`held`): on
+ *  one core each would else run at once, and the caller wait, call by call.
  *
  *  Timers: every task that is idle has a due time, `earliest` is not above any
  *  of them. One sleeping worker, the keeper, sleeps no longer than that; the others
@@ -33,6 +34,7 @@
 #include <stdio.h>
 
 #define NEVER UINT64_MAX
+#define HELD_MOST 16
 
 typedef enum {
     TASK_IDLE,     /* -> READY */
@@ -97,6 +99,10 @@ struct workers_s {
 };
 
 static _Thread_local worker_t *current;  /* of this thread, or NULL */
+static _Thread_local struct {
+    const workers_t *by;                 /* NULL: nothing is held back */
+    uint32_t count;                      /* of what was scheduled since */
+} held;
 
 /* ------------------------------------------------------------------ *
  *  Under the lock
@@ -424,14 +430,21 @@ workers_start (workers_t *self, troupe_error_t *error)
     return status;
 }
 
+static bool
+is_held (const workers_t *self)
+{
+    return held.by == self && ++held.count % HELD_MOST != 0;
+}
+
 void
 workers_schedule (workers_t *self, uint32_t task)
 {
     CHECK (task < self->options.tasks);
     entry_t *entry = &self->entries[task];
+    bool wakes = !is_held (self);
     pthread_mutex_lock (&self->lock);
     make_ready (self, entry);
-    worker_t *helper = entry->state == TASK_READY ? help (self, entry->home) : NULL;
+    worker_t *helper = wakes && entry->state == TASK_READY ? help (self, entry->home) : NULL;
     pthread_mutex_unlock (&self->lock);
     if (helper)
         gate_open (&helper->gate);
@@ -444,6 +457,27 @@ workers_nudge (workers_t *self, uint32_t task)
     pthread_mutex_lock (&self->lock);
     make_ready (self, &self->entries[task]);
     pthread_mutex_unlock (&self->lock);
+}
+
+void
+workers_hold (const workers_t *self)
+{
+    CHECK (!workers_has_me (self));
+    held.by = self;
+    held.count = 0;
+}
+
+void
+workers_release (workers_t *self)
+{
+    held.by = NULL;
+    if (held.count == 0)
+        return;
+    pthread_mutex_lock (&self->lock);
+    worker_t *helper = help (self, NULL);
+    pthread_mutex_unlock (&self->lock);
+    if (helper)
+        gate_open (&helper->gate);
 }
 
 bool

@@ -58,6 +58,11 @@ void workers_schedule (workers_t *self, uint32_t task);
  *  task is stepped when a worker is awake anyway, or scheduled later. */
 void workers_nudge (workers_t *self, uint32_t task);
 
+/*  Between these two what this thread schedules, which is no worker, wakes nobody before a number of tasks came
+ *  or it is over: who brings many calls at once pays for few wakes. Nothing is held back by NULL. */
+void workers_hold (const workers_t *self);
+void workers_release (workers_t *self);
+
 /*  Whether the calling thread is one of these workers. */
 bool workers_has_me (const workers_t *self);
 

@@ -39,6 +39,10 @@ typedef struct {
     troupe_status_t (*read_feed) (void *self, const char *address, const char *channel, uint64_t from, uint32_t most,
                                   host_told_t *told, void *arg, troupe_error_t *error);
 
+    /* Between these two what this thread submits may wait for the second: for who has many calls. Neither, or both. */
+    void (*hold) (void *self);
+    void (*release) (void *self);
+
     /* Somebody watches this feed, as nobody did before; NULL: who publishes need not know. */
     void (*watched) (void *self, const char *address, const char *channel);
 } host_port_t;

@@ -433,6 +433,39 @@ worker_nudged_task_waits_for_a_worker_that_is_awake (void **state)
 }
 
 static void
+worker_held_tasks_wait_for_the_release_or_for_many (void **state)
+{
+    (void) state;
+    bed_t *bed = bed_new (2, 32);
+    gate_t told[2] = { { 0 }, { 0 } };
+    let_sleep (bed);
+    uint64_t wakes = workers_counts (bed->workers).wakes;
+    workers_hold (bed->workers);
+    for (uint32_t i = 0; i < 2; i++) {
+        atomic_store (&bed->fakes[i].told, &told[i]);
+        workers_schedule (bed->workers, i);
+    }
+    let_pass ();
+    assert_int_equal (bed->fakes[0].steps + bed->fakes[1].steps, 0);
+    assert_int_equal (workers_counts (bed->workers).wakes, wakes);
+    workers_release (bed->workers);
+    assert_true (gate_wait (&told[0], PATIENCE_NS) && gate_wait (&told[1], PATIENCE_NS));
+    let_sleep (bed);
+    wakes = workers_counts (bed->workers).wakes;
+    workers_hold (bed->workers);
+    workers_release (bed->workers);  /* of nothing */
+    assert_int_equal (workers_counts (bed->workers).wakes, wakes);
+    workers_hold (bed->workers);
+    atomic_store (&bed->fakes[0].told, &told[0]);
+    for (uint32_t i = 0; i < 32; i++)
+        workers_schedule (bed->workers, i);
+    assert_true (gate_wait (&told[0], PATIENCE_NS));
+    workers_hold (NULL);
+    step_and_wait (bed, 1);
+    bed_destroy (bed);
+}
+
+static void
 worker_stop_ends_busy_tasks_and_is_idempotent (void **state)
 {
     (void) state;
@@ -562,6 +595,7 @@ main (void)
         cmocka_unit_test (worker_alone_pays_briefly_when_a_task_waits),
         cmocka_unit_test (worker_leaves_tasks_to_a_sleeper_while_it_pays),
         cmocka_unit_test (worker_nudged_task_waits_for_a_worker_that_is_awake),
+        cmocka_unit_test (worker_held_tasks_wait_for_the_release_or_for_many),
         cmocka_unit_test (worker_stop_ends_busy_tasks_and_is_idempotent),
         cmocka_unit_test (worker_without_memory_is_not_made),
         cmocka_unit_test (worker_storm_from_many_threads_loses_no_schedule)

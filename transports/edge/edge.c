@@ -67,6 +67,20 @@ edge_tell (edge_t *self, inbox_item_t *item)
         self->options.wake (self->options.wake_arg);
 }
 
+void
+edge_hold (edge_t *self)
+{
+    if (self->host.hold)
+        self->host.hold (self->host.self);
+}
+
+void
+edge_release (edge_t *self)
+{
+    if (self->host.release)
+        self->host.release (self->host.self);
+}
+
 uint64_t
 edge_drain (edge_t *self)
 {

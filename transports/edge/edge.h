@@ -59,6 +59,10 @@ void edge_attach (edge_t *self, const host_port_t *host);
 /*  When all clients are gone and the node will tell nothing any more; also when there never was one. */
 void edge_destroy (edge_t **self_p);
 
+/*  Round of a loop that takes in messages: what they ask of the node may wait for its end. */
+void edge_hold (edge_t *self);
+void edge_release (edge_t *self);
+
 /*  Takes in what the node told and sends what is to be sent. Returns in how many ms it must be called
  *  again if nothing wakes it before; EDGE_NEVER. */
 uint64_t edge_drain (edge_t *self);

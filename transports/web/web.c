@@ -84,6 +84,7 @@ on_before (uv_prepare_t *before)
 {
     web_t *self = before->data;
     self->is_reading = true;
+    edge_hold (self->edge);
 }
 
 static void
@@ -92,6 +93,7 @@ on_check (uv_check_t *check)
     web_t *self = check->data;
     self->is_reading = false;
     drain (self);
+    edge_release (self->edge);
     if (self->is_stopping && self->connections == 0 && self->requests == 0)
         end_all (self);
 }
