@@ -59,6 +59,9 @@ static const troupe_verb_t verbs[] = {
       .doc = "Delivers a dead letter once more, as a new message." },
     { "dead-drop", .allow = TROUPE_OPERATOR, .args = "shard:int number:int", .doc = "Forgets a dead letter." },
     { "revive", .allow = TROUPE_OPERATOR, .args = "to:string", .doc = "Lets a parked actor go on, or a parked kind." },
+    { "links", .reads = true, .allow = TROUPE_OPERATOR, .args = "", .doc = "How it stands with the other nodes." },
+    { "links-accept", .allow = TROUPE_OPERATOR, .args = "node:string",
+      .doc = "Goes on with a node whose store was restored." },
     { NULL }
 };
 
