@@ -92,8 +92,8 @@ on_check (uv_check_t *check)
 {
     web_t *self = check->data;
     self->is_reading = false;
-    drain (self);
     edge_release (self->edge);
+    drain (self);
     if (self->is_stopping && self->connections == 0 && self->requests == 0)
         end_all (self);
 }

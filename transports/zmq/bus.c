@@ -65,16 +65,16 @@ go_round (bus_t *self, bool is_woken, uint64_t end_ms)
     uint64_t woken;
     while (is_woken && read (self->wake, &woken, sizeof woken) < 0 && errno == EINTR)
         ;
-    edge_hold (self->edge);
     while (self->zap && certificates_answer (self->certificates, self->zap))
         ;
     if (self->feeds)
         feeds_receive (self);
+    edge_hold (self->edge);
     bus_receive (self);
+    edge_release (self->edge);
     feeds_send (self);
     uint64_t now_ms = self->host.now_ms (self->host.self);
     uint64_t wait_ms = least (bus_work_round (self, now_ms), edge_drain (self->edge));
-    edge_release (self->edge);
     bus_end_all (self);
     wait_ms = least (wait_ms, bus_sweep (self, now_ms));
     return end_ms == EDGE_NEVER ? wait_ms : least (wait_ms, end_ms > now_ms ? end_ms - now_ms : 0);
