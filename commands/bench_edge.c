@@ -6,7 +6,8 @@
  *  those of bench_client.h: each event that a watcher gets is looked at.
  *
  *  Fan-out is closed-loop: the next burst is published when all but the last few events were
- *  delivered everywhere, so that the latency is that of a server at its limit and not of a growing queue.
+ *  delivered everywhere, so that the latency is that of a server at its limit and not of a growing queue. A volatile
+ *  channel may leave out all but the latest event of a key, so those on their way have keys of their own.
  */
 #include "commands/bench_client.h"
 #include "commands/bench_server.h"
@@ -227,12 +228,15 @@ watch_all (edge_bench_t *self, uint32_t watchers, const char *channel)
 }
 
 static void
-publish (edge_bench_t *self, uint32_t count)
+publish (edge_bench_t *self, uint32_t count, uint64_t before)
 {
+    char key[32] = "";
+    if (strcmp (self->channel, "gauge") == 0)
+        snprintf (key, sizeof key, ",\"k\":%u", (unsigned) (before % BENCH_KEYS));
     bench_client_t *publisher = &self->clients.clients[0];
     bench_client_say (&self->clients, publisher, "{\"call\":\"stadium/one\",\"verb\":\"burst\",\"seq\":%llu,"
-                      "\"body\":{\"t\":%llu,\"n\":%u,\"on\":\"%s\"}}", (unsigned long long) ++publisher->seq,
-                      (unsigned long long) clock_monotonic_ns (), count, self->channel);
+                      "\"body\":{\"t\":%llu,\"n\":%u,\"on\":\"%s\"%s}}", (unsigned long long) ++publisher->seq,
+                      (unsigned long long) clock_monotonic_ns (), count, self->channel, key);
 }
 
 static void
@@ -244,7 +248,7 @@ measure_fanout (edge_bench_t *self, const char *name, uint32_t watchers, const c
     begin (self);
     while (clock_monotonic_ns () < self->ends_ns) {
         for (; (published - AHEAD + BURST) * watchers <= self->events + AHEAD || published < AHEAD; published += BURST)
-            publish (self, BURST);
+            publish (self, BURST, published);
         (void) bench_clients_poll (&self->clients, 10);
     }
     report (self, name, self->events, "k/s", server);
@@ -261,7 +265,7 @@ measure_quiet (edge_bench_t *self, const char *name, uint32_t watchers, const ch
         uint64_t due_ns = self->began_ns + published * (1000000000ull / QUIET_A_SECOND);
         uint64_t now_ns = clock_monotonic_ns ();
         if (now_ns >= due_ns) {
-            publish (self, 1);
+            publish (self, 1, published);
             published += 1;
         } else
             (void) bench_clients_poll (&self->clients, (int) ((due_ns - now_ns) / 1000000));

@@ -12,11 +12,18 @@ static const char rest[] = "runner 4711 passed the eighth kilometre in 3:41.7, h
 static troupe_status_t
 burst (troupe_turn_t *turn)
 {
-    json_int_t time, count;
+    json_int_t time, count, first = -1;
     const char *channel;
-    troupe_status_t status = troupe_unpack (turn, "{s:I, s:I, s:s}", "t", &time, "n", &count, "on", &channel);
-    for (json_int_t i = 0; status == TROUPE_OK && i < count; i++)
-        troupe_publish (turn, channel, "{s:I, s:s}", "t", time, "text", rest);
+    char key[16];
+    troupe_status_t status = troupe_unpack (turn, "{s:I, s:I, s:s, s?:I}", "t", &time, "n", &count, "on", &channel,
+                                            "k", &first);
+    for (json_int_t i = 0; status == TROUPE_OK && i < count; i++) {
+        snprintf (key, sizeof key, "%d", (int) ((first + i) % BENCH_KEYS));
+        if (first < 0)
+            troupe_publish (turn, channel, "{s:I, s:s}", "t", time, "text", rest);
+        else
+            troupe_publish_key (turn, channel, key, "{s:I, s:s}", "t", time, "text", rest);
+    }
     return status == TROUPE_OK ? troupe_reply (turn, NULL) : status;
 }
 
