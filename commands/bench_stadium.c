@@ -18,11 +18,12 @@ burst (troupe_turn_t *turn)
     troupe_status_t status = troupe_unpack (turn, "{s:I, s:I, s:s, s?:I}", "t", &time, "n", &count, "on", &channel,
                                             "k", &first);
     for (json_int_t i = 0; status == TROUPE_OK && i < count; i++) {
-        snprintf (key, sizeof key, "%d", (int) ((first + i) % BENCH_KEYS));
         if (first < 0)
             troupe_publish (turn, channel, "{s:I, s:s}", "t", time, "text", rest);
-        else
+        else {
+            snprintf (key, sizeof key, "%d", (int) ((first + i) % BENCH_KEYS));
             troupe_publish_key (turn, channel, key, "{s:I, s:s}", "t", time, "text", rest);
+        }
     }
     return status == TROUPE_OK ? troupe_reply (turn, NULL) : status;
 }

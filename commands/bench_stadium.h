@@ -1,6 +1,6 @@
 /*  bench_stadium.h - what clients of the benches call and watch: actors of the kind `stadium`.
  *
- *      burst {t, n, on, k?}  publishes n events of about 150 bytes with this time, with keys from k on
+ *      burst              {t, n, on, k?}: publishes n events of about 150 bytes with this time, with keys from k on
  *      look               a read: one value
  *      change             a command: loads and stores 200 bytes
  *      samples            a batch of a device, an array of BENCH_BATCH arrays

@@ -185,12 +185,15 @@ class Core:
                 was_sent = "until" in call.message
                 self._end(call, error=error_of("timeout", "no answer in time" if was_sent else "no connection in time"))
             else:
-                next_at = min(next_at, call.ends_at, call.again_at or call.ends_at)
+                next_at = min(next_at, call.ends_at)
+                if call.again_at and call.again_at > now:  # else it waits for a connection, or for room
+                    next_at = min(next_at, call.again_at)
         for watch in self.watches.values():
             if watch.again_at is not None and now >= watch.again_at and self.is_welcome:
                 watch.again_at = None
                 self._ask(watch)
-            next_at = min(next_at, watch.again_at or next_at)
+            if watch.again_at and watch.again_at > now:
+                next_at = min(next_at, watch.again_at)
         if not self.wants_connection:
             silence = now - self._heard_at
             if silence > PING_S + PATIENCE_S or (not self.is_welcome and silence > PATIENCE_S):
