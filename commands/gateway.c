@@ -151,6 +151,7 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .key = settings->web_key,
         .files = files,
         .proxies = settings->web_proxies,
+        .tcp_proxies = settings->web_proxy_protocol,
         .hooks = settings->web_hooks,
         .hook_headers = settings->web_hook_headers,
         .origins = settings->web_origins,

@@ -144,6 +144,10 @@ static const setting_t table[] = {
          "Proxies in front of the gateway that are believed when they say in X-Forwarded-For for whom they speak: "
          "addresses and prefixes, parted by spaces, \"127.0.0.1 10.0.0.0/8\". Limits and the audit log count that "
          "one."),
+    ROW (web_proxy_protocol, TEXT, "", 0, SETTINGS_TEXT_MAX,
+         "Proxies that pass bytes on and begin each connection with a header of the PROXY protocol, version 1 or 2: "
+         "addresses and prefixes. Connections of theirs without one are closed. Limits and the audit log count whom it "
+         "names."),
     ROW (web_hooks, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "What other services post under a path is given to a verb as it came, with its headers: "
          "PREFIX=KIND/ID/VERB, several of them parted by spaces, \"/hooks/shop=shop/main/paid\". Nobody needs to sign "

@@ -98,6 +98,7 @@ typedef struct {
     char web_files[SETTINGS_TEXT_MAX + 1];
     bool web_console;
     char web_proxies[SETTINGS_TEXT_MAX + 1];
+    char web_proxy_protocol[SETTINGS_TEXT_MAX + 1];
     char web_hooks[SETTINGS_TEXT_MAX + 1];
     char web_hook_headers[SETTINGS_TEXT_MAX + 1];
     char web_origins[SETTINGS_TEXT_MAX + 1];

@@ -245,6 +245,14 @@ open_context (web_t *self, troupe_error_t *error)
     return TROUPE_OK;
 }
 
+static troupe_status_t
+check_proxies (const char *setting, const char *proxies, troupe_error_t *error)
+{
+    const char *bad = proxy_bad_word (proxies);
+    return bad ? error_set (error, TROUPE_INVALID, "%s: an address or a prefix like 10.0.0.0/8 is wanted, not \"%.*s\"",
+                            setting, (int) strcspn (bad, " "), bad) : TROUPE_OK;
+}
+
 web_t *
 web_new (const web_options_t *options, troupe_error_t *error)
 {
@@ -257,6 +265,7 @@ web_new (const web_options_t *options, troupe_error_t *error)
     snprintf (self->host, sizeof self->host, "%s", options->host);
     snprintf (self->files, sizeof self->files, "%s", options->files ? options->files : "");
     snprintf (self->proxies, sizeof self->proxies, "%s", options->proxies ? options->proxies : "");
+    snprintf (self->tcp_proxies, sizeof self->tcp_proxies, "%s", options->tcp_proxies ? options->tcp_proxies : "");
     snprintf (self->hooks, sizeof self->hooks, "%s", options->hooks ? options->hooks : "");
     snprintf (self->hook_headers, sizeof self->hook_headers, "%s", options->hook_headers ? options->hook_headers : "");
     snprintf (self->origins, sizeof self->origins, "%s", options->origins ? options->origins : "");
@@ -269,10 +278,10 @@ web_new (const web_options_t *options, troupe_error_t *error)
     self->edge = edge_new (&edge);
     troupe_status_t status = self->edge ? open_loop (self, error)
                                         : error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
-    const char *bad = proxy_bad_word (self->proxies);
-    if (status == TROUPE_OK && bad)
-        status = error_set (error, TROUPE_INVALID, "web_proxies: an address or a prefix like 10.0.0.0/8 is wanted, not "
-                                                   "\"%.*s\"", (int) strcspn (bad, " "), bad);
+    if (status == TROUPE_OK)
+        status = check_proxies ("web_proxies", self->proxies, error);
+    if (status == TROUPE_OK)
+        status = check_proxies ("web_proxy_protocol", self->tcp_proxies, error);
     if (status == TROUPE_OK && !*self->certificate != !*self->key)
         status = error_set (error, TROUPE_INVALID, "web_certificate and web_key go together");
     if (status == TROUPE_OK && *self->certificate)

@@ -25,6 +25,7 @@ typedef struct {
     const char *certificate, *key;  /* files with PEM; both empty: without TLS; copied */
     const char *files;   /* PREFIX=DIRECTORY, parted by spaces; copied */
     const char *proxies; /* whose X-Forwarded-For is believed: addresses and prefixes, parted by spaces; copied */
+    const char *tcp_proxies;  /* alike: who begins a connection with a header of the PROXY protocol */
     const char *hooks;   /* PREFIX=KIND/ID/VERB, parted by spaces; copied, as the next */
     const char *hook_headers;  /* names of headers that a hook gets, parted by spaces */
     const char *origins; /* foreign ones whose pages may come, parted by spaces; "*": all; copied */

@@ -13,6 +13,7 @@
 #include "runtime/base/bytes.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
+#include "transports/web/web_proxy.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -32,6 +33,7 @@ typedef struct {
     table_node_t node;
     web_due_t due;               /* no request came */
     struct lws *wsi;
+    struct in6_addr from;        /* "::": not known */
     web_crowd_t *crowd;
 } socket_t;
 
@@ -96,6 +98,13 @@ web_socket_gone (web_t *web, const struct lws *wsi)
     memory_free (self);
 }
 
+struct in6_addr
+web_socket_from (web_t *web, const struct lws *wsi)
+{
+    const socket_t *self = find (web, wsi);
+    return self ? self->from : (struct in6_addr) IN6ADDR_ANY_INIT;
+}
+
 /* ---- all ---- */
 
 /*  Some more than clients may be, so that most who are too many are told so; the others are closed at once. */
@@ -103,22 +112,22 @@ static bool
 has_room (web_t *web, const web_address_t *address)
 {
     uint32_t most = web->options.limits.connections;
-    return !web->is_stopping && web->sockets.count < most + most / 8 + 16 && web_crowd_has_room (web, address);
+    return !web->is_stopping && web->sockets.count + web->prefaces_count < most + most / 8 + 16
+           && web_crowd_has_room (web, address);
 }
 
-static void
-take_in (web_t *web, int descriptor)
+void
+web_take_in (web_t *web, int descriptor, const struct in6_addr *from)
 {
-    int one = 1;
     web_address_t address;
-    web_address_of_socket (web, descriptor, &address);
+    web_address_of_other (web, from, &address);
     socket_t *self = has_room (web, &address) ? memory_zalloc (sizeof *self) : NULL;
     if (!self) {
         close (descriptor);
         return;
     }
-    setsockopt (descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     self->due.act = no_request;
+    self->from = *from;
     self->wsi = lws_adopt_socket_vhost (web->vhost, descriptor);  /* or closes it */
     if (!self->wsi || !table_insert (&web->sockets, &self->node, hash_of (self->wsi))) {
         if (self->wsi)
@@ -128,6 +137,18 @@ take_in (web_t *web, int descriptor)
     }
     self->crowd = web_crowd_join (web, &address);
     await_request (web, self, FIRST_MS);
+}
+
+static void
+receive (web_t *web, int descriptor, const struct sockaddr_storage *other)
+{
+    static const web_address_t nobody;
+    struct in6_addr from;
+    web_address_read (other, &from);
+    if (!*web->tcp_proxies || !proxy_is_trusted (web->tcp_proxies, &from))
+        web_take_in (web, descriptor, &from);
+    else if (!has_room (web, &nobody) || !web_preface_await (web, descriptor, &from))
+        close (descriptor);
 }
 
 static void on_arrival (uv_poll_t *poll, int status, int events);
@@ -160,9 +181,11 @@ on_arrival (uv_poll_t *poll, int status, int events)
     (void) events;
     web_t *web = poll->data;
     for (unsigned i = 0; i < ACCEPT_MOST; i++) {
-        int descriptor = accept4 (web->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct sockaddr_storage other = { 0 };
+        socklen_t size = sizeof other;
+        int descriptor = accept4 (web->listening, (struct sockaddr *) &other, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (descriptor >= 0)
-            take_in (web, descriptor);
+            receive (web, descriptor, &other);
         else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             stop_for_a_while (web);
             return;
@@ -193,6 +216,7 @@ bind_to (const char *host, uint16_t port)
     descriptor = socket (found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (descriptor >= 0
         && (setsockopt (descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0
+            || setsockopt (descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0  /* so have those of clients */
             || bind (descriptor, found->ai_addr, found->ai_addrlen) != 0 || listen (descriptor, BACKLOG) != 0)) {
         int error = errno;
         close (descriptor);
@@ -233,6 +257,7 @@ web_accept_close (web_t *web)
     if (web->listening < 0)
         return;
     web_due_never (web, &web->opening);
+    web_preface_end_all (web);
     uv_close ((uv_handle_t *) &web->arrival, NULL);
     close (web->listening);
     web->listening = -1;

@@ -6,60 +6,50 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define FORWARDED_SIZE 1024
 
-/*  False: not known. */
-static bool
-peer_of (int fd, struct in6_addr *address)
+void
+web_address_read (const struct sockaddr_storage *socket, struct in6_addr *from)
 {
-    char text[INET6_ADDRSTRLEN];
-    struct sockaddr_storage peer = { 0 };
-    socklen_t size = sizeof peer;
-    if (getpeername (fd, (struct sockaddr *) &peer, &size) != 0)
-        return false;
-    if (peer.ss_family == AF_INET6)
-        *address = ((struct sockaddr_in6 *) &peer)->sin6_addr;
-    return peer.ss_family == AF_INET6
-           || (peer.ss_family == AF_INET
-               && inet_ntop (AF_INET, &((struct sockaddr_in *) &peer)->sin_addr, text, sizeof text)
-               && proxy_read_address (text, address));
+    memset (from, 0, sizeof *from);
+    if (socket->ss_family == AF_INET6)
+        *from = ((const struct sockaddr_in6 *) socket)->sin6_addr;
+    else if (socket->ss_family == AF_INET)
+        proxy_from_four (&((const struct sockaddr_in *) socket)->sin_addr, from);
 }
 
-static void
-set (web_address_t *self, const struct in6_addr *address)
+void
+web_address_write (const struct in6_addr *from, web_address_t *self)
 {
-    bool is_four = IN6_IS_ADDR_V4MAPPED (address);
-    const uint8_t *bytes = address->s6_addr + (is_four ? 12 : 0);
+    memset (self, 0, sizeof *self);
+    if (IN6_IS_ADDR_UNSPECIFIED (from))
+        return;
+    bool is_four = IN6_IS_ADDR_V4MAPPED (from);
+    const uint8_t *bytes = from->s6_addr + (is_four ? 12 : 0);
     self->key_size = is_four ? 4 : sizeof self->key;
     memcpy (self->key, bytes, self->key_size);
     (void) inet_ntop (is_four ? AF_INET : AF_INET6, bytes, self->text, sizeof self->text);
 }
 
 void
-web_address_of_socket (const web_t *web, int fd, web_address_t *self)
+web_address_of_other (const web_t *web, const struct in6_addr *from, web_address_t *self)
 {
-    struct in6_addr address;
-    memset (self, 0, sizeof *self);
-    if (peer_of (fd, &address) && !proxy_is_trusted (web->proxies, &address))
-        set (self, &address);
+    static const struct in6_addr nobody;
+    web_address_write (proxy_is_trusted (web->proxies, from) ? &nobody : from, self);
 }
 
 bool
 web_address_of (struct lws *wsi, web_address_t *self)
 {
-    const web_t *web = lws_context_user (lws_get_context (wsi));
+    web_t *web = lws_context_user (lws_get_context (wsi));
     char forwarded[FORWARDED_SIZE];
-    struct in6_addr address;
-    memset (self, 0, sizeof *self);
-    if (!peer_of (lws_get_socket_fd (wsi), &address))
-        return true;
-    bool is_proxy = *web->proxies && proxy_is_trusted (web->proxies, &address);
+    struct in6_addr from = web_socket_from (web, wsi);
+    bool is_proxy = *web->proxies && proxy_is_trusted (web->proxies, &from);
     bool fits = !is_proxy || web_header (wsi, WSI_TOKEN_X_FORWARDED_FOR, forwarded, sizeof forwarded);
     if (is_proxy && fits)
-        proxy_client (web->proxies, forwarded, &address);
-    set (self, &address);
+        proxy_client (web->proxies, forwarded, &from);
+    web_address_write (&from, self);
     self->is_forwarded = is_proxy;
     return fits;
 }

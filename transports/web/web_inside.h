@@ -3,6 +3,7 @@
  *      web.c         its life: context, loop, thread
  *      web_due.c     what is due later
  *      web_accept.c  sockets
+ *      web_preface.c  what a proxy says before anything else
  *      web_socket.c  WebSocket connections
  *      web_http.c    HTTP requests: which of the following it is for, and what is answered
  *      web_head.c    what headers and queries mean
@@ -49,7 +50,7 @@ struct web_s {
     struct lws_vhost *vhost;
     char host[64];
     char files[2048];
-    char proxies[1024];
+    char proxies[1024], tcp_proxies[1024];
     char hooks[1024], hook_headers[1024];
     char origins[1024];
     char certificate[1024], key[1024];
@@ -72,6 +73,9 @@ struct web_s {
     uv_poll_t arrival;
     web_due_t opening;           /* again, when there were no descriptors */
     bool is_full;                /* and it was told */
+    struct web_preface_s *prefaces;  /* sockets of proxies that have not said yet whom they are from */
+    uint32_t prefaces_count;
+    bool is_bad_told;            /* one began without saying so, and the log has it */
     bool is_stopping, is_ending;
 
     /* shared: atomic; set before the wake, read after it */
@@ -108,6 +112,20 @@ void web_socket_idle (web_t *web, struct lws *wsi);
 /*  It became a WebSocket connection; it is no more. */
 void web_socket_upgraded (web_t *web, const struct lws *wsi);
 void web_socket_gone (web_t *web, const struct lws *wsi);
+
+/*  Is libwebsockets' from here on, or closed. */
+void web_take_in (web_t *web, int descriptor, const struct in6_addr *from);
+
+/*  Who opened it, a proxy or what one that says so says; "::": not known. */
+struct in6_addr web_socket_from (web_t *web, const struct lws *wsi);
+
+/* ---- web_preface.c ---- */
+
+typedef struct web_preface_s web_preface_t;
+
+/*  The proxy says whom it is from, and it is taken in. False: no memory; the descriptor is still the caller's. */
+bool web_preface_await (web_t *web, int descriptor, const struct in6_addr *proxy);
+void web_preface_end_all (web_t *web);
 
 /* ---- web_crowd.c ---- */
 

@@ -3,6 +3,8 @@
  *  DESIGN
  *  A client may write into the header what it likes, and each proxy adds at the end whom it was called by. So it is
  *  read from the end, for as long as who wrote it is trusted.
+ *
+ *  The PROXY protocol: https://www.haproxy.org/download/2.8/doc/proxy-protocol.txt
  */
 #include "transports/web/web_proxy.h"
 
@@ -14,6 +16,14 @@
 #define TEXT_SIZE (INET6_ADDRSTRLEN + 8)  /* with brackets and a port */
 #define FOUR_BITS 96                      /* before an address of IPv4 */
 
+void
+proxy_from_four (const void *four, struct in6_addr *address)
+{
+    memset (address, 0, sizeof *address);
+    memset (address->s6_addr + 10, 0xff, 2);
+    memcpy (address->s6_addr + 12, four, sizeof (struct in_addr));
+}
+
 bool
 proxy_read_address (const char *text, struct in6_addr *address)
 {
@@ -22,9 +32,7 @@ proxy_read_address (const char *text, struct in6_addr *address)
         return true;
     if (inet_pton (AF_INET, text, &four) != 1)
         return false;
-    memset (address, 0, sizeof *address);
-    memset (address->s6_addr + 10, 0xff, 2);
-    memcpy (address->s6_addr + 12, &four, sizeof four);
+    proxy_from_four (&four, address);
     return true;
 }
 
@@ -123,4 +131,89 @@ proxy_client (const char *proxies, const char *forwarded, struct in6_addr *addre
         }
         end = begin > 0 ? begin - 1 : 0;
     }
+}
+
+/* ---- the PROXY protocol ---- */
+
+#define LINE_MOST 107  /* of version 1, with its end */
+#define FIXED 16       /* of version 2, before the addresses */
+
+static const char line_begin[] = "PROXY ";
+static const uint8_t signature[] = { '\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n' };
+
+/*  As far as there is something of both. */
+static bool
+agrees (const uint8_t *bytes, size_t size, const void *begin, size_t begin_size)
+{
+    return memcmp (bytes, begin, size < begin_size ? size : begin_size) == 0;
+}
+
+/*  "PROXY TCP4 1.2.3.4 10.0.0.1 5678 443", or UNKNOWN and whatever. */
+static bool
+read_line (char *line, struct in6_addr *address)
+{
+    char *rest, *words[7];
+    size_t count = 0;
+    for (char *word = strtok_r (line, " ", &rest); word && count < 7; word = strtok_r (NULL, " ", &rest))
+        words[count++] = word;
+    if (count > 1 && strcmp (words[1], "UNKNOWN") == 0)
+        return true;
+    if (count != 6)
+        return false;
+    bool is_four = strcmp (words[1], "TCP4") == 0;
+    struct in6_addr to;
+    return (is_four || strcmp (words[1], "TCP6") == 0) && proxy_read_address (words[2], address)
+           && proxy_read_address (words[3], &to) && is_four == !strchr (words[2], ':');
+}
+
+static proxy_header_t
+read_text (const uint8_t *bytes, size_t size, size_t *used, struct in6_addr *address)
+{
+    char line[LINE_MOST + 1];
+    size_t most = size < LINE_MOST ? size : LINE_MOST;
+    const uint8_t *end = memchr (bytes, '\n', most);
+    if (!end)
+        return size < LINE_MOST ? PROXY_MORE : PROXY_BAD;
+    *used = (size_t) (end - bytes) + 1;
+    if (end[-1] != '\r' || memchr (bytes, 0, *used))
+        return PROXY_BAD;
+    memcpy (line, bytes, *used - 2);
+    line[*used - 2] = '\0';
+    return read_line (line, address) ? PROXY_WHOLE : PROXY_BAD;
+}
+
+static proxy_header_t
+read_binary (const uint8_t *bytes, size_t size, size_t *used, struct in6_addr *address)
+{
+    enum { LOCAL = 0x20, PROXIED = 0x21, OVER_FOUR = 1, OVER_SIX = 2 };
+    if (size < FIXED)
+        return PROXY_MORE;
+    size_t rest = (size_t) bytes[14] << 8 | bytes[15];
+    unsigned family = bytes[13] >> 4;
+    if ((bytes[12] != LOCAL && bytes[12] != PROXIED) || FIXED + rest > PROXY_HEADER_MOST)
+        return PROXY_BAD;
+    if (size < FIXED + rest)
+        return PROXY_MORE;
+    *used = FIXED + rest;
+    if (bytes[12] == LOCAL || (family != OVER_FOUR && family != OVER_SIX))
+        return PROXY_WHOLE;
+    if (rest < (family == OVER_FOUR ? 12 : 36))
+        return PROXY_BAD;
+    if (family == OVER_SIX)
+        memcpy (address, bytes + FIXED, sizeof *address);
+    else
+        proxy_from_four (bytes + FIXED, address);
+    return PROXY_WHOLE;
+}
+
+proxy_header_t
+proxy_header (const uint8_t *bytes, size_t size, size_t *used, struct in6_addr *address)
+{
+    memset (address, 0, sizeof *address);
+    *used = size;
+    if (agrees (bytes, size, line_begin, sizeof line_begin - 1))
+        return read_text (bytes, size, used, address);
+    if (agrees (bytes, size, signature, sizeof signature))
+        return read_binary (bytes, size, used, address);
+    return PROXY_BAD;
 }
