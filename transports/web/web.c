@@ -79,10 +79,24 @@ on_end (uv_timer_t *timer)
     end_all (timer->data);
 }
 
+/*  What libwebsockets has read already is handled by an idle handler that only an event of a socket starts, and that
+ *  stops while there is still something behind a handshake. */
+static void
+look_behind (web_t *self)
+{
+    self->is_behind = false;
+    if (lws_service_adjust_timeout (self->context, 1, 0) == 0)
+        lws_cancel_service (self->context);
+}
+
 static void
 on_before (uv_prepare_t *before)
 {
     web_t *self = before->data;
+    if (self->is_behind)
+        look_behind (self);
+    if (self->is_late)
+        drain (self);
     self->is_reading = true;
     edge_hold (self->edge);
 }
@@ -91,7 +105,7 @@ static void
 on_check (uv_check_t *check)
 {
     web_t *self = check->data;
-    self->is_reading = false;
+    self->is_reading = self->is_late = false;
     edge_release (self->edge);
     drain (self);
     if (self->is_stopping && self->connections == 0 && self->requests == 0)
@@ -138,8 +152,6 @@ run (void *arg)
     return NULL;
 }
 
-/*  What libwebsockets has read already is handled by an idle handler that only an event of a
- *  socket starts: without this one it would wait for somebody else's. */
 void
 web_read_on (struct lws *wsi)
 {

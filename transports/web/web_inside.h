@@ -64,6 +64,8 @@ struct web_s {
     uv_poll_t woken;
     uv_prepare_t before;         /* each round of reading */
     uv_check_t check;            /* after each round of reading */
+    bool is_behind;              /* something may have come right behind a handshake */
+    bool is_late;                /* something was handled that libwebsockets had kept, and may have an answer */
     bool is_reading;             /* from sockets; else what libwebsockets kept of them */
     uv_timer_t due, end;
     uint32_t connections, requests;  /* those of WebSocket; HTTP requests and streams in hand */

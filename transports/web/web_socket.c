@@ -5,7 +5,7 @@
  *  (LWS_WRITE_HTTP passes them on as they are; no extension is offered that could change
  *  them). A write that the socket does not take whole is kept by libwebsockets, without
  *  bound: so nothing more is written while it keeps something, and the edge knows it.
- *  The close frame is written so, too; libwebsockets sees the client's answer to it.
+ *  Close frames are written so, too, and libwebsockets sees those of clients: it would wait for room to answer them.
  *  A message comes in pieces; one that is whole is handed on where it lies.
  *  Who was silent for long is asked by a ping, and let go when it stays so.
  */
@@ -17,7 +17,7 @@
 #define CLOSE_TEXT_MOST 32
 #define CLOSE_SECONDS 2  /* for the client's own close frame */
 
-enum { CLOSE_POLICY = 1008, CLOSE_TOO_LARGE = 1009, CLOSE_WRONG_TYPE = 1003, CLOSE_SERVER = 1011 };
+enum { CLOSE_NORMAL = 1000, CLOSE_POLICY = 1008, CLOSE_TOO_LARGE = 1009, CLOSE_WRONG_TYPE = 1003, CLOSE_SERVER = 1011 };
 
 /* ---- the port ---- */
 
@@ -46,9 +46,8 @@ pause_reading (void *connection, bool is_paused)
 }
 
 static void
-close_socket (void *connection, uint16_t code, const char *text)
+send_close (web_socket_t *self, uint16_t code, const char *text)
 {
-    web_socket_t *self = connection;
     size_t size = strlen (text);
     uint8_t frame[4 + CLOSE_TEXT_MOST] = { 0x88 };
     size = size < CLOSE_TEXT_MOST ? size : CLOSE_TEXT_MOST;
@@ -58,6 +57,13 @@ close_socket (void *connection, uint16_t code, const char *text)
     memcpy (frame + 4, text, size);
     self->is_closing = true;
     send_bytes (self, frame, 4 + size);
+}
+
+static void
+close_socket (void *connection, uint16_t code, const char *text)
+{
+    web_socket_t *self = connection;
+    send_close (self, code, text);
     lws_set_timeout (self->wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_SECONDS);
     lws_cancel_service (self->web->context);  /* as in web_break_off */
 }
@@ -168,7 +174,7 @@ established (web_socket_t *self, struct lws *wsi)
     web_socket_upgraded (web, wsi);
     const web_limits_t *limits = &web->options.limits;
     web_due_in (web, &self->due, limits->hello_ms < limits->idle_ms ? limits->hello_ms : limits->idle_ms);
-    lws_callback_on_writable (wsi);  /* what came right behind the handshake would not be looked at for long */
+    web->is_behind = true;
     return self->peer ? 0 : -1;
 }
 
@@ -192,6 +198,7 @@ received (web_socket_t *self, const void *bytes, size_t size)
     struct lws *wsi = self->wsi;
     bool is_last = lws_is_final_fragment (wsi) && lws_remaining_packet_payload (wsi) == 0;
     bool is_binary = lws_frame_is_binary (wsi);
+    self->web->is_late |= !self->web->is_reading;
     note_heard (self);
     if (self->is_closing)
         return 0;
@@ -217,6 +224,15 @@ received (web_socket_t *self, const void *bytes, size_t size)
     return 0;
 }
 
+/*  -1: the connection ends, with what was written. */
+static int
+client_closes (web_socket_t *self, const uint8_t *content, size_t size)
+{
+    if (!self->is_closing)
+        send_close (self, size < 2 ? CLOSE_NORMAL : (uint16_t) (content[0] << 8 | content[1]), "");
+    return -1;
+}
+
 int
 web_socket_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size)
 {
@@ -232,6 +248,8 @@ web_socket_callback (struct lws *wsi, enum lws_callback_reasons reason, void *us
     case LWS_CALLBACK_RECEIVE_PONG:
         note_heard (user);
         return 0;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        return client_closes (user, in, size);
     case LWS_CALLBACK_CLOSED:
         closed (user);
         return 0;
