@@ -158,6 +158,7 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .write_page = write_page,
         .is_ready = is_ready,
         .arg = self,
+        .other_descriptors = (uint32_t) settings->zmq_connections,
         .limits = {
             .connections = (uint32_t) settings->web_connections,
             .address_connections = (uint32_t) settings->web_address_connections,

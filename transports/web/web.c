@@ -24,9 +24,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define RECEIVE_BYTES 1024        /* of one read; each connection has such a buffer while it reads */
-#define SEND_BYTES (1u << 20)     /* of one write at most; the edge bounds them */
-#define HEAD_BYTES 8192            /* of a request's head: a token is half of it */
 #define COME_BACK_MS 1000         /* a client that was told to go */
 
 /* ---- the loop ---- */
@@ -64,8 +61,7 @@ end_all (web_t *self)
         return;
     self->is_ending = true;
     web_accept_close (self);
-    if (self->context)
-        lws_context_destroy (self->context);
+    web_rooms_close (self);
     uv_close ((uv_handle_t *) &self->woken, NULL);
     uv_close ((uv_handle_t *) &self->before, NULL);
     uv_close ((uv_handle_t *) &self->check, NULL);
@@ -79,22 +75,12 @@ on_end (uv_timer_t *timer)
     end_all (timer->data);
 }
 
-/*  What libwebsockets has read already is handled by an idle handler that only an event of a socket starts, and that
- *  stops while there is still something behind a handshake. */
-static void
-look_behind (web_t *self)
-{
-    self->is_behind = false;
-    if (lws_service_adjust_timeout (self->context, 1, 0) == 0)
-        lws_cancel_service (self->context);
-}
-
 static void
 on_before (uv_prepare_t *before)
 {
     web_t *self = before->data;
     if (self->is_behind)
-        look_behind (self);
+        web_rooms_look_behind (self);
     if (self->is_late)
         drain (self);
     self->is_reading = true;
@@ -117,7 +103,7 @@ reload (web_t *self)
 {
     troupe_error_t error;
     char line[sizeof error.text + 64];
-    troupe_status_t status = web_tls_read (self, self->tls, &error);
+    troupe_status_t status = web_tls_read (self, &error);
     snprintf (line, sizeof line, "%s%s", status == TROUPE_OK ? "the certificate was read again" : error.text,
               status == TROUPE_OK ? "" : "; the old certificate stays in use");
     if (self->options.log)
@@ -152,6 +138,7 @@ run (void *arg)
     return NULL;
 }
 
+/*  As in web_rooms_look_behind: it would wait for somebody else's. */
 void
 web_read_on (struct lws *wsi)
 {
@@ -160,40 +147,13 @@ web_read_on (struct lws *wsi)
 }
 
 void
-web_break_off (web_t *web, struct lws *wsi)
+web_break_off (struct lws *wsi)
 {
     lws_set_timeout (wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-    lws_cancel_service (web->context);  /* from outside of its callbacks it would sleep over it */
+    lws_cancel_service (lws_get_context (wsi));  /* from outside of its callbacks it would sleep over it */
 }
 
 /* ---- new ---- */
-
-static void (*log_line) (bool is_error, const char *line);
-
-static void
-emit (int level, const char *line)
-{
-    char text[256];
-    snprintf (text, sizeof text, "web: %.*s", (int) strcspn (line, "\n"), line);
-    if (log_line)
-        log_line (level == LLL_ERR, text);
-}
-
-static const struct lws_protocols protocols[] = {
-    { "http", web_http_callback, 0, RECEIVE_BYTES, 0, NULL, SEND_BYTES },
-    { "troupe.v1", web_socket_callback, sizeof (web_socket_t), RECEIVE_BYTES, 0, NULL, SEND_BYTES },
-    { "troupe.v1.bin", web_socket_callback, sizeof (web_socket_t), RECEIVE_BYTES, 0, NULL, SEND_BYTES },
-    { NULL, NULL, 0, 0, 0, NULL, 0 }
-};
-
-/*  What stands under a mount is served in a state in which libwebsockets reads on and sees a client leave, which it
- *  does not while any other answer is awaited. */
-static const struct lws_http_mount streams = {
-    .mountpoint = WEB_STREAM_PATH,
-    .mountpoint_len = sizeof WEB_STREAM_PATH - 1,
-    .origin = "http",
-    .origin_protocol = LWSMPRO_CALLBACK
-};
 
 static troupe_status_t
 open_loop (web_t *self, troupe_error_t *error)
@@ -212,48 +172,6 @@ open_loop (web_t *self, troupe_error_t *error)
     uv_check_start (&self->check, on_check);
     uv_timer_init (&self->loop, &self->due);
     uv_timer_init (&self->loop, &self->end);
-    return TROUPE_OK;
-}
-
-static const lws_retry_bo_t never = { .secs_since_valid_ping = 0 };  /* who is silent is asked by web_socket.c */
-
-static troupe_status_t
-open_context (web_t *self, troupe_error_t *error)
-{
-    void *loops[] = { &self->loop };
-    struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6
-                   | (*self->certificate ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
-        .foreign_loops = loops,
-        .user = self,
-        .gid = (gid_t) -1,
-        .uid = (uid_t) -1,
-        .max_http_header_data = HEAD_BYTES,
-        .pt_serv_buf_size = 32768
-    };
-    log_line = self->options.log;
-    lws_set_log_level (LLL_ERR | LLL_WARN, emit);
-    self->context = lws_create_context (&info);
-    if (!self->context)
-        return error_set (error, TROUPE_INVALID, "libwebsockets does not start; is its libuv plugin installed "
-                                                 "(libwebsockets-evlib-uv)?");
-    struct lws_context_creation_info vhost = {
-        .vhost_name = "troupe",
-        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-        .protocols = protocols,
-        .mounts = &streams,
-        .alpn = "http/1.1",
-        .options = LWS_SERVER_OPTION_DISABLE_IPV6
-                   | (*self->certificate ? LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT
-                                         : 0),
-        .timeout_secs = 10,
-        .retry_and_idle_policy = &never,
-        .keepalive_timeout = 60
-    };
-    self->vhost = lws_create_vhost (self->context, &vhost);
-    if (!self->vhost)
-        return error_set (error, TROUPE_INVALID, "libwebsockets does not take the gateway's options");
     return TROUPE_OK;
 }
 
@@ -297,9 +215,9 @@ web_new (const web_options_t *options, troupe_error_t *error)
     if (status == TROUPE_OK && !*self->certificate != !*self->key)
         status = error_set (error, TROUPE_INVALID, "web_certificate and web_key go together");
     if (status == TROUPE_OK && *self->certificate)
-        status = web_tls_read (self, NULL, error);
+        status = web_tls_read (self, error);
     if (status == TROUPE_OK)
-        status = open_context (self, error);
+        status = web_rooms_open (self, error);
     if (status == TROUPE_OK)
         status = web_accept_open (self, error);
     if (status != TROUPE_OK)
@@ -325,7 +243,7 @@ web_start (web_t *self, const host_port_t *host, troupe_error_t *error)
 bool
 web_reload (web_t *self)
 {
-    if (!self->tls)
+    if (!*self->certificate)
         return false;
     atomic_store_explicit (&self->must_reload, true, memory_order_release);
     wake (self);
@@ -364,12 +282,12 @@ web_destroy (web_t **self_p)
         end_all (self);
         uv_run (&self->loop, UV_RUN_DEFAULT);
     }
-    if (self->context)
-        lws_context_destroy (self->context);
+    web_rooms_close (self);
     if (self->has_loop)
         (void) uv_loop_close (&self->loop);
     if (self->wake >= 0)
         close (self->wake);
+    web_tls_end (self);
     table_clear (&self->crowds);
     table_clear (&self->sockets);
     edge_destroy (&self->edge);

@@ -22,6 +22,7 @@ typedef struct {
     const char *host;    /* the address to listen on, "127.0.0.1" */
     uint16_t port;       /* 0: any that is free */
     web_limits_t limits;
+    uint32_t other_descriptors;  /* that the process may have, besides those of the store */
     const char *certificate, *key;  /* files with PEM; both empty: without TLS; copied */
     const char *files;   /* PREFIX=DIRECTORY, parted by spaces; copied */
     const char *proxies; /* whose X-Forwarded-For is believed: addresses and prefixes, parted by spaces; copied */

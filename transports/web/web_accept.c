@@ -33,6 +33,7 @@ typedef struct {
     table_node_t node;
     web_due_t due;               /* no request came */
     struct lws *wsi;
+    web_room_t *room;
     struct in6_addr from;        /* "::": not known */
     web_crowd_t *crowd;
 } socket_t;
@@ -58,9 +59,10 @@ find (web_t *web, const struct lws *wsi)
 static void
 no_request (web_t *web, web_due_t *due)
 {
+    (void) web;
     socket_t *self = (socket_t *) ((char *) due - offsetof (socket_t, due));
     if (!lws_get_opaque_user_data (self->wsi))
-        web_break_off (web, self->wsi);
+        web_break_off (self->wsi);
 }
 
 static void
@@ -94,6 +96,7 @@ web_socket_gone (web_t *web, const struct lws *wsi)
         return;  /* of its context, or it ended while it was taken in */
     web_due_never (web, &self->due);
     table_remove (&web->sockets, &self->node);
+    self->room->sockets -= 1;
     web_crowd_leave (web, &self->crowd);
     memory_free (self);
 }
@@ -108,11 +111,17 @@ web_socket_from (web_t *web, const struct lws *wsi)
 /* ---- all ---- */
 
 /*  Some more than clients may be, so that most who are too many are told so; the others are closed at once. */
+uint32_t
+web_sockets_most (const web_t *web)
+{
+    uint32_t most = web->options.limits.connections;
+    return most + most / 8 + 16;
+}
+
 static bool
 has_room (web_t *web, const web_address_t *address)
 {
-    uint32_t most = web->options.limits.connections;
-    return !web->is_stopping && web->sockets.count + web->prefaces_count < most + most / 8 + 16
+    return !web->is_stopping && web->sockets.count + web->prefaces_count < web_sockets_most (web)
            && web_crowd_has_room (web, address);
 }
 
@@ -128,13 +137,15 @@ web_take_in (web_t *web, int descriptor, const struct in6_addr *from)
     }
     self->due.act = no_request;
     self->from = *from;
-    self->wsi = lws_adopt_socket_vhost (web->vhost, descriptor);  /* or closes it */
+    self->room = web_room_for_one (web);
+    self->wsi = lws_adopt_socket_vhost (self->room->vhost, descriptor);  /* or closes it */
     if (!self->wsi || !table_insert (&web->sockets, &self->node, hash_of (self->wsi))) {
         if (self->wsi)
-            web_break_off (web, self->wsi);
+            web_break_off (self->wsi);
         memory_free (self);
         return;
     }
+    self->room->sockets += 1;
     self->crowd = web_crowd_join (web, &address);
     await_request (web, self, FIRST_MS);
 }

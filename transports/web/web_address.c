@@ -42,7 +42,7 @@ web_address_of_other (const web_t *web, const struct in6_addr *from, web_address
 bool
 web_address_of (struct lws *wsi, web_address_t *self)
 {
-    web_t *web = lws_context_user (lws_get_context (wsi));
+    web_t *web = web_of (wsi);
     char forwarded[FORWARDED_SIZE];
     struct in6_addr from = web_socket_from (web, wsi);
     bool is_proxy = *web->proxies && proxy_is_trusted (web->proxies, &from);

@@ -119,7 +119,7 @@ put_headers (web_request_t *self, head_t *head)
     if (self->is_packed)
         put_header (head, "content-encoding:", "gzip");
     put_header (head, "x-content-type-options:", "nosniff");
-    if (self->web->tls)
+    if (*self->web->certificate)
         put_header (head, "strict-transport-security:", "max-age=31536000");
     if (self->is_page) {
         put_header (head, "content-security-policy:",
@@ -209,10 +209,9 @@ void
 web_send_answer (web_request_t *self)
 {
     struct lws *wsi = self->wsi;
-    web_t *web = self->web;
     web_read_on (wsi);
     if (writable (self) != 0)
-        web_break_off (web, wsi);
+        web_break_off (wsi);
 }
 
 bool
@@ -253,11 +252,12 @@ read_method (struct lws *wsi, char **path)
 static void
 act (web_t *web, web_due_t *due)
 {
+    (void) web;
     web_request_t *self = (web_request_t *) due;
     if (self->is_stream)
         web_stream_beat (self);
     else if (self->wants_body)
-        web_break_off (web, self->wsi);
+        web_break_off (self->wsi);
 }
 
 /*  `fits`: what it says of whom it is from. */
@@ -400,14 +400,14 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         return web_tls_begin (lws_context_user (lws_get_context (wsi)), user);
     case LWS_CALLBACK_WSI_DESTROY:
-        web_socket_gone (lws_context_user (lws_get_context (wsi)), wsi);
+        web_socket_gone (web_of (wsi), wsi);
         return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-        return web_socket_filter (wsi, lws_context_user (lws_get_context (wsi)));
+        return web_socket_filter (wsi, web_of (wsi));
     case LWS_CALLBACK_HTTP:
         if (request)
             return -1;  /* something behind a request whose answer has no end */
-        return begin (lws_context_user (lws_get_context (wsi)), wsi);
+        return begin (web_of (wsi), wsi);
     case LWS_CALLBACK_HTTP_BODY:
         if (request && request->wants_body)
             web_call_received (request, in, size);

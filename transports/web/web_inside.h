@@ -1,6 +1,7 @@
 /*  web_inside.h - what the files of the web transport share. For transports/web/ alone.
  *
  *      web.c         its life: context, loop, thread
+ *      web_room.c    contexts of libwebsockets
  *      web_due.c     what is due later
  *      web_accept.c  sockets
  *      web_preface.c  what a proxy says before anything else
@@ -42,25 +43,37 @@ typedef struct web_due_s {
     void (*act) (web_t *web, struct web_due_s *self);  /* from outside of libwebsockets' callbacks */
 } web_due_t;
 
+/*  Some of the connections: a context of libwebsockets. */
+typedef struct {
+    web_t *web;
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    struct ssl_ctx_st *tls;      /* OpenSSL's, of the vhost; NULL: without TLS */
+    uint32_t sockets;
+} web_room_t;
+
+#define WEB_ROOMS_MOST 64
+
 struct web_s {
     /* fixed after start */
     web_options_t options;
     edge_t *edge;
-    struct lws_context *context;
-    struct lws_vhost *vhost;
     char host[64];
     char files[2048];
     char proxies[1024], tcp_proxies[1024];
     char hooks[1024], hook_headers[1024];
     char origins[1024];
     char certificate[1024], key[1024];
-    struct ssl_ctx_st *tls;      /* OpenSSL's, of libwebsockets; NULL: without TLS */
     pthread_t thread;
     bool has_thread, has_loop;
     int wake;                    /* an eventfd; any thread writes, the loop polls it */
 
     /* owner: gateway; before the start and after the end, who starts and ends it */
     uv_loop_t loop;
+    web_room_t rooms[WEB_ROOMS_MOST];
+    unsigned rooms_count;
+    bool has_no_more_rooms;      /* one could not be opened */
+    struct ssl_ctx_st *tls;      /* the certificate that is in use */
     uv_poll_t woken;
     uv_prepare_t before;         /* each round of reading */
     uv_check_t check;            /* after each round of reading */
@@ -92,7 +105,23 @@ struct web_s {
 void web_read_on (struct lws *wsi);
 
 /*  From anywhere: the connection is no more, soon. */
-void web_break_off (web_t *web, struct lws *wsi);
+void web_break_off (struct lws *wsi);
+
+/* ---- web_room.c ---- */
+
+/*  The first one. */
+troupe_status_t web_rooms_open (web_t *web, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  Where one more connection goes. */
+web_room_t *web_room_for_one (web_t *web);
+
+/*  Before the loop sleeps: has it come round again for what was read behind a handshake. */
+void web_rooms_look_behind (web_t *web);
+
+/*  Twice: before the loop ends, and after it. */
+void web_rooms_close (web_t *web);
+
+web_t *web_of (const struct lws *wsi);
 
 /* ---- web_due.c ---- */
 
@@ -107,6 +136,7 @@ uint64_t web_due_wait_ms (const web_t *web);
 
 troupe_status_t web_accept_open (web_t *web, troupe_error_t *error) TROUPE_CHECKED;
 void web_accept_close (web_t *web);
+uint32_t web_sockets_most (const web_t *web);
 
 /*  A request was answered, and the next one may come for some time. */
 void web_socket_idle (web_t *web, struct lws *wsi);
@@ -241,11 +271,13 @@ web_origin_t web_origin (const web_t *web, struct lws *wsi, char origin[WEB_ORIG
 
 /* ---- web_tls.c ---- */
 
-/*  Reads the files, and has `to`, if there is one, use them; on an error it stays as it was. */
-troupe_status_t web_tls_read (const web_t *web, struct ssl_ctx_st *to, troupe_error_t *error) TROUPE_CHECKED;
+/*  Reads the files, and has all rooms use them; on an error all stays as it was. */
+troupe_status_t web_tls_read (web_t *web, troupe_error_t *error) TROUPE_CHECKED;
 
-/*  libwebsockets made its context. -1: it cannot be used. */
-int web_tls_begin (web_t *web, struct ssl_ctx_st *context);
+/*  libwebsockets made the context of a room. -1: it cannot be used. */
+int web_tls_begin (web_room_t *room, struct ssl_ctx_st *context);
+
+void web_tls_end (web_t *web);
 
 /* ---- web_gzip.c ---- */
 

@@ -26,7 +26,7 @@ send_bytes (void *connection, const void *bytes, size_t size)
 {
     web_socket_t *self = connection;
     if (lws_write (self->wsi, (unsigned char *) bytes, size, LWS_WRITE_HTTP) < 0)
-        web_break_off (self->web, self->wsi);
+        web_break_off (self->wsi);
 }
 
 static bool
@@ -65,7 +65,7 @@ close_socket (void *connection, uint16_t code, const char *text)
     web_socket_t *self = connection;
     send_close (self, code, text);
     lws_set_timeout (self->wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_SECONDS);
-    lws_cancel_service (self->web->context);  /* as in web_break_off */
+    lws_cancel_service (lws_get_context (self->wsi));  /* as in web_break_off */
 }
 
 static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_socket };
@@ -133,7 +133,7 @@ look (web_t *web, web_due_t *due)
     else if (is_new)
         close_socket (self, CLOSE_POLICY, "no hello in time");
     else if (self->is_asked)
-        web_break_off (web, self->wsi);
+        web_break_off (self->wsi);
     else {
         self->is_asked = true;
         if (!is_choked (self))
@@ -155,7 +155,7 @@ note_heard (web_socket_t *self)
 static int
 established (web_socket_t *self, struct lws *wsi)
 {
-    web_t *web = lws_context_user (lws_get_context (wsi));
+    web_t *web = web_of (wsi);
     bool is_binary = strcmp (lws_get_protocol (wsi)->name, binary_codec.subprotocol) == 0;
     memset (self, 0, sizeof *self);
     self->due.act = look;

@@ -32,7 +32,7 @@ begin_stream (web_request_t *self)
     self->code = HTTP_STATUS_OK;
     self->type = "text/event-stream";
     if (!web_write_answer (self))
-        web_break_off (self->web, self->wsi);
+        web_break_off (self->wsi);
     lws_http_headers_detach (self->wsi);
     set_beat (self);
 }
@@ -44,7 +44,7 @@ send_bytes (void *connection, const void *bytes, size_t size)
     if (!self->is_stream)
         begin_stream (self);
     if (lws_write (self->wsi, (unsigned char *) bytes, size, LWS_WRITE_HTTP) < 0)
-        web_break_off (self->web, self->wsi);
+        web_break_off (self->wsi);
 }
 
 static bool
@@ -66,7 +66,7 @@ close_stream (void *connection, uint16_t code, const char *text)
 {
     (void) code;
     (void) text;
-    web_break_off (((web_request_t *) connection)->web, ((web_request_t *) connection)->wsi);
+    web_break_off (((web_request_t *) connection)->wsi);
 }
 
 static void
@@ -148,7 +148,7 @@ void
 web_stream_beat (web_request_t *self)
 {
     if (self->silent == SILENT_MOST) {
-        web_break_off (self->web, self->wsi);
+        web_break_off (self->wsi);
         return;
     }
     self->silent += 1;

@@ -2,8 +2,9 @@
  *
  *  DESIGN
  *  The files are read into a context of their own, which says what is wrong with them; what is good is then handed to
- *  libwebsockets' context in one call. Connections keep what they began with, so that nobody is cut off by a new
- *  certificate, and a bad one changes nothing. The gateway's thread, and before it starts whoever starts it.
+ *  the contexts of libwebsockets, also to those that are made later, in one call each. Connections keep what they
+ *  began with, so that nobody is cut off by a new certificate, and a bad one changes nothing. The gateway's thread, and
+ *  before it starts whoever starts it.
  */
 #include "transports/web/web_inside.h"
 
@@ -59,25 +60,37 @@ hand_over (SSL_CTX *from, SSL_CTX *to, troupe_error_t *error)
 }
 
 troupe_status_t
-web_tls_read (const web_t *web, SSL_CTX *to, troupe_error_t *error)
+web_tls_read (web_t *web, troupe_error_t *error)
 {
     SSL_CTX *fresh = SSL_CTX_new (TLS_server_method ());
     if (!fresh)
         return error_set (error, TROUPE_NO_MEMORY, "no memory for the certificate");
     troupe_status_t status = read_files (web, fresh, error);
-    if (status == TROUPE_OK && to)
-        status = hand_over (fresh, to, error);
-    SSL_CTX_free (fresh);
-    return status;
+    for (unsigned i = 0; status == TROUPE_OK && i < web->rooms_count; i++)
+        status = hand_over (fresh, web->rooms[i].tls, error);
+    if (status != TROUPE_OK) {
+        SSL_CTX_free (fresh);
+        return status;
+    }
+    web_tls_end (web);
+    web->tls = fresh;
+    return TROUPE_OK;
 }
 
 int
-web_tls_begin (web_t *web, SSL_CTX *context)
+web_tls_begin (web_room_t *room, SSL_CTX *context)
 {
     troupe_error_t error;
-    web->tls = context;
+    room->tls = context;
     if (SSL_CTX_set_min_proto_version (context, TLS1_2_VERSION) != 1
         || SSL_CTX_set_cipher_list (context, CIPHERS) != 1)
         return -1;
-    return web_tls_read (web, context, &error) == TROUPE_OK ? 0 : -1;
+    return hand_over (room->web->tls, context, &error) == TROUPE_OK ? 0 : -1;
+}
+
+void
+web_tls_end (web_t *web)
+{
+    SSL_CTX_free (web->tls);
+    web->tls = NULL;
 }
