@@ -74,6 +74,7 @@ struct web_s {
     unsigned rooms_count;
     bool has_no_more_rooms;      /* one could not be opened */
     struct ssl_ctx_st *tls;      /* the certificate that is in use */
+    struct ssl_ctx_st *outgoing; /* for connections that libwebsockets would make; it makes none */
     uv_poll_t woken;
     uv_prepare_t before;         /* each round of reading */
     uv_check_t check;            /* after each round of reading */

@@ -103,6 +103,7 @@ create_vhost (const web_room_t *self)
         .protocols = protocols,
         .mounts = &streams,
         .alpn = "http/1.1",
+        .provided_client_ssl_ctx = self->web->outgoing,  /* its own are not freed when there are several contexts */
         .options = LWS_SERVER_OPTION_DISABLE_IPV6
                    | (is_secret ? LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
         .timeout_secs = 10,

@@ -68,11 +68,13 @@ web_tls_read (web_t *web, troupe_error_t *error)
     troupe_status_t status = read_files (web, fresh, error);
     for (unsigned i = 0; status == TROUPE_OK && i < web->rooms_count; i++)
         status = hand_over (fresh, web->rooms[i].tls, error);
+    if (status == TROUPE_OK && !web->outgoing && !(web->outgoing = SSL_CTX_new (TLS_client_method ())))
+        status = error_set (error, TROUPE_NO_MEMORY, "no memory for TLS");
     if (status != TROUPE_OK) {
         SSL_CTX_free (fresh);
         return status;
     }
-    web_tls_end (web);
+    SSL_CTX_free (web->tls);
     web->tls = fresh;
     return TROUPE_OK;
 }
@@ -92,5 +94,6 @@ void
 web_tls_end (web_t *web)
 {
     SSL_CTX_free (web->tls);
-    web->tls = NULL;
+    SSL_CTX_free (web->outgoing);
+    web->tls = web->outgoing = NULL;
 }
