@@ -1,4 +1,5 @@
 /*  fuzz_proxy.c - what proxies say of whom they speak for: in front of a connection, and in a header of a request. */
+#include "runtime/base/error.h"
 #include "tests/fuzz/lines.h"
 #include "transports/web/web_proxy.h"
 
@@ -7,12 +8,6 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-#define HOLDS(condition)                                                       \
-    do {                                                                       \
-        if (!(condition))                                                      \
-            abort ();                                                          \
-    } while (0)
-
 /*  However it is cut, it is the same header of the same size, and nothing behind it is taken. */
 static void
 begin (const uint8_t *data, size_t size)
@@ -20,10 +15,10 @@ begin (const uint8_t *data, size_t size)
     struct in6_addr address, again;
     size_t used, used_again;
     proxy_header_t is = proxy_header (data, size, &used, &address);
-    HOLDS (used <= size && (is != PROXY_MORE || (used == size && size < PROXY_HEADER_MOST)));
+    CHECK (used <= size && (is != PROXY_MORE || (used == size && size < PROXY_HEADER_MOST)));
     for (size_t cut = 0; cut < used; cut++) {
         proxy_header_t less = proxy_header (data, cut, &used_again, &again);
-        HOLDS (less == PROXY_MORE ? used_again == cut : less == PROXY_BAD && is == PROXY_BAD);
+        CHECK (less == PROXY_MORE ? used_again == cut : less == PROXY_BAD && is == PROXY_BAD);
     }
     if (is != PROXY_WHOLE)
         return;
@@ -31,8 +26,8 @@ begin (const uint8_t *data, size_t size)
     if (!exact)
         return;
     memcpy (exact, data, used);
-    HOLDS (proxy_header (exact, used, &used_again, &again) == PROXY_WHOLE && used_again == used);
-    HOLDS (memcmp (&address, &again, sizeof address) == 0);
+    CHECK (proxy_header (exact, used, &used_again, &again) == PROXY_WHOLE && used_again == used);
+    CHECK (memcmp (&address, &again, sizeof address) == 0);
     free (exact);
 }
 
@@ -43,7 +38,7 @@ forward (const uint8_t *data, size_t size)
     struct in6_addr address = IN6ADDR_LOOPBACK_INIT;
     proxy_client (texts[0], texts[1], &address);
     const char *bad = proxy_bad_word (texts[0]);
-    HOLDS (!bad || (bad >= texts[0] && bad < texts[0] + strlen (texts[0])));
+    CHECK (!bad || (bad >= texts[0] && bad < texts[0] + strlen (texts[0])));
     free (text);
 }
 

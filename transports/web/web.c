@@ -9,7 +9,7 @@
  *  The eventfd outlives loop and thread: a node that stops still tells its last answers.
  *
  *  The end: clients are told to go, and the loop runs until they have or the time is
- *  over; then the context closes what is left, and the loop runs until nothing is open.
+ *  over; then the contexts close what is left, and the loop runs until nothing is open.
  */
 #include "transports/web/web_inside.h"
 #include "transports/web/web_proxy.h"

@@ -67,7 +67,8 @@ web_tls_read (web_t *web, troupe_error_t *error)
         return error_set (error, TROUPE_NO_MEMORY, "no memory for the certificate");
     troupe_status_t status = read_files (web, fresh, error);
     for (unsigned i = 0; status == TROUPE_OK && i < web->rooms_count; i++)
-        status = hand_over (fresh, web->rooms[i].tls, error);
+        if (web->rooms[i].vhost)  /* or its context is gone */
+            status = hand_over (fresh, web->rooms[i].tls, error);
     if (status == TROUPE_OK && !web->outgoing && !(web->outgoing = SSL_CTX_new (TLS_client_method ())))
         status = error_set (error, TROUPE_NO_MEMORY, "no memory for TLS");
     if (status != TROUPE_OK) {
