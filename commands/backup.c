@@ -45,7 +45,7 @@ ask_node (const invocation_t *invocation, client_t *client)
     uint64_t tag;
     if (!absolute (invocation->words[0], path, sizeof path))
         return command_fail (invocation, EXIT_USAGE, "the path is too long: %s", invocation->words[0]);
-    wire_put_text (client_begin (client, "backup", 1, &tag), "directory", path);
+    packed_put_text (client_begin (client, "backup", 1, &tag), "directory", path);
     if (client_ask (client, &answer, PATIENCE_MS, &error) != TROUPE_OK)
         return remote_fail (invocation, &error);
     if (answer.status != TROUPE_OK)

@@ -136,8 +136,7 @@ make_pairs (links_bench_t *self)
         next_on (self, pair->from, "source", 0, &sources);
         next_on (self, pair->to, "sink", 1, &sinks);
         packed_put_object (&pair->body, 1);
-        packed_put_string (&pair->body, "to", 2);
-        packed_put_string (&pair->body, pair->to, strlen (pair->to));
+        packed_put_text (&pair->body, "to", pair->to);
     }
 }
 

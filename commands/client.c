@@ -118,8 +118,8 @@ client_begin (client_t *self, const char *what, uint32_t fields, uint64_t *tag)
     *tag = ++self->last_tag;
     self->begun = wire_begin (&self->out);
     packed_put_object (&self->out, fields + 2);
-    wire_put_text (&self->out, "do", what);
-    wire_put_number (&self->out, "tag", *tag);
+    packed_put_text (&self->out, "do", what);
+    packed_put_number (&self->out, "tag", *tag);
     return &self->out;
 }
 
@@ -210,21 +210,21 @@ client_call (client_t *self, const troupe_call_t *call, uint64_t *tag, troupe_er
     uint32_t fields = 3 + (call->subject ? 1 : 0) + (call->trace ? 1 : 0)
                      + (session ? 3 : 0) + (call->not_after_ms ? 1 : 0);
     buffer_t *to = client_begin (self, "call", fields, tag);
-    wire_put_text (to, "to", call->to);
-    wire_put_text (to, "verb", call->verb);
+    packed_put_text (to, "to", call->to);
+    packed_put_text (to, "verb", call->verb);
     wire_put_bytes (to, "body", call->body, call->size);
     if (call->subject)
-        wire_put_text (to, "subject", call->subject);
+        packed_put_text (to, "subject", call->subject);
     if (call->trace)
-        wire_put_text (to, "trace", call->trace);
+        packed_put_text (to, "trace", call->trace);
     if (session) {
         wire_put_bytes (to, "session", call->session, sizeof call->session);
-        wire_put_number (to, "seq", call->seq);
-        packed_put_string (to, "ordered", strlen ("ordered"));
+        packed_put_number (to, "seq", call->seq);
+        packed_put_name (to, "ordered");
         packed_put_bool (to, call->ordered);
     }
     if (call->not_after_ms)
-        wire_put_number (to, "not_after_ms", call->not_after_ms);
+        packed_put_number (to, "not_after_ms", call->not_after_ms);
     return client_end (self, error);
 }
 

@@ -4,7 +4,7 @@
  *  apart by their tag. One thread.
  *
  *      buffer_t *to = client_begin (client, "call", 3, &tag);
- *      wire_put_text (to, "to", "user/42"); ... three fields
+ *      packed_put_text (to, "to", "user/42"); ... three fields
  *      client_end (client, &error)          queued, and sent as far as the socket takes it
  *      client_receive (client, &answer, 5000, &error)
  */

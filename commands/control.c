@@ -139,12 +139,12 @@ put_answer (connection_t *connection, uint64_t tag, const troupe_error_t *error,
     bool is_error = error->status != TROUPE_OK;
     size_t begun = wire_begin (&connection->out);
     packed_put_object (&connection->out, 2 + is_error + (retry_after_ms ? 1 : 0) + (body->size ? 1 : 0));
-    wire_put_number (&connection->out, "tag", tag);
-    wire_put_text (&connection->out, "status", troupe_status_name (error->status));
+    packed_put_number (&connection->out, "tag", tag);
+    packed_put_text (&connection->out, "status", troupe_status_name (error->status));
     if (is_error)
-        wire_put_text (&connection->out, "text", error->text);
+        packed_put_text (&connection->out, "text", error->text);
     if (retry_after_ms)
-        wire_put_number (&connection->out, "retry_after_ms", retry_after_ms);
+        packed_put_number (&connection->out, "retry_after_ms", retry_after_ms);
     if (body->size)
         wire_put_bytes (&connection->out, "body", body->data, body->size);
     if (wire_end (&connection->out, begun))

@@ -34,10 +34,10 @@ ask_list (const invocation_t *invocation, client_t *client, const letter_name_t 
         troupe_error_t error;
         uint64_t tag;
         buffer_t *to = client_begin (client, "dead-list", from ? 3 : 1, &tag);
-        wire_put_number (to, "most", *most);
+        packed_put_number (to, "most", *most);
         if (from) {
-            wire_put_number (to, "shard", from->shard);
-            wire_put_number (to, "from", from->number);
+            packed_put_number (to, "shard", from->shard);
+            packed_put_number (to, "from", from->number);
         }
         if (client_ask (client, &answer, REMOTE_PATIENCE_MS, &error) != TROUPE_OK)
             return remote_fail (invocation, &error);
@@ -158,8 +158,8 @@ change (const invocation_t *invocation, client_t *client, const char *what, cons
     client_answer_t answer;
     uint64_t tag;
     buffer_t *to = client_begin (client, what, 2, &tag);
-    wire_put_number (to, "shard", name->shard);
-    wire_put_number (to, "number", name->number);
+    packed_put_number (to, "shard", name->shard);
+    packed_put_number (to, "number", name->number);
     return remote_ask (invocation, client, &answer);
 }
 

@@ -55,9 +55,9 @@ ask (reading_t *self, uint64_t from, uint64_t most, json_t **tree)
         troupe_error_t error;
         uint64_t tag;
         buffer_t *to = client_begin (self->client, "feed", 3, &tag);
-        wire_put_text (to, "feed", self->invocation->words[0]);
-        wire_put_number (to, "from", from);
-        wire_put_number (to, "most", most);
+        packed_put_text (to, "feed", self->invocation->words[0]);
+        packed_put_number (to, "from", from);
+        packed_put_number (to, "most", most);
         if (client_ask (self->client, &answer, REMOTE_PATIENCE_MS, &error) != TROUPE_OK)
             return remote_fail (self->invocation, &error);
         if (answer.status == TROUPE_TOO_LARGE && most > 1) {

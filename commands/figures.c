@@ -79,22 +79,16 @@ figures_sum (troupe_t *node, const figure_t *figure)
 }
 
 static void
-put_name (buffer_t *to, const char *name)
-{
-    packed_put_string (to, name, strlen (name));
-}
-
-static void
 put_histogram (buffer_t *to, const char *name, const histogram_t *histogram)
 {
     uint32_t used = 0;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
         used += counter_get (&histogram->buckets[i]) != 0;
-    put_name (to, name);
+    packed_put_name (to, name);
     packed_put_object (to, 3);
-    wire_put_number (to, "count", counter_get (&histogram->count));
-    wire_put_number (to, "sum", counter_get (&histogram->sum));
-    put_name (to, "buckets");
+    packed_put_number (to, "count", counter_get (&histogram->count));
+    packed_put_number (to, "sum", counter_get (&histogram->sum));
+    packed_put_name (to, "buckets");
     packed_put_array (to, used);
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         uint64_t count = counter_get (&histogram->buckets[i]);
@@ -123,11 +117,11 @@ put_figures (troupe_t *node, buffer_t *to, const char *name, bool levels)
     uint32_t count = 0;
     for (const figure_t *figure = figures; figure->name; figure++)
         count += figure->is_level == levels;
-    put_name (to, name);
+    packed_put_name (to, name);
     packed_put_object (to, count);
     for (const figure_t *figure = figures; figure->name; figure++)
         if (figure->is_level == levels)
-            wire_put_number (to, figure->name, figures_sum (node, figure));
+            packed_put_number (to, figure->name, figures_sum (node, figure));
 }
 
 static void
@@ -146,31 +140,31 @@ put_kind (troupe_t *node, buffer_t *to, uint32_t kind)
         histogram_merge (&turn_ns, &metrics->turn_ns);
     }
     packed_put_object (to, 8);
-    wire_put_text (to, "name", registry_at (node_registry (node), kind)->name);
-    wire_put_number (to, "turns", turns);
-    wire_put_number (to, "reads", reads);
-    wire_put_number (to, "refused", refused);
-    wire_put_number (to, "failed", failed);
-    wire_put_number (to, "awake", awake);
-    wire_put_number (to, "parked", parked);
+    packed_put_text (to, "name", registry_at (node_registry (node), kind)->name);
+    packed_put_number (to, "turns", turns);
+    packed_put_number (to, "reads", reads);
+    packed_put_number (to, "refused", refused);
+    packed_put_number (to, "failed", failed);
+    packed_put_number (to, "awake", awake);
+    packed_put_number (to, "parked", parked);
     put_histogram (to, "turn_ns", &turn_ns);
 }
 
 static void
 put_shards (troupe_t *node, buffer_t *to)
 {
-    put_name (to, "by_shard");
+    packed_put_name (to, "by_shard");
     packed_put_array (to, node_shard_count (node));
     for (uint32_t i = 0; i < node_shard_count (node); i++) {
         const metrics_t *metrics = of_shard (node, i);
         packed_put_object (to, 7);
-        wire_put_number (to, "number", i);
-        wire_put_number (to, "turns", counter_get (&metrics->turns));
-        wire_put_number (to, "awake", counter_get (&metrics->awake));
-        wire_put_number (to, "mail", counter_get (&metrics->mail));
-        wire_put_number (to, "mail_bytes", counter_get (&metrics->mail_bytes));
-        wire_put_number (to, "undurable_bytes", counter_get (&metrics->undurable_bytes));
-        wire_put_number (to, "unfolded_bytes", counter_get (&metrics->unfolded_bytes));
+        packed_put_number (to, "number", i);
+        packed_put_number (to, "turns", counter_get (&metrics->turns));
+        packed_put_number (to, "awake", counter_get (&metrics->awake));
+        packed_put_number (to, "mail", counter_get (&metrics->mail));
+        packed_put_number (to, "mail_bytes", counter_get (&metrics->mail_bytes));
+        packed_put_number (to, "undurable_bytes", counter_get (&metrics->undurable_bytes));
+        packed_put_number (to, "unfolded_bytes", counter_get (&metrics->unfolded_bytes));
     }
 }
 
@@ -180,32 +174,32 @@ put_storage (const troupe_t *node, buffer_t *to)
     const store_t *store = node_store (node);
     journal_counts_t journal = journal_counts (store->journal);
     checkpoint_counts_t folds = checkpoint_counts (store->checkpoint);
-    put_name (to, "storage");
+    packed_put_name (to, "storage");
     packed_put_object (to, 11);
-    wire_put_number (to, "used_bytes", store_used_bytes (store));
-    wire_put_number (to, "lsn", journal.lsn);
-    wire_put_number (to, "trimmed_lsn", journal.trimmed_lsn);
-    wire_put_number (to, "journal_bytes", journal.bytes);
-    wire_put_number (to, "written_bytes", journal.written_bytes);
-    wire_put_number (to, "syncs", journal.syncs);
-    wire_put_number (to, "unfolded_bytes", journal.unfolded_bytes);
-    wire_put_number (to, "folds", folds.folds);
-    wire_put_number (to, "folded_frames", folds.frames);
-    wire_put_number (to, "folded_ops", folds.ops);
-    wire_put_number (to, "folded_keys", folds.keys);
+    packed_put_number (to, "used_bytes", store_used_bytes (store));
+    packed_put_number (to, "lsn", journal.lsn);
+    packed_put_number (to, "trimmed_lsn", journal.trimmed_lsn);
+    packed_put_number (to, "journal_bytes", journal.bytes);
+    packed_put_number (to, "written_bytes", journal.written_bytes);
+    packed_put_number (to, "syncs", journal.syncs);
+    packed_put_number (to, "unfolded_bytes", journal.unfolded_bytes);
+    packed_put_number (to, "folds", folds.folds);
+    packed_put_number (to, "folded_frames", folds.frames);
+    packed_put_number (to, "folded_ops", folds.ops);
+    packed_put_number (to, "folded_keys", folds.keys);
 }
 
 static void
 put_threads (troupe_t *node, buffer_t *to)
 {
     node_counts_t counts = node_counts (node);
-    put_name (to, "threads");
+    packed_put_name (to, "threads");
     packed_put_object (to, 5);
-    wire_put_number (to, "slices", counts.workers.slices);
-    wire_put_number (to, "moves", counts.workers.moves);
-    wire_put_number (to, "wakes", counts.workers.wakes);
-    wire_put_number (to, "commits_by_thread", counts.commits.by_thread);
-    wire_put_number (to, "commits_by_worker", counts.commits.by_worker);
+    packed_put_number (to, "slices", counts.workers.slices);
+    packed_put_number (to, "moves", counts.workers.moves);
+    packed_put_number (to, "wakes", counts.workers.wakes);
+    packed_put_number (to, "commits_by_thread", counts.commits.by_thread);
+    packed_put_number (to, "commits_by_worker", counts.commits.by_worker);
 }
 
 /* ---- messages under suspicion ---- */
@@ -218,7 +212,7 @@ typedef struct {
 static void
 put_bytes_text (buffer_t *to, const char *name, const char *text)
 {
-    wire_put_text (to, name, utf8_is_valid (text, strlen (text)) ? text : "?");
+    packed_put_text (to, name, utf8_is_valid (text, strlen (text)) ? text : "?");
 }
 
 static void
@@ -229,8 +223,8 @@ put_suspect (void *arg, const recorder_suspect_t *suspect)
     packed_put_object (&suspects->packed, 5);
     put_bytes_text (&suspects->packed, "address", suspect->address);
     put_bytes_text (&suspects->packed, "verb", suspect->verb);
-    wire_put_number (&suspects->packed, "strikes", suspect->strikes);
-    wire_put_number (&suspects->packed, "signal", (uint64_t) suspect->signal);
+    packed_put_number (&suspects->packed, "strikes", suspect->strikes);
+    packed_put_number (&suspects->packed, "signal", (uint64_t) suspect->signal);
     put_bytes_text (&suspects->packed, "backtrace", suspect->backtrace);
 }
 
@@ -239,7 +233,7 @@ put_suspects (const troupe_t *node, buffer_t *to)
 {
     suspects_t suspects = { 0 };
     recorder_each (node_recorder (node), put_suspect, &suspects);
-    put_name (to, "suspects");
+    packed_put_name (to, "suspects");
     packed_put_array (to, suspects.count);
     buffer_append (to, suspects.packed.data, suspects.packed.size);
     to->failed |= suspects.packed.failed;
@@ -252,21 +246,21 @@ figures_put (troupe_t *node, buffer_t *to)
     char boot[17];
     snprintf (boot, sizeof boot, "%016llx", (unsigned long long) node_boot (node));
     packed_put_object (to, 15);
-    wire_put_number (to, "time_ms", clock_wall_ms ());
-    wire_put_number (to, "steady_ns", clock_monotonic_ns ());
-    wire_put_text (to, "boot", boot);
-    wire_put_number (to, "started_ms", node_started_ms (node));
-    wire_put_number (to, "shards", node_shard_count (node));
-    wire_put_number (to, "workers", node_worker_count (node));
-    wire_put_text (to, "door", troupe_status_name (node_door (node)));
+    packed_put_number (to, "time_ms", clock_wall_ms ());
+    packed_put_number (to, "steady_ns", clock_monotonic_ns ());
+    packed_put_text (to, "boot", boot);
+    packed_put_number (to, "started_ms", node_started_ms (node));
+    packed_put_number (to, "shards", node_shard_count (node));
+    packed_put_number (to, "workers", node_worker_count (node));
+    packed_put_text (to, "door", troupe_status_name (node_door (node)));
     put_figures (node, to, "counters", false);
     put_figures (node, to, "levels", true);
-    put_name (to, "histograms");
+    packed_put_name (to, "histograms");
     packed_put_object (to, 3);
     put_merged (node, to, "turn_ns", offsetof (metrics_t, turn_ns));
     put_merged (node, to, "call_ns", offsetof (metrics_t, call_ns));
     put_merged (node, to, "durable_ns", offsetof (metrics_t, durable_ns));
-    put_name (to, "kinds");
+    packed_put_name (to, "kinds");
     uint32_t kinds = registry_count (node_registry (node));
     packed_put_array (to, kinds);
     for (uint32_t i = 0; i < kinds; i++)

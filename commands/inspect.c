@@ -205,8 +205,8 @@ run (invocation_t *invocation)
     if (code != EXIT_OK)
         return code;
     buffer_t *to = client_begin (client, "inspect", 2, &tag);
-    wire_put_text (to, "to", invocation->words[0]);
-    wire_put_number (to, "most", most);
+    packed_put_text (to, "to", invocation->words[0]);
+    packed_put_number (to, "most", most);
     code = remote_ask (invocation, client, &answer);
     wire_message_t actor = { answer.body, answer.size };
     if (code == EXIT_OK && option_given (invocation, "json"))

@@ -43,7 +43,7 @@ accept_node (const invocation_t *invocation, client_t *client, const char *name)
 {
     client_answer_t answer;
     uint64_t tag;
-    wire_put_text (client_begin (client, "links-accept", 1, &tag), "node", name);
+    packed_put_text (client_begin (client, "links-accept", 1, &tag), "node", name);
     return remote_ask (invocation, client, &answer);
 }
 

@@ -154,24 +154,24 @@ put_gateway (const edge_t *edge, buffer_t *to)
 {
     edge_counts_t counts = edge_counts (edge);
     packed_put_object (to, 9);
-    wire_put_number (to, "clients", counts.clients);
-    wire_put_number (to, "watches", counts.watches);
-    wire_put_number (to, "feeds", counts.feeds);
-    wire_put_number (to, "messages", counts.messages);
-    wire_put_number (to, "calls", counts.calls);
-    wire_put_number (to, "events", counts.events);
-    wire_put_number (to, "deliveries", counts.deliveries);
-    wire_put_number (to, "errors", counts.errors);
-    wire_put_number (to, "cuts", counts.cuts);
+    packed_put_number (to, "clients", counts.clients);
+    packed_put_number (to, "watches", counts.watches);
+    packed_put_number (to, "feeds", counts.feeds);
+    packed_put_number (to, "messages", counts.messages);
+    packed_put_number (to, "calls", counts.calls);
+    packed_put_number (to, "events", counts.events);
+    packed_put_number (to, "deliveries", counts.deliveries);
+    packed_put_number (to, "errors", counts.errors);
+    packed_put_number (to, "cuts", counts.cuts);
 }
 
 static void
 put_figures (const node_kind_t *self, buffer_t *to)
 {
     packed_put_object (to, 2);
-    packed_put_string (to, "node", 4);
+    packed_put_name (to, "node");
     figures_put (self->node, to);
-    packed_put_string (to, "gateway", 7);
+    packed_put_name (to, "gateway");
     put_gateway (self->edge, to);
 }
 

@@ -279,13 +279,6 @@ new_forward (node_links_t *self, troupe_error_t *error)
 
 /* ---- what operators ask ---- */
 
-static void
-put_text (buffer_t *to, const char *name, const char *text)
-{
-    packed_put_string (to, name, strlen (name));
-    packed_put_string (to, text, strlen (text));
-}
-
 static bool
 asks (void *arg, uint16_t node)
 {
@@ -303,14 +296,14 @@ describe (void *arg, buffer_t *packed)
         if (i == cluster->self)
             continue;
         packed_put_object (packed, 5);
-        put_text (packed, "node", cluster->node[i].name);
-        put_text (packed, "address", cluster->node[i].address);
+        packed_put_text (packed, "node", cluster->node[i].name);
+        packed_put_text (packed, "address", cluster->node[i].address);
         pthread_mutex_lock (&self->lock);
-        packed_put_string (packed, "linked", 6);
+        packed_put_name (packed, "linked");
         packed_put_bool (packed, !*self->ways[i].why);
-        put_text (packed, "why", self->ways[i].why);
+        packed_put_text (packed, "why", self->ways[i].why);
         pthread_mutex_unlock (&self->lock);
-        packed_put_string (packed, "asks", 4);
+        packed_put_name (packed, "asks");
         packed_put_bool (packed, asks (self, i));
     }
 }

@@ -15,7 +15,7 @@ run (invocation_t *invocation)
     int code = remote_open (invocation, &client);
     if (code != EXIT_OK)
         return code;
-    wire_put_text (client_begin (client, "revive", 1, &tag), "to", invocation->words[0]);
+    packed_put_text (client_begin (client, "revive", 1, &tag), "to", invocation->words[0]);
     code = remote_ask (invocation, client, &answer);
     client_destroy (&client);
     return code;

@@ -197,7 +197,7 @@ sample (const invocation_t *invocation, client_t *client, json_t **metrics, json
     int code = remote_ask_tree (invocation, client, metrics);
     if (code != EXIT_OK)
         return code;
-    wire_put_number (client_begin (client, "hot", 1, &tag), "most", HOT_ASKED);
+    packed_put_number (client_begin (client, "hot", 1, &tag), "most", HOT_ASKED);
     return remote_ask_tree (invocation, client, hot);
 }
 

@@ -156,29 +156,9 @@ wire_end (buffer_t *to, size_t begun)
     return true;
 }
 
-static void
-put_name (buffer_t *to, const char *name)
-{
-    packed_put_string (to, name, strlen (name));
-}
-
-void
-wire_put_text (buffer_t *to, const char *name, const char *text)
-{
-    put_name (to, name);
-    packed_put_string (to, text, strlen (text));
-}
-
-void
-wire_put_number (buffer_t *to, const char *name, uint64_t number)
-{
-    put_name (to, name);
-    packed_put_int (to, (int64_t) number);
-}
-
 void
 wire_put_bytes (buffer_t *to, const char *name, const void *bytes, size_t size)
 {
-    put_name (to, name);
+    packed_put_name (to, name);
     packed_put_bytes (to, bytes, size);
 }

@@ -11,8 +11,7 @@
 #ifndef COMMANDS_WIRE_H
 #define COMMANDS_WIRE_H
 
-#include "runtime/base/buffer.h"
-#include "runtime/base/error.h"
+#include "runtime/body/packed.h"
 
 #define WIRE_HEAD 4
 #define WIRE_MESSAGE_MAX (8u << 20)
@@ -58,8 +57,6 @@ troupe_status_t wire_bytes (const wire_message_t *message, const char *name, con
  *  as it was before begin. */
 size_t wire_begin (buffer_t *to);
 bool wire_end (buffer_t *to, size_t begun);
-void wire_put_text (buffer_t *to, const char *name, const char *text);
-void wire_put_number (buffer_t *to, const char *name, uint64_t number);  /* at most INT64_MAX */
 void wire_put_bytes (buffer_t *to, const char *name, const void *bytes, size_t size);
 
 #endif

@@ -146,8 +146,7 @@ void
 ask_error_body (buffer_t *to, const char *text)
 {
     packed_put_object (to, 1);
-    packed_put_string (to, "error", 5);
-    packed_put_string (to, text, strlen (text));
+    packed_put_text (to, "error", text);
     if (to->failed)
         to->size = 0;  /* rather no body than half of one */
 }

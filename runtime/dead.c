@@ -120,15 +120,8 @@ parse (const uint8_t *value, size_t size, dead_t *dead)
 static void
 put_text (buffer_t *packed, const char *name, const char *text, size_t size)
 {
-    packed_put_string (packed, name, strlen (name));
+    packed_put_name (packed, name);
     packed_put_string (packed, text, size);
-}
-
-static void
-put_number (buffer_t *packed, const char *name, uint64_t number)
-{
-    packed_put_string (packed, name, strlen (name));
-    packed_put_int (packed, (int64_t) number);
 }
 
 static void
@@ -138,16 +131,16 @@ pack_dead (const shard_t *self, uint64_t number, const dead_t *dead, buffer_t *p
     if (dead->fields.trace)
         trace_write (dead->fields.trace, trace);
     packed_put_object (packed, 10);
-    put_number (packed, "shard", self->number);
-    put_number (packed, "number", number);
+    packed_put_number (packed, "shard", self->number);
+    packed_put_number (packed, "number", number);
     put_text (packed, "to", dead->to, dead->to_size);
     put_text (packed, "verb", dead->fields.verb, dead->fields.verb_size);
     put_text (packed, "from", dead->fields.from, dead->fields.from_size);
     put_text (packed, "reason", dead->reason, dead->reason_size);
-    put_number (packed, "time_ms", dead->time_ms);
-    put_number (packed, "attempts", dead->attempts);
+    packed_put_number (packed, "time_ms", dead->time_ms);
+    packed_put_number (packed, "attempts", dead->attempts);
     put_text (packed, "trace", trace, strlen (trace));
-    packed_put_string (packed, "body", 4);
+    packed_put_name (packed, "body");
     if (dead->fields.body_size)
         buffer_append (packed, dead->fields.body, dead->fields.body_size);
     else

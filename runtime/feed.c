@@ -224,15 +224,13 @@ pack_event (buffer_t *packed, uint64_t offset, const uint8_t *value, size_t size
 {
     size_t key_size = value[8];
     packed_put_object (packed, key_size ? 4 : 3);
-    packed_put_string (packed, "offset", 6);
-    packed_put_int (packed, (int64_t) offset);
-    packed_put_string (packed, "time_ms", 7);
-    packed_put_int (packed, (int64_t) get_le64 (value));
+    packed_put_number (packed, "offset", offset);
+    packed_put_number (packed, "time_ms", get_le64 (value));
     if (key_size) {
-        packed_put_string (packed, "key", 3);
+        packed_put_name (packed, "key");
         packed_put_string (packed, (const char *) value + EVENT_HEAD, key_size);
     }
-    packed_put_string (packed, "body", 4);
+    packed_put_name (packed, "body");
     if (size == EVENT_HEAD + key_size)
         packed_put_null (packed);
     else
@@ -257,11 +255,9 @@ shard_read_feed (shard_t *self, const char *address, const char *channel, uint64
     uint64_t at = from < first ? first : from;
     uint64_t count = at > head ? 0 : head - at + 1 < most ? head - at + 1 : most;
     packed_put_object (packed, 3);
-    packed_put_string (packed, "head", 4);
-    packed_put_int (packed, (int64_t) head);
-    packed_put_string (packed, "first", 5);
-    packed_put_int (packed, (int64_t) first);
-    packed_put_string (packed, "events", 6);
+    packed_put_number (packed, "head", head);
+    packed_put_number (packed, "first", first);
+    packed_put_name (packed, "events");
     size_t begin = packed->size, place = packed_open (packed);
     uint64_t done = 0;
     for (; done < count && packed->size - begin < READ_BYTES_MOST; done++) {

@@ -12,26 +12,6 @@
 
 #define MAIL_SHOWN 100
 
-static void
-put_name (buffer_t *packed, const char *name)
-{
-    packed_put_string (packed, name, strlen (name));
-}
-
-static void
-put_text (buffer_t *packed, const char *name, const char *text)
-{
-    put_name (packed, name);
-    put_name (packed, text);
-}
-
-static void
-put_number (buffer_t *packed, const char *name, uint64_t number)
-{
-    put_name (packed, name);
-    packed_put_int (packed, (int64_t) number);
-}
-
 /* ---- lists of what the map holds of one actor ---- */
 
 typedef struct {
@@ -47,10 +27,10 @@ pack_value (list_t *list, const char *name, size_t name_size, const uint8_t *val
 {
     list->count += 1;
     packed_put_object (&list->packed, 3);
-    put_name (&list->packed, "key");
+    packed_put_name (&list->packed, "key");
     packed_put_string (&list->packed, name, name_size);
-    put_number (&list->packed, "size", size);
-    put_name (&list->packed, "value");
+    packed_put_number (&list->packed, "size", size);
+    packed_put_name (&list->packed, "value");
     packed_put_bytes (&list->packed, value, size);
 }
 
@@ -82,12 +62,12 @@ list_timer (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value
         return true;
     list->count += 1;
     packed_put_object (&list->packed, 4);
-    put_name (&list->packed, "name");
+    packed_put_name (&list->packed, "name");
     packed_put_string (&list->packed, (const char *) key + list->skip, key_size - list->skip);
-    put_name (&list->packed, "verb");
+    packed_put_name (&list->packed, "verb");
     packed_put_string (&list->packed, (const char *) value + 26, value[25]);
-    put_number (&list->packed, "due_ms", get_le64 (value));
-    put_number (&list->packed, "every_ms", get_le64 (value + 8));
+    packed_put_number (&list->packed, "due_ms", get_le64 (value));
+    packed_put_number (&list->packed, "every_ms", get_le64 (value + 8));
     return list->count < list->most;
 }
 
@@ -101,9 +81,9 @@ list_ask (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value, 
         return true;
     list->count += 1;
     packed_put_object (&list->packed, 2);
-    put_name (&list->packed, "then");
+    packed_put_name (&list->packed, "then");
     packed_put_string (&list->packed, (const char *) value + 8, size - 8);
-    put_number (&list->packed, "due_ms", get_le64 (value));
+    packed_put_number (&list->packed, "due_ms", get_le64 (value));
     return list->count < list->most;
 }
 
@@ -115,10 +95,10 @@ list_feed (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
         return true;
     list->count += 1;
     packed_put_object (&list->packed, 3);
-    put_name (&list->packed, "channel");
+    packed_put_name (&list->packed, "channel");
     packed_put_string (&list->packed, (const char *) key + list->skip, key_size - list->skip);
-    put_number (&list->packed, "head", get_le64 (value));
-    put_number (&list->packed, "first", get_le64 (value + 8));
+    packed_put_number (&list->packed, "head", get_le64 (value));
+    packed_put_number (&list->packed, "first", get_le64 (value + 8));
     return list->count < list->most;
 }
 
@@ -132,7 +112,7 @@ add_list (list_t *list, const char *name, const char *address, char table, shard
     shard_scan (list->shard, key.bytes, key.size, each, list);
     if (table == KEY_STATE && list->actor)
         value_each (list->actor, list_dirty, list);
-    put_name (packed, name);
+    packed_put_name (packed, name);
     packed_put_array (packed, list->count);
     buffer_append (packed, list->packed.data, list->packed.size);
     packed->failed |= list->packed.failed;
@@ -147,14 +127,14 @@ add_mail (const actor_t *actor, buffer_t *packed)
 {
     uint32_t count = actor ? actor->mail < MAIL_SHOWN ? actor->mail : MAIL_SHOWN : 0;
     const message_t *message = actor ? actor->first : NULL;
-    put_name (packed, "next_mail");
+    packed_put_name (packed, "next_mail");
     packed_put_array (packed, count);
     for (uint32_t i = 0; i < count; i++, message = message->next) {
         packed_put_object (packed, 4);
-        put_text (packed, "verb", message_verb_name (message));
-        put_text (packed, "from", message_from (message));
-        put_number (packed, "size", message->body_size);
-        put_number (packed, "attempts", message->attempts);
+        packed_put_text (packed, "verb", message_verb_name (message));
+        packed_put_text (packed, "from", message_from (message));
+        packed_put_number (packed, "size", message->body_size);
+        packed_put_number (packed, "attempts", message->attempts);
     }
 }
 
@@ -183,13 +163,13 @@ shard_inspect (shard_t *self, const char *address, uint32_t most, buffer_t *pack
     list_t list = { .shard = self, .actor = actor, .most = most };
     const char *held = actor ? quota_refuses (self, actor) : NULL;
     packed_put_object (packed, 12);
-    put_text (packed, "address", address);
-    put_number (packed, "shard", self->number);
-    put_text (packed, "condition", condition (actor));
-    put_text (packed, "reason", actor && actor->more && actor->more->reason ? actor->more->reason : "");
-    put_number (packed, "mail", actor ? mailbox_count (actor) : 0);
-    put_number (packed, "bytes", actor ? quota_bytes (actor) : 0);
-    put_text (packed, "held", held ? held : "");
+    packed_put_text (packed, "address", address);
+    packed_put_number (packed, "shard", self->number);
+    packed_put_text (packed, "condition", condition (actor));
+    packed_put_text (packed, "reason", actor && actor->more && actor->more->reason ? actor->more->reason : "");
+    packed_put_number (packed, "mail", actor ? mailbox_count (actor) : 0);
+    packed_put_number (packed, "bytes", actor ? quota_bytes (actor) : 0);
+    packed_put_text (packed, "held", held ? held : "");
     add_mail (actor, packed);
     add_list (&list, "state", address, KEY_STATE, list_state, packed);
     add_list (&list, "timers", address, KEY_TIMER, list_timer, packed);
@@ -272,9 +252,9 @@ shard_hot (shard_t *self, shard_hot_t by, uint32_t most, buffer_t *packed, troup
     packed_put_array (packed, hot.count);
     for (uint32_t i = 0; i < hot.count; i++) {
         packed_put_object (packed, 3);
-        put_text (packed, "address", found[i]->address);
-        put_number (packed, "turns", found[i]->turns);
-        put_number (packed, "mail", mailbox_count (found[i]));
+        packed_put_text (packed, "address", found[i]->address);
+        packed_put_number (packed, "turns", found[i]->turns);
+        packed_put_number (packed, "mail", mailbox_count (found[i]));
     }
     return packed->failed ? error_set (error, TROUPE_NO_MEMORY, "no memory for the list") : TROUPE_OK;
 }

@@ -369,6 +369,26 @@ packed_put_object (buffer_t *to, uint32_t count)
     put_head (to, head, write_container_head (head, 0x80, count));
 }
 
+void
+packed_put_name (buffer_t *to, const char *name)
+{
+    packed_put_string (to, name, strlen (name));
+}
+
+void
+packed_put_text (buffer_t *to, const char *name, const char *text)
+{
+    packed_put_name (to, name);
+    packed_put_name (to, text);
+}
+
+void
+packed_put_number (buffer_t *to, const char *name, uint64_t number)
+{
+    packed_put_name (to, name);
+    packed_put_int (to, (int64_t) number);
+}
+
 troupe_status_t
 packed_status (const buffer_t *to, troupe_error_t *error)
 {

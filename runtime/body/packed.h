@@ -80,6 +80,11 @@ void packed_put_bytes (buffer_t *to, const void *bytes, size_t size);
 void packed_put_array (buffer_t *to, uint32_t count);
 void packed_put_object (buffer_t *to, uint32_t count);
 
+/*  Of objects: a name, whose value follows, and whole members. */
+void packed_put_name (buffer_t *to, const char *name);
+void packed_put_text (buffer_t *to, const char *name, const char *text);
+void packed_put_number (buffer_t *to, const char *name, uint64_t number);  /* at most INT64_MAX */
+
 /*  A container whose count is known only at its end. packed_open returns the
  *  place to give to packed_close. */
 size_t packed_open (buffer_t *to);

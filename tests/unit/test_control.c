@@ -215,7 +215,7 @@ control_client_that_does_not_read_is_not_read_from (void **state)
     client_t *client = join (PATH);
     for (unsigned i = 0; i < 64; i++) {
         uint64_t tag;
-        wire_put_number (client_begin (client, "large", 1, &tag), "size", 1 << 20);
+        packed_put_number (client_begin (client, "large", 1, &tag), "size", 1 << 20);
         assert_int_equal (client_end (client, &error), TROUPE_OK);
     }
     for (unsigned i = 0; i < 64; i++)
@@ -231,7 +231,7 @@ control_answer_over_the_limit_is_an_error (void **state)
     control_t *control = serve (PATH);
     client_t *client = join (PATH);
     uint64_t tag;
-    wire_put_number (client_begin (client, "large", 1, &tag), "size", WIRE_MESSAGE_MAX);
+    packed_put_number (client_begin (client, "large", 1, &tag), "size", WIRE_MESSAGE_MAX);
     client_answer_t answer;
     assert_int_equal (client_ask (client, &answer, WAIT_MS, &error), TROUPE_OK);
     assert_int_equal (answer.status, TROUPE_TOO_LARGE);

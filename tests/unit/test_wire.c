@@ -29,9 +29,9 @@ put_request (buffer_t *to, uint64_t tag, const char *filler)
 {
     size_t begun = wire_begin (to);
     packed_put_object (to, 5);
-    wire_put_text (to, "do", "call");
-    wire_put_number (to, "tag", tag);
-    wire_put_text (to, "to", filler);
+    packed_put_text (to, "do", "call");
+    packed_put_number (to, "tag", tag);
+    packed_put_text (to, "to", filler);
     wire_put_bytes (to, "body", "\x81\xa1x\x01", 4);
     packed_put_string (to, "ordered", 7);
     packed_put_bool (to, true);

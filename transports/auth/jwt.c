@@ -142,29 +142,15 @@ jwt_verify (const jwt_issuer_t *issuers, size_t count, const char *token, size_t
  * ------------------------------------------------------------------ */
 
 static void
-put_text (buffer_t *to, const char *name, const char *text)
-{
-    packed_put_string (to, name, strlen (name));
-    packed_put_string (to, text, strlen (text));
-}
-
-static void
-put_seconds (buffer_t *to, const char *name, uint64_t ms)
-{
-    packed_put_string (to, name, strlen (name));
-    packed_put_int (to, (int64_t) (ms / 1000));
-}
-
-static void
 put_roles (buffer_t *to, const jwt_new_t *what)
 {
     const char *name;
-    packed_put_string (to, "roles", strlen ("roles"));
+    packed_put_name (to, "roles");
     size_t place = packed_open (to);
     uint32_t count = 0;
     for (unsigned bit = 0; bit < ROLES_MAX && (name = role_name (what->roles, bit)); bit++)
         if (what->has_roles & 1u << bit) {
-            packed_put_string (to, name, strlen (name));
+            packed_put_name (to, name);
             count += 1;
         }
     packed_close (to, place, PACKED_ARRAY, count);
@@ -178,15 +164,15 @@ put_claims (buffer_t *to, const jwt_new_t *what)
     randombytes_buf (random, sizeof random);
     base64url_write (random, sizeof random, id);
     packed_put_object (to, 5 + (what->audience ? 1 : 0) + (what->has_roles ? 1 : 0));
-    put_text (to, "iss", what->issuer);
-    put_text (to, "sub", what->subject);
+    packed_put_text (to, "iss", what->issuer);
+    packed_put_text (to, "sub", what->subject);
     if (what->audience)
-        put_text (to, "aud", what->audience);
+        packed_put_text (to, "aud", what->audience);
     if (what->has_roles)
         put_roles (to, what);
-    put_seconds (to, "iat", what->now_ms);
-    put_seconds (to, "exp", what->now_ms + what->life_ms);
-    put_text (to, "jti", id);
+    packed_put_number (to, "iat", what->now_ms / 1000);
+    packed_put_number (to, "exp", (what->now_ms + what->life_ms) / 1000);
+    packed_put_text (to, "jti", id);
 }
 
 static troupe_status_t

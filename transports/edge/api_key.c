@@ -169,8 +169,7 @@ submit (api_key_t *self, troupe_error_t *error)
     buffer_t body = { 0 };
     snprintf (to, sizeof to, "login/%s", self->secret.login);
     packed_put_object (&body, 1);
-    packed_put_string (&body, "id", 2);
-    packed_put_string (&body, self->secret.id, strlen (self->secret.id));
+    packed_put_text (&body, "id", self->secret.id);
     troupe_call_t call = { .to = to, .verb = "key", .body = body.data, .size = body.size, .done = told, .arg = self };
     troupe_status_t status = body.failed ? error_set (error, TROUPE_OVERLOADED, "no memory")
                                          : host->submit (host->self, &call, error);

@@ -9,7 +9,7 @@
 static void
 put_name (buffer_t *to, const char *name, uint32_t *count)
 {
-    packed_put_string (to, name, strlen (name));
+    packed_put_name (to, name);
     *count += 1;
 }
 

@@ -10,19 +10,6 @@
 #include "runtime/body/packed.h"
 #include "transports/edge/edge_inside.h"
 
-static void
-put_name (buffer_t *to, const char *name)
-{
-    packed_put_string (to, name, strlen (name));
-}
-
-static void
-put_number (buffer_t *to, const char *name, uint64_t number)
-{
-    put_name (to, name);
-    packed_put_int (to, (int64_t) number);
-}
-
 /* ---- feeds ---- */
 
 typedef struct {
@@ -54,16 +41,14 @@ static void
 put_feed (const feed_t *feed, buffer_t *to)
 {
     packed_put_object (to, 7);
-    put_name (to, "address");
-    put_name (to, feed->name);
-    put_name (to, "channel");
-    put_name (to, feed_channel (feed));
-    put_name (to, "volatile");
+    packed_put_text (to, "address", feed->name);
+    packed_put_text (to, "channel", feed_channel (feed));
+    packed_put_name (to, "volatile");
     packed_put_bool (to, feed->channel->is_volatile);
-    put_number (to, "watchers", feed->watch_count);
-    put_number (to, "head", feed->channel->is_volatile ? 0 : feed->head);
-    put_number (to, "ring", feed->count);
-    put_number (to, "keys", feed->keys);
+    packed_put_number (to, "watchers", feed->watch_count);
+    packed_put_number (to, "head", feed->channel->is_volatile ? 0 : feed->head);
+    packed_put_number (to, "ring", feed->count);
+    packed_put_number (to, "keys", feed->keys);
 }
 
 void
@@ -88,15 +73,13 @@ put_watch (const watch_t *watch, buffer_t *to)
     };
     const peer_t *peer = watch->peer;
     packed_put_object (to, 5);
-    put_name (to, "subject");
-    put_name (to, peer_identity (peer)->subject);
-    put_name (to, "state");
-    put_name (to, states[watch->state]);
-    put_name (to, "binary");
+    packed_put_text (to, "subject", peer_identity (peer)->subject);
+    packed_put_text (to, "state", states[watch->state]);
+    packed_put_name (to, "binary");
     packed_put_bool (to, form_is_binary (peer->codec->form));
-    put_number (to, "lacks", watch->state == WATCH_LIVE && watch->next <= watch->feed->head
+    packed_put_number (to, "lacks", watch->state == WATCH_LIVE && watch->next <= watch->feed->head
                                  ? watch->feed->head + 1 - watch->next : 0);
-    put_number (to, "unread_bytes", peer->out.size);
+    packed_put_number (to, "unread_bytes", peer->out.size);
 }
 
 troupe_status_t

@@ -302,25 +302,12 @@ members_mend (buffer_t *to, const char *string, size_t size)
 }
 
 static void
-put_name (buffer_t *to, const char *name)
-{
-    packed_put_string (to, name, strlen (name));
-}
-
-static void
-put_number (buffer_t *to, const char *name, uint64_t number)
-{
-    put_name (to, name);
-    packed_put_int (to, (int64_t) number);
-}
-
-static void
 put_text (buffer_t *to, const char *name, const char *text)
 {
     buffer_t mended = { 0 };
     members_mend (&mended, text, strlen (text));
     to->failed = to->failed || mended.failed;
-    put_name (to, name);
+    packed_put_name (to, name);
     packed_put_string (to, (const char *) mended.data, mended.size);
     buffer_clear (&mended);
 }
@@ -330,15 +317,15 @@ members_welcome (buffer_t *to, const welcome_t *welcome)
 {
     static const char *const states[] = { [SESSION_NONE] = "none", [SESSION_OK] = "ok", [SESSION_NEW] = "new" };
     packed_put_object (to, 6);
-    put_number (to, "welcome", 1);
+    packed_put_number (to, "welcome", 1);
     put_text (to, "epoch", welcome->epoch);
-    put_number (to, "now", welcome->now_ms);
+    packed_put_number (to, "now", welcome->now_ms);
     put_text (to, "subject", welcome->subject);
     put_text (to, "session", states[welcome->session]);
-    put_name (to, "limits");
+    packed_put_name (to, "limits");
     packed_put_object (to, 4);
-    put_number (to, "message_bytes", welcome->limits.message_bytes);
-    put_number (to, "in_flight", welcome->limits.in_flight);
-    put_number (to, "watches", welcome->limits.watches);
-    put_number (to, "keep_ms", welcome->limits.keep_ms);
+    packed_put_number (to, "message_bytes", welcome->limits.message_bytes);
+    packed_put_number (to, "in_flight", welcome->limits.in_flight);
+    packed_put_number (to, "watches", welcome->limits.watches);
+    packed_put_number (to, "keep_ms", welcome->limits.keep_ms);
 }

@@ -142,13 +142,6 @@ flow_ask (sign_in_flow_t *self, const char *verb, const char *subject, buffer_t 
     return status;
 }
 
-void
-flow_put_text (buffer_t *to, const char *name, const char *text)
-{
-    packed_put_string (to, name, strlen (name));
-    packed_put_string (to, text, strlen (text));
-}
-
 troupe_status_t
 flow_said_no (const sign_in_flow_t *self, const char *refused, troupe_error_t *error)
 {
@@ -191,10 +184,10 @@ note_attempt (sign_in_flow_t *self, bool has_passed)
     troupe_error_t error;
     buffer_t body = { 0 };
     packed_put_object (&body, 3);
-    packed_put_string (&body, "passed", 6);
+    packed_put_name (&body, "passed");
     packed_put_bool (&body, has_passed);
-    flow_put_text (&body, "how", self->how);
-    flow_put_text (&body, "from", self->from);
+    packed_put_text (&body, "how", self->how);
+    packed_put_text (&body, "from", self->from);
     (void) submit (self, "attempt", NULL, &body, ignore, &error);
     buffer_clear (&body);
 }
@@ -289,11 +282,10 @@ flow_begin_family (sign_in_flow_t *self, troupe_error_t *error)
     secret_make (SECRET_REFRESH, id, self->login, self->token);
     CHECK (secret_read (SECRET_REFRESH, self->token, strlen (self->token), &secret));
     packed_put_object (&body, 4);
-    flow_put_text (&body, "family", id);
-    flow_put_text (&body, "token_hash", secret.hash);
-    flow_put_text (&body, "client", self->client);
-    packed_put_string (&body, "expires", 7);
-    packed_put_int (&body, (int64_t) (host->now_ms (host->self) + service->options.refresh_ms));
+    packed_put_text (&body, "family", id);
+    packed_put_text (&body, "token_hash", secret.hash);
+    packed_put_text (&body, "client", self->client);
+    packed_put_number (&body, "expires", host->now_ms (host->self) + service->options.refresh_ms);
     return flow_ask (self, "begin_family", NULL, &body, family_begun, error);
 }
 
@@ -307,7 +299,7 @@ store_hash (sign_in_flow_t *self, const char *verb, step_t *next, troupe_error_t
     if (self->told_status != TROUPE_OK)
         return error_set (error, TROUPE_OVERLOADED, "no room to hash a password");
     packed_put_object (&body, 1);
-    flow_put_text (&body, "secret_hash", self->hash);
+    packed_put_text (&body, "secret_hash", self->hash);
     return flow_ask (self, verb, NULL, &body, next, error);
 }
 
@@ -489,9 +481,9 @@ rotate (sign_in_flow_t *self, step_t *next, troupe_error_t *error)
     secret_t fresh;
     CHECK (secret_read (SECRET_REFRESH, self->token, strlen (self->token), &fresh));
     packed_put_object (&body, 3);
-    flow_put_text (&body, "family", self->secret.id);
-    flow_put_text (&body, "old_hash", self->secret.hash);
-    flow_put_text (&body, "new_hash", fresh.hash);
+    packed_put_text (&body, "family", self->secret.id);
+    packed_put_text (&body, "old_hash", self->secret.hash);
+    packed_put_text (&body, "new_hash", fresh.hash);
     return flow_ask (self, "rotate", NULL, &body, next, error);
 }
 
@@ -546,7 +538,7 @@ rotated_to_end (sign_in_flow_t *self, troupe_error_t *error)
     if (status != TROUPE_OK)
         return status;
     packed_put_object (&body, 1);
-    flow_put_text (&body, "family", self->secret.id);
+    packed_put_text (&body, "family", self->secret.id);
     return flow_ask (self, "end_family", self->subject, &body, family_ended, error);
 }
 

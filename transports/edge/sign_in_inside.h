@@ -69,7 +69,6 @@ begin_t sign_in_begin_key, sign_in_begin_challenge, sign_in_begin_device, sign_i
 /*  Asks the actor as `subject`, NULL as the gateway, and goes on with `next`. The body is taken. */
 troupe_status_t flow_ask (sign_in_flow_t *self, const char *verb, const char *subject, buffer_t *body, step_t *next,
                           troupe_error_t *error) TROUPE_CHECKED;
-void flow_put_text (buffer_t *to, const char *name, const char *text);
 
 /*  What the actor refused, in words that tell nothing of who exists, unless they are NULL; all else as it came. */
 troupe_status_t flow_said_no (const sign_in_flow_t *self, const char *refused, troupe_error_t *error);

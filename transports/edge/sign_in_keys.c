@@ -15,7 +15,7 @@ ask_key (sign_in_flow_t *self, const char *id, step_t *next, troupe_error_t *err
 {
     buffer_t body = { 0 };
     packed_put_object (&body, 1);
-    flow_put_text (&body, "id", id);
+    packed_put_text (&body, "id", id);
     return flow_ask (self, "key", NULL, &body, next, error);
 }
 
@@ -155,10 +155,10 @@ keys_told (sign_in_flow_t *self, troupe_error_t *error)
     if (*self->token)
         CHECK (secret_read (SECRET_API_KEY, self->token, strlen (self->token), &made));
     packed_put_object (&body, 4);
-    flow_put_text (&body, "id", self->secret.id);
-    flow_put_text (&body, "type", *self->token ? "api" : "device");
-    flow_put_text (&body, "value", *self->token ? made.hash : self->hash);
-    flow_put_text (&body, "label", self->client);
+    packed_put_text (&body, "id", self->secret.id);
+    packed_put_text (&body, "type", *self->token ? "api" : "device");
+    packed_put_text (&body, "value", *self->token ? made.hash : self->hash);
+    packed_put_text (&body, "label", self->client);
     return flow_ask (self, "add_key", NULL, &body, key_added, error);
 }
 

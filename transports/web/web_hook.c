@@ -18,13 +18,6 @@
 #define VALUE_SIZE 2048
 #define QUERY_SIZE 4096
 
-static void
-put_text (buffer_t *to, const char *name, const char *text)
-{
-    packed_put_string (to, name, strlen (name));
-    packed_put_string (to, text, strlen (text));
-}
-
 /*  One header into `to`, when there is one and it is a text. False: it is too long, and would be missed. */
 static bool
 put_header (web_request_t *self, const char *name, size_t size, buffer_t *to, unsigned *count)
@@ -36,7 +29,7 @@ put_header (web_request_t *self, const char *name, size_t size, buffer_t *to, un
         return false;
     if (*value && utf8_is_valid (value, strlen (value))) {
         packed_put_string (to, name, size);
-        packed_put_string (to, value, strlen (value));
+        packed_put_name (to, value);
         *count += 1;
     }
     return true;
@@ -50,7 +43,7 @@ put_headers (web_request_t *self)
     unsigned count = 0;
     bool fits = web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, type, sizeof type);
     if (fits && *type && utf8_is_valid (type, strlen (type))) {
-        put_text (&fields, "content-type", type);
+        packed_put_text (&fields, "content-type", type);
         count += 1;
     }
     const char *word = self->web->hook_headers;
@@ -60,7 +53,7 @@ put_headers (web_request_t *self)
         word += size;
         word += strspn (word, " ");
     }
-    packed_put_string (&self->head, "headers", 7);
+    packed_put_name (&self->head, "headers");
     packed_put_object (&self->head, count);
     buffer_append (&self->head, fields.data, fields.size);
     self->head.failed |= fields.failed;
@@ -87,7 +80,7 @@ put_query (web_request_t *self, troupe_error_t *error)
     query[at ? at - 1 : 0] = '\0';
     if (!utf8_is_valid (query, strlen (query)))
         return error_set (error, TROUPE_INVALID, "the query is no UTF-8");
-    put_text (&self->head, "query", query);
+    packed_put_text (&self->head, "query", query);
     return TROUPE_OK;
 }
 
@@ -111,7 +104,7 @@ take_head (web_request_t *self, const char *rest, troupe_error_t *error)
     if (!read_key (self))
         return error_set (error, TROUPE_INVALID, "the id of the request has more than %zu bytes", sizeof self->key - 1);
     packed_put_object (&self->head, 4);
-    put_text (&self->head, "path", rest);
+    packed_put_text (&self->head, "path", rest);
     return put_query (self, error);
 }
 
@@ -151,7 +144,7 @@ void
 web_hook_complete (web_request_t *self)
 {
     troupe_error_t error;
-    packed_put_string (&self->head, "body", 4);
+    packed_put_name (&self->head, "body");
     packed_put_bytes (&self->head, self->body.data, self->body.size);
     self->wants_body = false;
     if (self->head.failed) {

@@ -98,7 +98,7 @@ static const char *const whats[] = { [REMOTE_TELL] = "tell",         [REMOTE_CAS
 static void
 put_name (buffer_t *to, const char *name, uint32_t *count)
 {
-    packed_put_string (to, name, strlen (name));
+    packed_put_name (to, name);
     *count += 1;
 }
 
