@@ -67,8 +67,8 @@ void command_help (const invocation_t *self, FILE *to);
 /*  The subcommands, in the order of the help; ends with NULL. */
 extern const command_t *const commands[];
 extern const command_t command_serve, command_call, command_cast, command_watch, command_inspect, command_feed,
-    command_dead, command_revive, command_top, command_kinds, command_links, command_check, command_backup,
-    command_restore, command_settings, command_stop, command_acknowledge, command_checkpoint, command_token,
-    command_certificate, command_bench, command_completion, command_new;
+    command_dead, command_revive, command_top, command_trace, command_kinds, command_links, command_check,
+    command_backup, command_restore, command_settings, command_stop, command_acknowledge, command_checkpoint,
+    command_token, command_certificate, command_bench, command_completion, command_new;
 
 #endif

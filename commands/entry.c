@@ -17,7 +17,7 @@
 
 const command_t *const commands[] = {
     &command_serve,   &command_call,       &command_cast,        &command_watch,   &command_inspect, &command_feed,
-    &command_kinds,   &command_links,      &command_top,         &command_dead,    &command_revive,
+    &command_kinds,   &command_links,      &command_top,         &command_trace,   &command_dead,    &command_revive,
     &command_checkpoint, &command_backup,  &command_restore,     &command_check,   &command_acknowledge,
     &command_stop,    &command_token,      &command_certificate, &command_settings, &command_bench,
     &command_completion, &command_new,     NULL

@@ -112,15 +112,6 @@ find_start (reading_t *self, uint64_t last)
     return EXIT_OK;
 }
 
-/*  The connection broke: waits for the node to come back. */
-static void
-join_again (reading_t *self)
-{
-    client_destroy (&self->client);
-    while (!(self->client = client_open (&self->invocation->settings, REMOTE_PATIENCE_MS, NULL)))
-        usleep (FOLLOW_PAUSE_US);
-}
-
 /*  Until something goes wrong; a node that restarts does not count. */
 static int
 follow (reading_t *self)
@@ -131,7 +122,7 @@ follow (reading_t *self)
         usleep (FOLLOW_PAUSE_US);
         int code = read_rest (self);
         if (code == EXIT_UNREACHED)
-            join_again (self);
+            remote_join_again (self->invocation, &self->client);
         else if (code != EXIT_OK)
             return code;
     }

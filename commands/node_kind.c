@@ -45,6 +45,8 @@ static const troupe_verb_t verbs[] = {
       .doc = "Counters, levels and histograms: of the node, its kinds, its shards; of the gateway." },
     { "hot", .reads = true, .allow = TROUPE_OPERATOR, .args = "most?:int by?:string",
       .doc = "Actors that are awake: of each shard those with most turns lately, or by \"mail\" with most mail." },
+    { "turns", .allow = TROUPE_OPERATOR, .args = "follower:int of?:string",
+      .doc = "Turns that ran since this follower asked last: of an actor, a kind, a trace (its 32 digits), or all." },
     { "inspect", .reads = true, .allow = TROUPE_OPERATOR, .args = "to:string most?:int",
       .doc = "One actor, without waking it: state, mailbox, timers, questions, feeds." },
     { "feed", .reads = true, .allow = TROUPE_OPERATOR, .args = "feed:string from?:int most?:int",

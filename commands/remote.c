@@ -10,6 +10,9 @@
 #include "runtime/body/json.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+#define JOIN_PAUSE_US 200000
 
 int
 remote_fail (const invocation_t *invocation, const troupe_error_t *error)
@@ -33,6 +36,16 @@ remote_open (const invocation_t *invocation, client_t **client)
     troupe_error_t error;
     *client = client_open (&invocation->settings, REMOTE_PATIENCE_MS, &error);
     return *client ? EXIT_OK : remote_fail (invocation, &error);
+}
+
+void
+remote_join_again (const invocation_t *invocation, client_t **client)
+{
+    do {
+        client_destroy (client);
+        usleep (JOIN_PAUSE_US);
+        *client = client_open (&invocation->settings, REMOTE_PATIENCE_MS, NULL);
+    } while (!*client);
 }
 
 int

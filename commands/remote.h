@@ -14,6 +14,9 @@
 /*  Connects to the node of --store or --control, or of --at. */
 int remote_open (const invocation_t *invocation, client_t **client);
 
+/*  The connection broke: waits for the node to come back. */
+void remote_join_again (const invocation_t *invocation, client_t **client);
+
 /*  Sends the begun request and waits; an answer that is an error is EXIT_ANSWER. */
 int remote_ask (const invocation_t *invocation, client_t *client, client_answer_t *answer);
 

@@ -333,6 +333,38 @@ do_hot (requests_t *self, request_t *request, const wire_message_t *message)
     gather_send (self->node, gather, 0);
 }
 
+static troupe_status_t
+look_turns (const gather_t *gather, shard_t *shard, buffer_t *packed, troupe_error_t *error)
+{
+    return shard_follow (shard, gather->number, gather->address, packed, error);
+}
+
+static void
+do_turns (requests_t *self, request_t *request, const wire_message_t *message)
+{
+    char of[TROUPE_ADDRESS_MAX + 1] = "";
+    uint64_t follower;
+    if (!must_have_number (request, message, "follower", &follower))
+        return;
+    if (wire_text (message, "of", of, sizeof of, &request->error) == TROUPE_INVALID) {
+        request_finish (request);
+        return;
+    }
+    request->error.status = TROUPE_OK;
+    bool is_actor = strchr (of, '/');
+    gather_t *gather = gather_new (request, is_actor ? 1 : node_shard_count (self->node));
+    if (!gather)
+        return;
+    gather->look = look_turns;
+    gather->is_list = true;
+    gather->number = follower;
+    memcpy (gather->address, of, sizeof of);
+    if (is_actor)
+        visit_actor (self, gather);
+    else
+        gather_send (self->node, gather, 0);
+}
+
 static bool
 check_shard (const requests_t *self, request_t *request, uint64_t shard)
 {
@@ -598,6 +630,7 @@ static const struct {
     { "inspect", do_inspect },
     { "feed", do_feed },
     { "hot", do_hot },
+    { "turns", do_turns },
     { "dead-list", do_dead_list },
     { "dead-retry", do_dead_retry },
     { "dead-drop", do_dead_drop },

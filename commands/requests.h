@@ -9,6 +9,7 @@
  *      inspect      to most?                                      shard_inspect
  *      feed         feed ("kind/id/channel") from? most?          shard_read_feed
  *      hot          most? by?                                     shard_hot of all shards, one after the other
+ *      turns        follower of?                                  shard_follow of one or all shards
  *      dead-list    shard? from? most?                            shard_dead_list of one or all shards
  *      dead-retry   shard number
  *      dead-drop    shard number

@@ -20,6 +20,7 @@
  *      remote_effects.c  what they ask for, applied
  *      quota.c     what may pile up, and kinds that send without end
  *      inspect.c   looking at all of it
+ *      trail.c     turns as they run, for who follows them
  */
 #ifndef RUNTIME_INSIDE_H
 #define RUNTIME_INSIDE_H
@@ -280,6 +281,10 @@ typedef struct {
 
 /* ---- the shard ---- */
 
+#define SHARD_SAMPLE_MASK 63u  /* reading the clock around each turn costs more than many turns do */
+
+typedef struct trail_s trail_t;
+
 struct shard_s {
     /* fixed after start */
     uint16_t number;
@@ -353,7 +358,10 @@ struct shard_s {
     uint32_t sweep_left;        /* buckets still to look at in this pass */
     link_t **links;             /* by shard; NULL: none yet */
     uint64_t dead_next, dead_first, dead_bytes, dead_count;
-    uint32_t sample;            /* counts turns between measured ones */
+    uint32_t sample;            /* counts turns */
+    uint32_t sample_mask;       /* how often one is measured; 0: all are, since somebody follows them */
+    uint64_t began_ns, took_ns; /* of the measured one in hand */
+    trail_t *trails;            /* who follows turns */
 
     troupe_turn_t turn;
     shapes_t shapes;
@@ -680,5 +688,11 @@ const char *quota_parked (const shard_t *self, const actor_t *actor);
 /* ---- inspect.c ---- */
 
 void actor_revive (shard_t *self, actor_t *actor);
+
+/* ---- trail.c ---- */
+
+/*  The turn in hand has run with this outcome; nothing of it has joined a frame or is undone. While there are trails. */
+void trail_turn (shard_t *self, troupe_status_t status);
+void trail_drop_all (shard_t *self);
 
 #endif

@@ -135,6 +135,7 @@ shard_new (const shard_options_t *options, troupe_error_t *error)
         self->store_hash = hash_mix (hash_bytes (identity->store_id, 16, self->number),
                                      hash_bytes (identity->epoch, 16, 0));
         self->boot = options->boot;
+        self->sample_mask = SHARD_SAMPLE_MASK;
         self->registry = options->registry;
         self->recorder = options->recorder;
         self->state = options->state;
@@ -253,6 +254,7 @@ shard_destroy (shard_t **self_p)
     ask_drop_all (self);
     timer_drop_all (self);
     link_drop_all (self);
+    trail_drop_all (self);
     overlay_clear (&self->overlay);
     arena_clear (&self->turn.arena);
     buffer_clear (&self->turn.away);

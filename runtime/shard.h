@@ -165,6 +165,13 @@ void shard_remote_ready (shard_t *self, const char *kind);
 /*  A remote kind is new in the registry, or has a newer table. */
 void shard_renew_kind (shard_t *self, const char *name);
 
+/*  For who follows turns as they run: appends an array of those since it asked last, [{shard, time_ms, began_ns,
+ *  took_ns, address, verb, by, from, id, trace, tried, size, status, text, told: [{to, verb, id}], changed: [key],
+ *  timers: [name], events: [channel], more}], and when there was no room for all at the end {shard, lost}. `id` names
+ *  who follows; `of` is "kind/id", "kind", the 32 digits of a trace, or "": all turns. Turns are kept from the first
+ *  time on, until nobody has asked for some seconds. TROUPE_OVERLOADED: too many follow already. */
+troupe_status_t shard_follow (shard_t *self, uint64_t id, const char *of, buffer_t *packed, troupe_error_t *error);
+
 /*  The awake actors that ran most turns lately, or for which most mail waits, [{address, turns, mail}]; at most
  *  `most`. */
 typedef enum { HOT_BY_TURNS, HOT_BY_MAIL } shard_hot_t;

@@ -22,7 +22,6 @@
 #include <time.h>
 
 #define VALUES_CACHED_MOST 4096  /* of one actor; callers choose keys, memory must not follow them */
-#define SAMPLE_EVERY 64  /* turns; reading the clock around each costs more than many turns do */
 
 /* ---- begin and end ---- */
 
@@ -81,11 +80,11 @@ undo (shard_t *self)
 }
 
 static void
-measure (shard_t *self, const actor_t *actor, uint64_t began_ns)
+measure (shard_t *self, const actor_t *actor)
 {
-    uint64_t took_ns = monotonic_ns () - began_ns;
-    histogram_add (&self->metrics.turn_ns, took_ns);
-    histogram_add (&self->metrics.kinds[actor->kind->index].turn_ns, took_ns);
+    self->took_ns = monotonic_ns () - self->began_ns;
+    histogram_add (&self->metrics.turn_ns, self->took_ns);
+    histogram_add (&self->metrics.kinds[actor->kind->index].turn_ns, self->took_ns);
 }
 
 /*  `upgrade_from` is 0 but for upgrades, which have no handler. */
@@ -95,8 +94,9 @@ run (shard_t *self, troupe_handler_t *handler, uint32_t upgrade_from, const char
     troupe_turn_t *turn = &self->turn;
     recorder_slot_t *slot = self->slot;
     actor_t *actor = turn->actor;
-    bool measured = ++self->sample % SAMPLE_EVERY == 0;
-    uint64_t began_ns = measured ? monotonic_ns () : 0;
+    bool measured = (++self->sample & self->sample_mask) == 0;
+    if (__builtin_expect (measured, 0))
+        self->began_ns = monotonic_ns ();
     if (slot) {
         recorder_enter (slot, turn->id, actor->address, name, budget_ms);
         if (__builtin_expect (recorder_has_suspects (self->recorder), 0))
@@ -109,7 +109,7 @@ run (shard_t *self, troupe_handler_t *handler, uint32_t upgrade_from, const char
             recorder_end_alone (self->recorder, slot);
     }
     if (__builtin_expect (measured, 0))
-        measure (self, actor, began_ns);
+        measure (self, actor);
     if (__builtin_expect (turn->poisoned, 0) && (status == TROUPE_OK || turn->is_blind))
         return TROUPE_FAILED;  /* a refusal too, when what it was based on may be wrong */
     if (__builtin_expect (status != TROUPE_OK, 0) && !turn->error.text[0])
@@ -377,6 +377,8 @@ upgrade (shard_t *self, actor_t *actor)
     if (is_struck (self, actor))
         return false;
     troupe_status_t status = kind->upgrade ? run (self, NULL, from, "(upgrade)", 0) : TROUPE_OK;
+    if (__builtin_expect (self->trails && kind->upgrade, 0))
+        trail_turn (self, status);
     if (status != TROUPE_OK) {
         actor->flags &= (uint16_t) ~ACTOR_VERSION_KNOWN;
         return wake_failed (self, actor, "upgrade");
@@ -413,6 +415,8 @@ wake (shard_t *self, actor_t *actor)
         undo (self);
         return upgrade (self, actor) && wake (self, actor);
     }
+    if (__builtin_expect (self->trails != NULL, 0))
+        trail_turn (self, status);
     if (status != TROUPE_OK)
         return wake_failed (self, actor, "wake");
     if (actor->more)
@@ -454,6 +458,8 @@ handle (shard_t *self, actor_t *actor, message_t *message)
         end (self);
         return upgrade (self, actor);
     }
+    if (__builtin_expect (self->trails != NULL, 0))
+        trail_turn (self, status);
     counter_add (&self->metrics.turns, 1);
     counter_add (message->verb->reads ? &kind->reads : &kind->turns, 1);
     bool goes_on = true;

@@ -12,7 +12,7 @@
 
 #define LETTERS_MOST 50
 
-typedef enum { LOOK_DEAD, LOOK_INSPECT, LOOK_HOT, REVIVE, REVIVE_KINDS, FLUSH, ERRANDS } errand_type_t;
+typedef enum { LOOK_DEAD, LOOK_INSPECT, LOOK_HOT, LOOK_TURNS, REVIVE, REVIVE_KINDS, FLUSH, ERRANDS } errand_type_t;
 
 typedef struct {
     errand_type_t type;
@@ -91,6 +91,29 @@ check_inspected (const visit_t *visit)
     json_decref (seen);
 }
 
+/*  The shard keeps them in order, and what it has no room for at the end. */
+static void
+check_turns (const visit_t *visit)
+{
+    troupe_error_t error;
+    json_t *turns = json_tree_from_packed (visit->packed.data, visit->packed.size, &error), *turn;
+    size_t i;
+    json_int_t newest = 0;
+    if (!json_is_array (turns))
+        sim_fail ("the turns that ran are malformed: %s", error.text);
+    json_array_foreach (turns, i, turn) {
+        json_int_t began = json_integer_value (json_object_get (turn, "began_ns"));
+        bool is_end = json_object_get (turn, "lost") && i == json_array_size (turns) - 1;
+        const char *address = json_string_value (json_object_get (turn, "address"));
+        if (!is_end && (!address || began < newest))
+            sim_fail ("turns that ran are shown in another order");
+        if (!is_end && *visit->address && strcmp (address, visit->address) != 0)
+            sim_fail ("%s is followed, and %s shown", visit->address, address);
+        newest = began;
+    }
+    json_decref (turns);
+}
+
 static void
 leave (void *arg, bool is_durable)
 {
@@ -98,6 +121,8 @@ leave (void *arg, bool is_durable)
     memory_fail_after (0);
     if (is_durable && visit->type == LOOK_INSPECT && visit->status == TROUPE_OK)
         check_inspected (visit);
+    if (is_durable && visit->type == LOOK_TURNS && visit->status == TROUPE_OK)
+        check_turns (visit);
     buffer_clear (&visit->packed);
     free (visit);
 }
@@ -135,6 +160,12 @@ run (void *arg, shard_t *shard)
         if (shard_hot (shard, HOT_BY_TURNS, 5, &visit->packed, &error) != TROUPE_OK)
             sim_fail ("the busy actors of shard %u cannot be listed", shard_number (shard));
         break;
+    case LOOK_TURNS:
+        visit->status = shard_follow (shard, hash_bytes (visit->address, strlen (visit->address), 1), visit->address,
+                                      &visit->packed, &error);
+        if (visit->status != TROUPE_OK && visit->status != TROUPE_OVERLOADED)
+            sim_fail ("turns of \"%s\" cannot be followed: %s", visit->address, error.text);
+        break;
     case FLUSH:
     case ERRANDS:
         break;
@@ -168,7 +199,7 @@ operator_act (sim_t *sim)
 {
     errand_type_t type = (errand_type_t) dice_roll (&sim->dice, ERRANDS);
     uint16_t shard = (uint16_t) dice_roll (&sim->dice, sim->profile.shards);
-    bool has_address = type == LOOK_INSPECT || type == REVIVE;
+    bool has_address = type == LOOK_INSPECT || type == REVIVE || (type == LOOK_TURNS && dice_once_in (&sim->dice, 2));
     send (sim, type, shard, has_address ? known[dice_roll (&sim->dice, KNOWN)] : "", false);
 }
 
