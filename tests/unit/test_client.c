@@ -307,6 +307,43 @@ another_epoch_ends_what_was_sent_and_renumbers_the_rest (void **state)
 }
 
 static void
+call_again (void *arg, const troupe_answer_t *answer)
+{
+    note_outcome (arg, answer);
+    call ("runner/anna", "again", &outcomes[3]);
+}
+
+static void
+a_call_made_while_another_epoch_is_told_comes_behind_the_rest (void **state)
+{
+    (void) state;
+    troupe_client_call_t first = { .to = "runner/anna", .verb = "lap", .done = call_again, .arg = &outcomes[0] };
+    assert_int_equal (core_submit (&core, &first, now_ms, &error), TROUPE_OK);
+    call ("runner/anna", "lap", &outcomes[1]);
+    welcome_as (SESSION_OK);
+    assert_int_equal (listen (), 2);
+    reconnect ();
+    call ("runner/anna", "fresh", &outcomes[2]);
+    welcome_as (SESSION_NEW);
+    assert_int_equal (outcomes[0].status, TROUPE_UNKNOWN);
+    assert_int_equal (outcomes[1].status, TROUPE_UNKNOWN);
+    core_connected (&core, now_ms);
+    welcome_as (SESSION_OK);
+    assert_int_equal (listen (), 2);
+    for (uint64_t seq = 1; seq <= 2; seq++) {
+        assert_int_equal (said[seq - 1].number, seq);
+        records_codec.reply (&node, seq, NULL, 0);
+        deliver ();
+        assert_int_equal (outcomes[1 + seq].count, 1);
+    }
+    for (int i = 0; i < 200; i++)  /* the table grows: each call stands in it once */
+        call ("runner/anna", "lap", NULL);
+    records_codec.reply (&node, 2, NULL, 0);
+    deliver ();
+    assert_int_equal (outcomes[3].count, 1);
+}
+
+static void
 a_call_ends_when_its_time_is_over (void **state)
 {
     (void) state;
@@ -607,6 +644,7 @@ main (void)
         CASE (another_connection_says_unanswered_calls_as_they_were),
         CASE (a_call_that_is_not_accepted_waits_and_none_overtakes_it),
         CASE (another_epoch_ends_what_was_sent_and_renumbers_the_rest),
+        CASE (a_call_made_while_another_epoch_is_told_comes_behind_the_rest),
         CASE (a_call_ends_when_its_time_is_over),
         CASE (casts_keep_their_place_and_are_said_once),
         CASE (what_the_node_would_not_take_is_not_said),

@@ -32,6 +32,7 @@ struct core_call_s {
     uint64_t until_ms;           /* by the node's clock; 0: it was never sent */
     uint64_t again_ms;           /* it was not accepted: not before */
     bool is_sent;                /* in this connection */
+    bool is_lost;                /* with the store that it was sent to */
     troupe_done_t *done;
     void *arg;
     size_t size;                 /* of the body */
@@ -364,21 +365,32 @@ limit_in (const packed_reader_t *limits, const char *name)
     return number < UINT32_MAX ? (uint32_t) number : UINT32_MAX;
 }
 
-/*  The store is another one: what was sent to the old one is not known; all else is of a new session. */
+/*  A call that was not sent yet has a number of the new session; false: no memory for it. */
+static bool
+renumber (core_t *self, core_call_t *call)
+{
+    if (call->seq == 0)
+        return true;
+    call->seq = ++self->seq;
+    return table_insert (&self->calls, &call->node, (uint32_t) hash_mix (call->seq, 0));
+}
+
+/*  The store is another one: what was sent to the old one is not known; all else is of a new session. Who is told so
+ *  may make calls: they come behind, and all others have their numbers by then. */
 static void
 begin_anew (core_t *self)
 {
     new_session (self);
     table_clear (&self->calls);
+    for (core_call_t *call = self->first; call; call = call->after) {
+        call->is_lost = call->until_ms || !renumber (self, call);
+        if (call->is_lost)
+            call->seq = 0;  /* it is in no table */
+    }
     for (core_call_t *call = self->first, *after; call; call = after) {
         after = call->after;
-        if (!call->until_ms) {
-            call->seq = call->seq ? ++self->seq : 0;
-            if (!call->seq || table_insert (&self->calls, &call->node, (uint32_t) hash_mix (call->seq, 0)))
-                continue;
-        }
-        call->seq = 0;  /* it is in no table */
-        fail_call (self, call, TROUPE_UNKNOWN, "the node's store is another one now");
+        if (call->is_lost)
+            fail_call (self, call, TROUPE_UNKNOWN, "the node's store is another one now");
     }
     core_lost (self, NULL);
 }
