@@ -1,8 +1,7 @@
 /*  cast.c - `troupe cast user/42 lap '{"a": 1}'`: a message that nobody hears back of, over ZeroMQ. */
-#include "commands/far.h"
+#include "commands/node_kind.h"
 #include "commands/read_body.h"
 #include "commands/remote.h"
-#include "runtime/base/clock.h"
 
 static const option_t options[] = {
     { "timeout", "TIME", "how long to try to reach the node (30s)" },
@@ -10,24 +9,27 @@ static const option_t options[] = {
     { NULL }
 };
 
-/*  Until it was sent. */
+/*  Nothing is told of a cast, but of a call behind it: of a verb that no node has, whose denial says that the node
+ *  heard both. */
 static int
-send (const invocation_t *invocation, troupe_client_t *client, const troupe_client_call_t *cast, uint64_t timeout_ms)
+send (const invocation_t *invocation, troupe_client_t *client, const troupe_client_call_t *cast)
 {
     troupe_error_t error;
-    uint64_t end_ms = clock_wall_ms () + timeout_ms;
+    troupe_answer_t answer;
     if (troupe_client_submit (client, cast, &error) != TROUPE_OK)
         return command_fail (invocation, EXIT_USAGE, "%s", error.text);
-    while (troupe_client_calls (client) > 0)
-        troupe_client_wait (client, UINT32_MAX);
-    return clock_wall_ms () < end_ms ? EXIT_OK : command_fail (invocation, EXIT_UNREACHED, "no connection in time");
+    troupe_status_t status = troupe_client_call (client, NODE_ADDRESS, "greet", &answer, NULL);
+    int code = status == TROUPE_NOT_FOUND ? EXIT_OK
+               : command_fail (invocation, status == TROUPE_TIMEOUT ? EXIT_UNREACHED : EXIT_ANSWER, "%s", answer.text);
+    troupe_answer_clear (&answer);
+    return code;
 }
 
 static int
 run (invocation_t *invocation)
 {
     buffer_t body = { 0 };
-    troupe_error_t error;
+    troupe_client_t *client = NULL;
     uint64_t timeout_ms = REMOTE_PATIENCE_MS;
     if (!option_duration (invocation, "timeout", &timeout_ms))
         return EXIT_USAGE;
@@ -36,9 +38,9 @@ run (invocation_t *invocation)
         return code;
     troupe_client_call_t cast = { .to = invocation->words[0], .verb = invocation->words[1], .body = body.data,
                                   .size = body.size, .trace = option_text (invocation, "trace") };
-    troupe_client_t *client = far_client (&invocation->settings, timeout_ms, &error);
-    code = client ? send (invocation, client, &cast, timeout_ms)
-                  : command_fail (invocation, EXIT_USAGE, "%s", error.text);
+    code = remote_open_far (invocation, timeout_ms, &client);
+    if (code == EXIT_OK)
+        code = send (invocation, client, &cast);
     troupe_client_destroy (&client);
     buffer_clear (&body);
     return code;
@@ -50,7 +52,7 @@ const command_t command_cast = {
     .least = 2,
     .most = 3,
     .summary = "run a verb at most once and wait for nothing, over ZeroMQ",
-    .help = "On the node of --at, or of this machine. BODY is JSON; - reads it from stdin.\n",
+    .help = "On the node of --at, or of --store. BODY is JSON; - reads it from stdin.\n",
     .options = options,
     .run = run
 };

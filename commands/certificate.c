@@ -4,7 +4,7 @@
 
 static const option_t options[] = {
     { "subject", "NAME", "who comes with it; not needed for the node's own" },
-    { "roles", "NAME,...", "its roles: operator, feeds" },
+    { "roles", "NAME,...", "its roles: operator, feeds, worker, node, or of its kinds" },
     { NULL }
 };
 

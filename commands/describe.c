@@ -107,7 +107,7 @@ describe_node (troupe_t *node, buffer_t *to)
     const registry_t *registry = node_registry (node);
     snprintf (version, sizeof version, "%d.%d.%d", TROUPE_VERSION_MAJOR, TROUPE_VERSION_MINOR, TROUPE_VERSION_PATCH);
     snprintf (boot, sizeof boot, "%016llx", (unsigned long long) node_boot (node));
-    packed_put_object (to, 11);
+    packed_put_object (to, 12);
     packed_put_text (to, "version", version);
     put_table_text (to, "store", node_settings (node)->store);
     put_hex (to, "store_id", identity->store_id, sizeof identity->store_id);
@@ -117,6 +117,7 @@ describe_node (troupe_t *node, buffer_t *to)
     packed_put_number (to, "started_ms", node_started_ms (node));
     packed_put_number (to, "shards", node_shard_count (node));
     packed_put_number (to, "workers", node_worker_count (node));
+    packed_put_text (to, "zmq", node_backends_address (node));
     packed_put_text (to, "door", troupe_status_name (node_door (node)));
     packed_put_name (to, "kinds");
     packed_put_array (to, registry_count (registry));

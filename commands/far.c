@@ -57,11 +57,11 @@ text_or_null (const char *text)
 }
 
 troupe_client_t *
-far_client (const settings_t *settings, uint64_t timeout_ms, troupe_error_t *error)
+far_client (const settings_t *settings, const char *at, uint64_t timeout_ms, troupe_error_t *error)
 {
     char token[TOKEN_FILE_MOST + 1] = "";
     troupe_client_options_t options = {
-        .at = text_or_null (settings->at),
+        .at = at,
         .certificate = text_or_null (settings->at_certificate),
         .server = text_or_null (settings->at_server),
         .name = "troupe",
@@ -82,7 +82,7 @@ far_new (const settings_t *settings, uint64_t timeout_ms, troupe_error_t *error)
         return NULL;
     }
     self->last = &self->first;
-    self->client = far_client (settings, timeout_ms, error);
+    self->client = far_client (settings, settings->at, timeout_ms, error);
     if (!self->client)
         far_destroy (&self);
     return self;

@@ -12,8 +12,8 @@
 
 typedef struct far_s far_t;
 
-/*  A client of the node that the settings `at` name, or else of that of this machine. */
-troupe_client_t *far_client (const settings_t *settings, uint64_t timeout_ms, troupe_error_t *error);
+/*  A client of the node at HOST:PORT, with what the settings say of whom it meets and who it is. */
+troupe_client_t *far_client (const settings_t *settings, const char *at, uint64_t timeout_ms, troupe_error_t *error);
 
 far_t *far_new (const settings_t *settings, uint64_t timeout_ms, troupe_error_t *error);
 void far_destroy (far_t **self_p);

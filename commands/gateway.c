@@ -243,12 +243,16 @@ open_doors (gateway_t *self, const settings_t *settings, troupe_error_t *error)
 {
     node_listener_t listener = { self, is_watched, published }, away = { self, is_watched_away, heard_away };
     troupe_status_t status = TROUPE_OK;
+    if (*settings->zmq_feeds && !*settings->zmq_listen)
+        return error_set (error, TROUPE_INVALID, "zmq_feeds goes with zmq_listen, where what was missed is fetched");
     if (*settings->listen)
         status = hooks_check (settings->web_hooks, node_registry (self->node), error);
     if (*settings->listen && status == TROUPE_OK)
         status = open_web (self, settings, error);
     if (status == TROUPE_OK && *settings->zmq_listen && !(self->backends = backends_new (self->node, settings, error)))
         status = error->status;
+    if (self->backends)
+        node_set_backends_address (self->node, bus_address (backends_bus (self->backends)));
     if (self->web || self->backends) {
         node_listen (self->node, &listener);
         node_listen_away (self->node, &away);

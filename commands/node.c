@@ -670,6 +670,18 @@ node_now_ms (const troupe_t *self)
     return steady_clock_ms (&self->clock);
 }
 
+void
+node_set_backends_address (troupe_t *self, const char *address)
+{
+    snprintf (self->backends_address, sizeof self->backends_address, "%s", address);
+}
+
+const char *
+node_backends_address (const troupe_t *self)
+{
+    return self->backends_address;
+}
+
 uint64_t
 node_started_ms (const troupe_t *self)
 {

@@ -38,6 +38,10 @@ const registry_t *node_registry (const troupe_t *self);
 const recorder_t *node_recorder (const troupe_t *self);
 uint64_t node_boot (const troupe_t *self);
 uint64_t node_started_ms (const troupe_t *self);  /* wall clock */
+
+/*  Where its backends connect; "": nowhere. Set before the control socket is there. */
+void node_set_backends_address (troupe_t *self, const char *address);
+const char *node_backends_address (const troupe_t *self);
 uint32_t node_worker_count (const troupe_t *self);
 bool node_is_running (const troupe_t *self);
 

@@ -38,7 +38,7 @@ struct node_kind_s {
 static const troupe_verb_t verbs[] = {
     { "overview", .reads = true, .allow = TROUPE_OPERATOR, .args = "",
       .gives = "version:string store:string store_id:string epoch:string boot:string pid:int started_ms:int shards:int "
-               "workers:int door:string kinds:array",
+               "workers:int zmq:string door:string kinds:array",
       .doc = "What this node is." },
     { "kinds", .reads = true, .allow = TROUPE_OPERATOR, .args = "", .doc = "All kinds with verbs and channels." },
     { "figures", .reads = true, .allow = TROUPE_OPERATOR, .args = "", .gives = "node:object gateway:object",

@@ -51,6 +51,7 @@ struct troupe_s {
     uint64_t boot;
     steady_clock_t clock;
     uint64_t started_ms;  /* by the wall */
+    char backends_address[SETTINGS_TEXT_MAX + 1];
     place_t *places;
     workers_t *workers;
     committer_t *committer;

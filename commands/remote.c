@@ -7,6 +7,7 @@
  */
 #include "commands/remote.h"
 
+#include "commands/far.h"
 #include "runtime/body/json.h"
 
 #include <stdlib.h>
@@ -79,6 +80,39 @@ remote_ask_tree (const invocation_t *invocation, client_t *client, json_t **tree
     client_answer_t answer;
     int code = remote_ask (invocation, client, &answer);
     return code == EXIT_OK ? remote_read_tree (invocation, &answer, tree) : code;
+}
+
+/*  Where the node of this machine meets its backends. */
+static int
+ask_where (const invocation_t *invocation, char *at, size_t size)
+{
+    client_t *client;
+    json_t *node = NULL;
+    uint64_t tag;
+    int code = remote_open (invocation, &client);
+    if (code != EXIT_OK)
+        return code;
+    client_begin (client, "hello", 0, &tag);
+    code = remote_ask_tree (invocation, client, &node);
+    snprintf (at, size, "%s", tree_text (node, "zmq"));
+    if (code == EXIT_OK && !*at)
+        code = command_fail (invocation, EXIT_UNREACHED, "this node listens for nobody over ZeroMQ (zmq_listen)");
+    json_decref (node);
+    client_destroy (&client);
+    return code;
+}
+
+int
+remote_open_far (const invocation_t *invocation, uint64_t timeout_ms, troupe_client_t **client)
+{
+    char at[SETTINGS_TEXT_MAX + 1];
+    troupe_error_t error;
+    int code = EXIT_OK;
+    snprintf (at, sizeof at, "%s", invocation->settings.at);
+    if (!*at)
+        code = ask_where (invocation, at, sizeof at);
+    *client = code == EXIT_OK ? far_client (&invocation->settings, at, timeout_ms, &error) : NULL;
+    return code == EXIT_OK && !*client ? command_fail (invocation, EXIT_USAGE, "%s", error.text) : code;
 }
 
 int

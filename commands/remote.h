@@ -9,6 +9,8 @@
 #include "commands/client.h"
 #include "commands/command.h"
 
+#include <troupe_client.h>
+
 #define REMOTE_PATIENCE_MS 30000
 
 /*  Connects to the node of --store or --control, or of --at. */
@@ -16,6 +18,9 @@ int remote_open (const invocation_t *invocation, client_t **client);
 
 /*  The connection broke: waits for the node to come back. */
 void remote_join_again (const invocation_t *invocation, client_t **client);
+
+/*  A client over ZeroMQ, of the node of --at, or else of that of --store or --control, which says where. */
+int remote_open_far (const invocation_t *invocation, uint64_t timeout_ms, troupe_client_t **client);
 
 /*  Sends the begun request and waits; an answer that is an error is EXIT_ANSWER. */
 int remote_ask (const invocation_t *invocation, client_t *client, client_answer_t *answer);

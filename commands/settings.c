@@ -165,13 +165,13 @@ static const setting_t table[] = {
          "zmq_certificate. Limits of messages, calls and watches are those of web_."),
     ROW (zmq_feeds, TEXT, "", 0, 255,
          "Where all events are published by ZeroMQ (PUB). Without certificates only those of channels for anyone. "
-         "Empty: nowhere."),
+         "Goes with zmq_listen, where what was missed is fetched. Empty: nowhere."),
     ROW (zmq_certificate, TEXT, "", 0, 255,
          "The node's own CURVE certificate, a file as \"troupe certificate\" makes it, with its _secret beside it: "
          "then only who has one of zmq_certificates may come. Empty: without encryption, for loopback alone."),
     ROW (zmq_certificates, TEXT, "", 0, 255,
-         "A directory with the certificates of those who may come. What changes in it holds at once."),
-    ROW (zmq_connections, INTEGER, "4096", 1, 1000000, "Backends that are connected at one time."),
+         "A directory with the certificates of those who may come. What changes in it holds within a second, for whoever comes then."),
+    ROW (zmq_connections, INTEGER, "4096", 1, 1000000, "Backends that are connected at one time; more are told so, and to come again."),
     ROW (zmq_idle_ms, DURATION, "60s", 1000, DAY_MS,
          "A backend that was silent for so long is forgotten; it sends a ping before."),
 

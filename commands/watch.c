@@ -5,7 +5,6 @@
  *  gets nothing twice. The client comes back by itself when the node does; what is no longer kept is said on stderr,
  *  and so is that nobody is there at first: a verb that no node has is asked for, which whoever is there denies.
  */
-#include "commands/far.h"
 #include "commands/node_kind.h"
 #include "commands/remote.h"
 #include "runtime/body/json.h"
@@ -123,15 +122,14 @@ static int
 run (invocation_t *invocation)
 {
     watching_t self = { .invocation = invocation, .left = UINT64_MAX, .is_json = option_given (invocation, "json") };
-    troupe_error_t error;
+    troupe_client_t *client;
     if (!option_number (invocation, "count", &self.left))
         return EXIT_USAGE;
     if (self.left == 0)
         return EXIT_OK;
-    troupe_client_t *client = far_client (&invocation->settings, REMOTE_PATIENCE_MS, &error);
-    if (!client)
-        return command_fail (invocation, EXIT_USAGE, "%s", error.text);
-    int code = listen (&self, client);
+    int code = remote_open_far (invocation, REMOTE_PATIENCE_MS, &client);
+    if (code == EXIT_OK)
+        code = listen (&self, client);
     troupe_client_destroy (&client);
     return code;
 }
@@ -142,7 +140,7 @@ const command_t command_watch = {
     .least = 1,
     .most = 1,
     .summary = "print the events of a channel as they come, over ZeroMQ",
-    .help = "From the node of --at, or of this machine. A line is TOKEN [KEY] BODY; it goes on without a gap when the\n"
+    .help = "From the node of --at, or of --store. A line is TOKEN [KEY] BODY; it goes on without a gap when the\n"
             "node comes back, until interrupted.\n",
     .options = options,
     .run = run

@@ -59,7 +59,7 @@ TROUPE_EXPORT troupe_status_t troupe_client_token (troupe_client_t *self, const 
 TROUPE_EXPORT troupe_status_t troupe_client_call (troupe_client_t *self, const char *to, const char *verb,
                                                   troupe_answer_t *answer, const char *format, ...);
 
-/*  Works for so many ms, or until an outcome or an event was told. */
+/*  Works until something happened, at most for so many ms: for loops that look what they wait for. */
 TROUPE_EXPORT void troupe_client_wait (troupe_client_t *self, uint32_t most_ms);
 
 /* ------------------------------------------------------------------ *

@@ -12,6 +12,7 @@
 #include "transports/zmq/sockets.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -69,6 +70,7 @@ go_round (bus_t *self, bool is_woken, uint64_t end_ms)
         ;
     if (self->feeds)
         feeds_receive (self);
+    leave_hear (self);
     edge_hold (self->edge);
     bus_receive (self);
     edge_release (self->edge);
@@ -84,7 +86,7 @@ static void *
 run (void *arg)
 {
     bus_t *self = arg;
-    void *const sockets[] = { self->router, self->feeds, self->zap };
+    void *const sockets[] = { self->router, self->monitor, self->feeds, self->zap };
     uint64_t end_ms = EDGE_NEVER;
     for (bool is_woken = true;;) {
         uint64_t now_ms = self->host.now_ms (self->host.self);
@@ -164,7 +166,9 @@ open_sockets (bus_t *self, troupe_error_t *error)
     sockets_set (self->router, ZMQ_ROUTER_MANDATORY, 1);
     sockets_set (self->router, ZMQ_SNDHWM, 0);  /* credit bounds it */
     sockets_set (self->router, ZMQ_RCVHWM, IN_HWM);
-    status = bind_socket (self, self->router, "zmq_listen", self->listen, "calls", self->address, error);
+    status = leave_open (self, error);
+    if (status == TROUPE_OK)
+        status = bind_socket (self, self->router, "zmq_listen", self->listen, "calls", self->address, error);
     if (status != TROUPE_OK || !self->feeds)
         return status;
     most = BUS_SUBSCRIPTION_MAX;
@@ -189,6 +193,7 @@ bus_new (const bus_options_t *options, troupe_error_t *error)
     }
     self->options = *options;
     self->wake = -1;
+    randombytes_buf (&self->topics_seed, sizeof self->topics_seed);
     copy (self->listen, options->listen);
     copy (self->feeds_listen, options->feeds);
     copy (self->certificate, options->certificate);
@@ -260,9 +265,11 @@ bus_destroy (bus_t **self_p)
     if (!self)
         return;
     bus_quiet (self, 0);
+    leave_close (self);
     sockets_close (&self->router);
     sockets_close (&self->feeds);
     feeds_send (self);
+    feeds_forget (self);
     sockets_close (&self->zap);
     if (self->context)
         zmq_ctx_term (self->context);

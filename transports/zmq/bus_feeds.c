@@ -8,11 +8,13 @@
  */
 #include "transports/zmq/bus_inside.h"
 
+#include "runtime/base/bytes.h"
 #include "runtime/base/memory.h"
 #include "runtime/body/json.h"
 
 #include <stdio.h>
 
+#define TOPICS_MOST 65536
 #define WAITING_MOST (64u << 20)  /* bytes that wait here; beyond it they are lost as a slow subscriber's are */
 
 typedef struct {
@@ -22,6 +24,12 @@ typedef struct {
     uint32_t address_size, channel_size, key_size, body_size;
     char bytes[];  /* address NUL channel NUL key NUL body */
 } feeds_event_t;
+
+/*  What somebody subscribes to. */
+typedef struct {
+    table_node_t node;
+    uint64_t hash;
+} topic_t;
 
 static const char *const prefixes[FEEDS_FORMS] = { "json/", "pack/" };
 
@@ -131,27 +139,73 @@ feeds_send (bus_t *self)
     }
 }
 
-/*  ZeroMQ tells the first subscription to a topic and the end of the last. */
-static void
-count_subscription (bus_t *self, const uint8_t *bytes, size_t size)
+static topic_t *
+find_topic (bus_t *self, uint64_t hash)
 {
-    uint32_t by = bytes[0] ? 1 : (uint32_t) -1;
+    for (table_node_t *node = table_chain (&self->topics, (uint32_t) hash); node; node = node->next)
+        if (((topic_t *) node)->hash == hash)
+            return (topic_t *) node;
+    return NULL;
+}
+
+static void
+count_subscription (bus_t *self, const uint8_t *topic, size_t size, uint32_t by)
+{
     for (feeds_form_t form = 0; form < FEEDS_FORMS; form++) {
-        size_t common = size - 1 < strlen (prefixes[form]) ? size - 1 : strlen (prefixes[form]);
-        if (memcmp (bytes + 1, prefixes[form], common) == 0)
+        size_t common = size < strlen (prefixes[form]) ? size : strlen (prefixes[form]);
+        if (memcmp (topic, prefixes[form], common) == 0)
             atomic_fetch_add_explicit (&self->subscriptions[form], by, memory_order_relaxed);
     }
+}
+
+static void
+subscribed (bus_t *self, const uint8_t *bytes, size_t size, uint64_t hash)
+{
+    topic_t *topic = self->topics.count < TOPICS_MOST ? memory_alloc (sizeof *topic) : NULL;
+    count_subscription (self, bytes, size, 1);  /* for ever, when its end cannot be told from others */
+    if (topic && table_insert (&self->topics, &topic->node, (uint32_t) hash))
+        topic->hash = hash;
+    else
+        memory_free (topic);
+}
+
+/*  ZeroMQ tells the first subscription to a topic and the end of the last, but also the end of one that never was. */
+static void
+take_subscription (bus_t *self, const uint8_t *bytes, size_t size)
+{
+    uint64_t hash = hash_bytes (bytes + 1, size - 1, self->topics_seed);
+    topic_t *topic = find_topic (self, hash);
+    if (bytes[0] && !topic)
+        subscribed (self, bytes + 1, size - 1, hash);
+    if (bytes[0] || !topic)
+        return;
+    count_subscription (self, bytes + 1, size - 1, (uint32_t) -1);
+    table_remove (&self->topics, &topic->node);
+    memory_free (topic);
 }
 
 void
 feeds_receive (bus_t *self)
 {
-    uint8_t bytes[BUS_SUBSCRIPTION_MAX];
-    for (;;) {
-        int size = zmq_recv (self->feeds, bytes, sizeof bytes, ZMQ_DONTWAIT);
-        if (size < 0)
-            return;
+    uint8_t bytes[BUS_SUBSCRIPTION_MAX];  /* ZeroMQ lets no larger one in */
+    int size;
+    while ((size = zmq_recv (self->feeds, bytes, sizeof bytes, ZMQ_DONTWAIT)) >= 0)
         if (size > 0 && bytes[0] <= 1)
-            count_subscription (self, bytes, (size_t) size < sizeof bytes ? (size_t) size : sizeof bytes);
-    }
+            take_subscription (self, bytes, (size_t) size);
+}
+
+static bool
+free_topic (void *arg, table_node_t *node)
+{
+    bus_t *self = arg;
+    table_remove (&self->topics, node);
+    memory_free (node);
+    return true;
+}
+
+void
+feeds_forget (bus_t *self)
+{
+    table_each (&self->topics, free_topic, self);
+    table_clear (&self->topics);
 }

@@ -2,6 +2,7 @@
  *
  *      bus.c        its life and its loop
  *      bus_peer.c   connections of the ROUTER: credit, silence, the end of a conversation
+ *      bus_leave.c  which connections are gone
  *      bus_feeds.c  all events for those who subscribe
  *      bus_work.c   workers of remote kinds: what they say, and offers on their way
  */
@@ -19,7 +20,7 @@
 #define BUS_TEXT_MAX 255
 #define BUS_CREDIT_MOST (4u << 20)    /* bytes that a client may let wait for it */
 #define BUS_MESSAGE_COST 64           /* what a message counts besides its bytes */
-#define BUS_TALKS_MOST 3              /* conversations of one connection that ended by its fault */
+#define BUS_FAULTS_MOST 3             /* of one connection; then it is answered no more */
 #define BUS_SUBSCRIPTION_MAX 512
 
 typedef enum { FEEDS_JSON, FEEDS_PACK, FEEDS_FORMS } feeds_form_t;
@@ -30,10 +31,12 @@ typedef struct connection_s {
     bus_t *bus;
     uint32_t number;
     peer_t *peer;                     /* NULL: no conversation */
-    mate_t *worker;                 /* NULL: it serves no kinds */
+    mate_t *worker;                   /* NULL: it serves no kinds */
+    uint32_t descriptor;              /* of its socket; 0: not known */
+    bool has_left;                    /* it is gone; what it said before is still read */
     int64_t credit;
     uint64_t heard_ms;
-    uint32_t talks_ended;
+    uint32_t faults;                  /* conversations that ended by its own */
     bool is_ending;                   /* the conversation ends with this round */
     bool is_gone;                     /* so does the connection */
     struct connection_s *next_ending;
@@ -56,11 +59,16 @@ struct bus_s {
     _Atomic uint32_t subscriptions[FEEDS_FORMS];
     _Atomic uint64_t events_bytes;    /* of those in `events` */
     /* owner: the thread, once it runs */
-    void *router, *feeds, *zap;       /* sockets; feeds and zap may be NULL */
+    void *router, *monitor, *feeds, *zap;  /* sockets; feeds and zap may be NULL */
     certificates_t *certificates;
     host_port_t host;
     table_t connections;
+    table_t topics;                   /* of the PUB socket */
+    uint64_t topics_seed;             /* strangers choose them */
     connection_t *ending;
+    struct descriptor_s *descriptors; /* by number */
+    uint32_t descriptor_count;
+    bool somebody_left;
     bool is_stopping;
     uint64_t sweep_ms;
     uint64_t beat_ms;
@@ -93,6 +101,23 @@ void bus_send (void *connection, const void *bytes, size_t size);
 /*  Its connection is no good any more; it goes at the end of the round. */
 void bus_lose (connection_t *self);
 
+/* ---- bus_leave.c ---- */
+
+troupe_status_t leave_open (bus_t *self, troupe_error_t *error);
+void leave_close (bus_t *self);
+
+/*  Hears who left. */
+void leave_hear (bus_t *self);
+
+/*  A new connection, of which this is the first message. */
+void leave_watch (connection_t *connection, zmq_msg_t *part);
+
+/*  It will be freed. */
+void leave_forget (connection_t *connection);
+
+/*  After a round that found nothing unread: those who left go with the end of it. */
+void leave_lose (bus_t *self);
+
 /* ---- bus_work.c ---- */
 
 /*  A part of a worker, in a conversation that has begun. */
@@ -108,5 +133,7 @@ void feeds_receive (bus_t *self);
 
 /*  Sends all events that came in. */
 void feeds_send (bus_t *self);
+
+void feeds_forget (bus_t *self);
 
 #endif

@@ -1,11 +1,10 @@
 /*  bus_peer.c - connections of the ROUTER.
  *
  *  DESIGN
- *  A ROUTER cannot stop reading from one peer, nor close one, nor does it say that one left. So a client says how
- *  many bytes it takes (credit), and no more wait for it in ZeroMQ; calls beyond what may be in flight are refused; a
- *  conversation ends with a word, and the connection is forgotten when nothing was heard of it for long. ROUTER's own
- *  numbers of connections, five bytes that begin with 0, cannot be chosen by a client: names that were are not
- *  answered.
+ *  A ROUTER cannot stop reading from one peer, nor close one. So a client says how many bytes it takes (credit), and
+ *  no more wait for it in ZeroMQ; calls beyond what may be in flight are refused; a conversation ends with a word, and
+ *  the connection is forgotten when it left (bus_leave.c) or nothing was heard of it for long. ROUTER's own numbers of
+ *  connections, five bytes that begin with 0, cannot be chosen by a client: names that were are not answered.
  */
 #include "transports/zmq/bus_inside.h"
 
@@ -17,7 +16,7 @@
 #define RECEIVE_MOST 1000  /* messages in one round, so that answers leave, too */
 #define ID_SIZE 5
 
-enum { CLOSE_DONE = 1000, CLOSE_SILENT = 1001 };
+enum { CLOSE_SILENT = 1001, CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_FULL = 1013 };
 
 /* ---- the port ---- */
 
@@ -76,7 +75,7 @@ close_talk (void *connection, uint16_t code, const char *text)
 {
     connection_t *self = connection;
     say_goodbye (self, peer_codec (self->peer), code, text);
-    self->talks_ended += code != CLOSE_DONE;
+    self->faults += code == CLOSE_PROTOCOL || code == CLOSE_POLICY;
     end_soon (self);
 }
 
@@ -129,6 +128,7 @@ end (connection_t *self)
     self->credit = 0;
     if (!self->is_gone)
         return;
+    leave_forget (self);
     table_remove (&self->bus->connections, &self->node);
     memory_free (self);
 }
@@ -161,14 +161,20 @@ know (connection_t *self, zmq_msg_t *part)
     peer_known_as (self->peer, &who);
 }
 
+static const codec_t *
+codec_of (zmq_msg_t *part)
+{
+    const char *bytes = zmq_msg_data (part);
+    return zmq_msg_size (part) > 0 && (*bytes == '{' || *bytes == '[') ? &lines_codec : &records_codec;
+}
+
 static bool
 begin (connection_t *self, zmq_msg_t *part)
 {
-    const char *bytes = zmq_msg_data (part), *user = zmq_msg_gets (part, "User-Id");
-    bool is_text = zmq_msg_size (part) > 0 && (*bytes == '{' || *bytes == '[');
-    if (self->talks_ended >= BUS_TALKS_MOST || self->bus->is_stopping)
+    const char *user = zmq_msg_gets (part, "User-Id");
+    if (self->faults >= BUS_FAULTS_MOST || self->bus->is_stopping)
         return false;
-    self->peer = peer_new (self->bus->edge, is_text ? &lines_codec : &records_codec, &port, self);
+    self->peer = peer_new (self->bus->edge, codec_of (part), &port, self);
     if (!self->peer)
         return false;
     if (user)
@@ -191,18 +197,19 @@ take_part (connection_t *self, zmq_msg_t *part)
         peer_received (self->peer, bytes, size);
 }
 
-/*  NULL: nobody, and the rest of the message is for nobody. */
+/*  NULL: nobody can be answered there. */
 static connection_t *
-sender_of (bus_t *self, zmq_msg_t *id)
+sender_of (bus_t *self, zmq_msg_t *id, connection_t *unknown)
 {
     const uint8_t *bytes = zmq_msg_data (id);
     if (zmq_msg_size (id) != ID_SIZE || bytes[0] != 0)
         return NULL;
     uint32_t number = (uint32_t) bytes[1] << 24 | (uint32_t) bytes[2] << 16 | (uint32_t) bytes[3] << 8 | bytes[4];
     connection_t *connection = find (self, number);
-    if (!connection && self->connections.count < self->options.connections)
-        connection = add (self, number);
-    return connection;
+    if (!connection && self->connections.count < self->options.connections && (connection = add (self, number)))
+        leave_watch (connection, id);
+    *unknown = (connection_t) { .bus = self, .number = number, .is_ending = true };
+    return connection ? connection : unknown;
 }
 
 /*  One message: the number of the connection, and parts that are each a frame of the protocol. */
@@ -210,13 +217,15 @@ static bool
 receive_one (bus_t *self, uint64_t now_ms)
 {
     zmq_msg_t part;
-    connection_t *sender = NULL;
+    connection_t *sender = NULL, unknown;
     bool is_first = true, has_more = true;
     zmq_msg_init (&part);
     while (has_more && zmq_msg_recv (&part, self->router, ZMQ_DONTWAIT) >= 0) {
         has_more = zmq_msg_more (&part);
         if (is_first)
-            sender = sender_of (self, &part);
+            sender = sender_of (self, &part, &unknown);
+        else if (sender == &unknown && !has_more)
+            say_goodbye (sender, codec_of (&part), CLOSE_FULL, "too many connections");
         else if (sender)
             take_part (sender, &part);
         is_first = false;
@@ -231,8 +240,13 @@ void
 bus_receive (bus_t *self)
 {
     uint64_t now_ms = self->host.now_ms (self->host.self);
-    for (unsigned count = 0; count < RECEIVE_MOST && receive_one (self, now_ms); count++)
+    for (unsigned count = 0; count < RECEIVE_MOST; count++) {
+        if (!receive_one (self, now_ms)) {
+            leave_lose (self);
+            return;
+        }
         bus_end_all (self);  /* who said goodbye may say hello in its next message */
+    }
 }
 
 /* ---- silence ---- */
