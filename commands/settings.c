@@ -174,6 +174,14 @@ static const setting_t table[] = {
     ROW (zmq_connections, INTEGER, "4096", 1, 1000000, "Backends that are connected at one time; more are told so, and to come again."),
     ROW (zmq_idle_ms, DURATION, "60s", 1000, DAY_MS,
          "A backend that was silent for so long is forgotten; it sends a ping before."),
+    ROW (zmq_heartbeat_ms, DURATION, "10s", 100, DAY_MS,
+         "How often ZeroMQ asks whether the other end is there; a connection that does not answer for three times as "
+         "long is ended."),
+    ROW (zmq_linger_ms, DURATION, "500ms", 0, 60000, "How long goodbyes are on their way when the node stops."),
+    ROW (zmq_in_messages, INTEGER, "64", 1, 100000,
+         "Messages of a backend that wait for the node; then it reads no more of it from the network."),
+    ROW (zmq_feeds_events, INTEGER, "1000", 1, 10000000,
+         "Events that wait for a subscriber of zmq_feeds; then it misses some."),
 
     ROW (at, TEXT, "", 0, 255,
          "The node that tools ask over ZeroMQ, HOST:PORT. Empty: that of this machine, by its control socket."),

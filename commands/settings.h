@@ -110,6 +110,8 @@ typedef struct {
     char zmq_certificates[SETTINGS_TEXT_MAX + 1];
     uint64_t zmq_connections;
     uint64_t zmq_idle_ms;
+    uint64_t zmq_heartbeat_ms, zmq_linger_ms;
+    uint64_t zmq_in_messages, zmq_feeds_events;  /* high-water marks */
 
     /* a node from afar, for the tools */
     char at[SETTINGS_TEXT_MAX + 1];

@@ -128,6 +128,12 @@ apply_publish (troupe_turn_t *turn, const argument_t *arguments)
         troupe_publish (turn, arguments[0].text, BODY (arguments[2]));
 }
 
+static void
+apply_permit (troupe_turn_t *turn, const argument_t *arguments)
+{
+    troupe_permit_changed (turn, arguments[0].text);
+}
+
 static const effect_form_t forms[] = {
     { "store", "sb", apply_store },   { "append", "sb", apply_append },
     { "erase", "s", apply_erase },    { "erase_all", "", apply_erase_all },
@@ -136,6 +142,7 @@ static const effect_form_t forms[] = {
     { "later", "", apply_later },     { "answer", "ssv", apply_answer },
     { "timer", "ssnv", apply_timer }, { "every", "ssnsv", apply_every },
     { "cancel", "s", apply_cancel },  { "publish", "sov", apply_publish },
+    { "permit", "s", apply_permit },
 };
 
 /* ---- how they are read ---- */

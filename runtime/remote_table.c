@@ -16,7 +16,7 @@
 
 #define TEXT_MAX 4096  /* bytes of one text */
 
-typedef enum { FIELD_TEXT, FIELD_U32, FIELD_U64, FIELD_BOOL, FIELD_ALLOW, FIELD_LIST } field_type_t;
+typedef enum { FIELD_TEXT, FIELD_U32, FIELD_U64, FIELD_BOOL, FIELD_ALLOW, FIELD_PRESENCE, FIELD_LIST } field_type_t;
 
 typedef struct {
     const char *name;
@@ -32,6 +32,8 @@ typedef struct {
 } reading_t;
 
 static const char *const allow_names[] = { "actors", "anyone", "signed in", "owner", "operator", "decides" };
+
+static const char *const presence_names[] = { "none", "count", "list" };
 
 static const field_t verb_fields[] = {
     { "name", FIELD_TEXT, offsetof (troupe_verb_t, name) },
@@ -54,6 +56,7 @@ static const field_t channel_fields[] = {
     { "snapshot", FIELD_TEXT, offsetof (troupe_channel_t, snapshot) },
     { "allow", FIELD_ALLOW, offsetof (troupe_channel_t, allow) },
     { "permit", FIELD_TEXT, offsetof (troupe_channel_t, permit) },
+    { "presence", FIELD_PRESENCE, offsetof (troupe_channel_t, presence) },
     { "doc", FIELD_TEXT, offsetof (troupe_channel_t, doc) },
     { NULL }
 };
@@ -99,16 +102,33 @@ read_number (const reading_t *reading, const field_t *field, const packed_value_
     return TROUPE_OK;
 }
 
+/*  Which of so many names it is; `count`: none. */
+static unsigned
+name_in (const packed_value_t *value, const char *const *names, unsigned count)
+{
+    unsigned i = 0;
+    while (i < count
+           && (value->type != PACKED_STRING || strlen (names[i]) != value->string.size
+               || memcmp (names[i], value->string.bytes, value->string.size) != 0))
+        i += 1;
+    return i;
+}
+
 static troupe_status_t
 read_allow (reading_t *reading, const field_t *field, const packed_value_t *value, troupe_allow_t *allow)
 {
-    for (unsigned i = 0; value->type == PACKED_STRING && i < sizeof allow_names / sizeof *allow_names; i++)
-        if (strlen (allow_names[i]) == value->string.size
-            && memcmp (allow_names[i], value->string.bytes, value->string.size) == 0) {
-            *allow = (troupe_allow_t) i;
-            return TROUPE_OK;
-        }
-    return bad (reading, field->name, "it is none of actors, anyone, signed in, owner, operator, decides");
+    unsigned count = sizeof allow_names / sizeof *allow_names, index = name_in (value, allow_names, count);
+    *allow = (troupe_allow_t) index;
+    return index < count ? TROUPE_OK
+           : bad (reading, field->name, "it is none of actors, anyone, signed in, owner, operator, decides");
+}
+
+static troupe_status_t
+read_presence (reading_t *reading, const field_t *field, const packed_value_t *value, troupe_presence_t *presence)
+{
+    unsigned count = sizeof presence_names / sizeof *presence_names, index = name_in (value, presence_names, count);
+    *presence = (troupe_presence_t) index;
+    return index < count ? TROUPE_OK : bad (reading, field->name, "it is none of none, count, list");
 }
 
 static troupe_status_t read_list (reading_t *reading, const field_t *field, const packed_value_t *value, void *place);
@@ -127,6 +147,8 @@ read_field (reading_t *reading, const field_t *field, void *base)
         return read_text (reading, field, &value, place);
     case FIELD_ALLOW:
         return read_allow (reading, field, &value, place);
+    case FIELD_PRESENCE:
+        return read_presence (reading, field, &value, place);
     case FIELD_LIST:
         return read_list (reading, field, &value, place);
     case FIELD_BOOL:

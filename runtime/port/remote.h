@@ -97,6 +97,7 @@ typedef enum {
  *              / ["every", name, verb, period_ms, missed, body] ; missed: "once" / "each"
  *              / ["cancel", name]
  *              / ["publish", channel, key / nil, body]
+ *              / ["permit", channel]          ; what its .permit says may be another thing now
  *      bytes   = bin / str
  *      body    = any one value, nil: empty
  *      others  = str without NUL, or int >= 0 where the name ends in _ms

@@ -106,7 +106,8 @@ settled (void *self, const char *address, const remote_token_t *token, bool is_k
 static const char table_of_wallet[] =
     "{\"kind\": \"wallet\", \"version\": %u, \"attempt_ms\": 5000, \"verbs\": [{\"name\": \"add\"}, "
     "{\"name\": \"see\", \"reads\": true}, {\"name\": \"heard\"}%s], "
-    "\"channels\": [{\"name\": \"moves\", \"keep\": 10}]}";
+    "\"channels\": [{\"name\": \"moves\", \"keep\": 10}, {\"name\": \"guarded\", \"allow\": \"decides\", "
+    "\"permit\": \"see\", \"presence\": \"list\"}]}";
 
 static remote_table_t *
 read_table (const char *text, troupe_error_t *error)
@@ -418,6 +419,22 @@ remote_waits_for_room_until_the_port_is_ready (void **state)
 }
 
 static void
+remote_permit_is_asked_about_when_it_changed (void **state)
+{
+    (void) state;
+    hand_answer_t answer;
+    hand_call (&test.hand, &answer, "wallet/a", "add", NULL);
+    finish (newest (), "[[s,s]]", "permit", "guarded");
+    hand_commit (&test.hand);
+    assert_int_equal (answer.status, TROUPE_OK);
+    hand_call (&test.hand, &answer, "wallet/a", "add", NULL);
+    finish (newest (), "[[s,s]]", "permit", "moves");
+    hand_advance (&test.hand, 60);
+    hand_commit (&test.hand);
+    assert_int_equal (newest ()->attempt, 2);  /* it failed: that channel has none */
+}
+
+static void
 remote_refusal_and_failure_drop_all (void **state)
 {
     (void) state;
@@ -634,6 +651,7 @@ remote_table_is_bounded_and_checked (void **state)
         { "{\"kind\": \"k\", \"verbs\": [{\"name\": \"a\", \"allow\": \"me\"}]}", "none of actors" },
         { "{\"kind\": \"k\", \"verbs\": [{\"name\": \"a\", \"reads\": 1}]}", "true or false" },
         { "{\"kind\": \"k\", \"verbs\": 4}", "an array is wanted" },
+        { "{\"kind\": \"k\", \"channels\": [{\"name\": \"a\", \"presence\": \"all\"}]}", "none, count, list" },
     };
     troupe_error_t error;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -655,6 +673,12 @@ remote_table_is_bounded_and_checked (void **state)
     assert_false (remote_table_is_same (&table->kind, 1, &twin->kind, 1));
     remote_table_destroy (&twin);
     remote_table_destroy (&table);
+    table = read_table ("{\"kind\": \"k\", \"channels\": [{\"name\": \"a\", \"presence\": \"count\"}]}", &error);
+    twin = read_table ("{\"kind\": \"k\", \"channels\": [{\"name\": \"a\"}]}", &error);
+    assert_int_equal (table->kind.channels[0].presence, TROUPE_PRESENCE_COUNT);
+    assert_false (remote_table_is_same (&table->kind, 1, &twin->kind, 1));
+    remote_table_destroy (&twin);
+    remote_table_destroy (&table);
 }
 
 int
@@ -670,6 +694,7 @@ main (void)
         TEST (remote_lost_message_is_tried_again_and_given_up_in_the_end),
         TEST (remote_attempt_over_its_time_is_lost),
         TEST (remote_waits_for_room_until_the_port_is_ready),
+        TEST (remote_permit_is_asked_about_when_it_changed),
         TEST (remote_refusal_and_failure_drop_all),
         TEST (remote_bad_effects_fail_the_turn_and_say_why),
         TEST (remote_read_may_not_store),

@@ -19,11 +19,7 @@
 #include <unistd.h>
 
 #define COME_BACK_MS 1000
-#define LINGER_MS 500         /* for goodbyes on their way */
-#define HEARTBEAT_MS 10000
 #define HANDSHAKE_MS 10000
-#define FEEDS_HWM 1000        /* events that wait for a subscriber; then it loses some */
-#define IN_HWM 64             /* messages of a client that wait here */
 
 /* ---- the loop ---- */
 
@@ -109,10 +105,10 @@ new_socket (bus_t *self, int type)
     void *socket = zmq_socket (self->context, type);
     if (!socket)
         return NULL;
-    sockets_set (socket, ZMQ_LINGER, LINGER_MS);
+    sockets_set (socket, ZMQ_LINGER, (int) self->options.linger_ms);
     sockets_set (socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    sockets_set (socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    sockets_set (socket, ZMQ_HEARTBEAT_TIMEOUT, 3 * HEARTBEAT_MS);
+    sockets_set (socket, ZMQ_HEARTBEAT_IVL, (int) self->options.heartbeat_ms);
+    sockets_set (socket, ZMQ_HEARTBEAT_TIMEOUT, 3 * (int) self->options.heartbeat_ms);
     sockets_set (socket, ZMQ_BACKLOG, 1024);
     return socket;
 }
@@ -165,7 +161,7 @@ open_sockets (bus_t *self, troupe_error_t *error)
     (void) zmq_setsockopt (self->router, ZMQ_MAXMSGSIZE, &most, sizeof most);
     sockets_set (self->router, ZMQ_ROUTER_MANDATORY, 1);
     sockets_set (self->router, ZMQ_SNDHWM, 0);  /* credit bounds it */
-    sockets_set (self->router, ZMQ_RCVHWM, IN_HWM);
+    sockets_set (self->router, ZMQ_RCVHWM, (int) self->options.in_messages);
     status = leave_open (self, error);
     if (status == TROUPE_OK)
         status = bind_socket (self, self->router, "zmq_listen", self->listen, "calls", self->address, error);
@@ -173,7 +169,7 @@ open_sockets (bus_t *self, troupe_error_t *error)
         return status;
     most = BUS_SUBSCRIPTION_MAX;
     (void) zmq_setsockopt (self->feeds, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    sockets_set (self->feeds, ZMQ_SNDHWM, FEEDS_HWM);
+    sockets_set (self->feeds, ZMQ_SNDHWM, (int) self->options.feeds_events);
     return bind_socket (self, self->feeds, "zmq_feeds", self->feeds_listen, "feeds", self->feeds_address, error);
 }
 

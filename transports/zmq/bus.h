@@ -16,6 +16,10 @@ typedef struct {
     const char *certificates;  /* a directory with those who may come */
     uint32_t connections;
     uint32_t idle_ms;          /* of silence, after which a connection is forgotten */
+    uint32_t heartbeat_ms;     /* between looks whether a connection is there */
+    uint32_t linger_ms;        /* for goodbyes on their way */
+    uint32_t in_messages;      /* of a client, that wait here */
+    uint32_t feeds_events;     /* that wait for a subscriber; then it loses some */
     edge_options_t edge;       /* without wake */
     void (*log) (bool is_error, const char *line);
 } bus_options_t;
