@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from .errors import Cut, Forbidden, TroupeError, Unknown, error_of
+from .errors import Cut, Forbidden, TooLarge, TroupeError, Unknown, error_of
 
 CREDIT = 1 << 20  # bytes that the node may send ahead
 MESSAGE_COST = 64  # what a message counts besides its bytes
@@ -29,7 +29,8 @@ class Call:
     """One call on its way. `done` when it has a result or an error."""
 
     seq: int
-    message: dict[str, Any]
+    message: dict[str, Any]  # all but its body
+    body: bytes
     ends_at: float  # by the caller's clock
     done: bool = False
     result: Any = None
@@ -81,6 +82,14 @@ class Watch:
             self.on_news(self)
 
 
+def _encode(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _with_body(message: dict[str, Any], body: bytes) -> bytes:
+    return _encode(message)[:-1] + b',"body":' + body + b"}"
+
+
 class Core:
     """The state of one client."""
 
@@ -99,7 +108,7 @@ class Core:
         self._used = self._seq = self._watch_ids = 0
         self._heard_at = self._pinged_at = self._said_at = 0.0
         self._in_flight = 0
-        self._out: list[dict[str, Any]] = []
+        self._out: list[bytes] = []
         self._new_session()
 
     def _new_session(self) -> None:
@@ -110,11 +119,12 @@ class Core:
 
     def call(self, to: str, verb: str, body: Any, ends_at: float, trace: str | None = None) -> Call:
         """Runs once, however often the connection breaks, or not at all after its end."""
+        encoded = _encode(body)
         self._seq += 1
-        message = {"call": to, "verb": verb, "seq": self._seq, "body": body}
+        message = {"call": to, "verb": verb, "seq": self._seq}
         if trace:
             message["trace"] = trace
-        call = Call(self._seq, message, ends_at)
+        call = Call(self._seq, message, encoded, ends_at)
         self.calls[call.seq] = call
         if self.fatal:
             self._end(call, error=self.fatal)
@@ -122,8 +132,11 @@ class Core:
 
     def cast(self, to: str, verb: str, body: Any) -> None:
         """At most once; lost when there is no connection."""
+        part = _with_body({"cast": to, "verb": verb}, _encode(body))
         if self.is_welcome:
-            self._out.append({"cast": to, "verb": verb, "body": body})
+            if error := self._too_large(part):
+                raise error
+            self._out.append(part)
 
     def watch(self, feed: str, token: str | None) -> Watch:
         """`token`: None for what comes from now on, "start", or that of the last event."""
@@ -162,7 +175,7 @@ class Core:
             hello["token"] = self.token
         if self.epoch:
             hello["epoch"] = self.epoch
-        self._out = [hello]
+        self._out = [_encode(hello)]
 
     def lose(self) -> None:
         """The connection broke."""
@@ -175,7 +188,7 @@ class Core:
         out, self._out = self._out, []
         if out:
             self._said_at = now
-        return [json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() for message in out]
+        return out
 
     def tick(self, now: float) -> float:
         """What time has done: ends of calls, silence. Returns when to be called again at the latest."""
@@ -200,7 +213,7 @@ class Core:
                 self.lose()
             elif self.is_welcome and self._pinged_at <= self._heard_at and max(silence, now - self._said_at) > PING_S:
                 self._pinged_at = now  # who only listens is asked after, too
-                self._out.append({"ping": 1})
+                self._say({"ping": 1})
             next_at = min(next_at, now + PATIENCE_S / 4)
         return next_at
 
@@ -209,7 +222,7 @@ class Core:
         self._heard_at = now
         self._used += len(part) + MESSAGE_COST
         if self._used >= CREDIT // 2:
-            self._out.append({"credit": self._used})
+            self._say({"credit": self._used})
             self._used = 0
         for line in part.decode().splitlines():
             messages = json.loads(line)
@@ -218,10 +231,19 @@ class Core:
 
     # ---- inside ----
 
+    def _say(self, message: dict[str, Any]) -> None:
+        self._out.append(_encode(message))
+
+    def _too_large(self, part: bytes) -> TooLarge | None:
+        """Whoever sends such a one loses the connection, again each time."""
+        if len(part) <= self.limits.get("message_bytes", 65536):
+            return None
+        return TooLarge(f"{len(part)} bytes are more than web_message_bytes of the node")
+
     def _send_calls(self, now: float) -> None:
         """In the order of their numbers; none overtakes one that waits."""
         room = self.limits.get("in_flight", 1)
-        for call in self.calls.values():
+        for call in list(self.calls.values()):
             if call.again_at is not None and now < call.again_at:
                 return
             if call.again_at is None and call.is_sent:
@@ -233,7 +255,11 @@ class Core:
                 keep = self.limits.get("keep_ms", 60000) / 1000
                 left = max(0.0, min(call.ends_at - now, keep))
                 call.message["until"] = int((now + left + self._ahead) * 1000)
-            self._out.append(dict(call.message))
+            part = _with_body(call.message, call.body)
+            if error := self._too_large(part):
+                self._end(call, error=error)
+                continue
+            self._out.append(part)
             call.is_sent = True
             self._in_flight += 1
 
@@ -244,7 +270,7 @@ class Core:
     def _say_unwatch(self, watch: Watch) -> None:
         if watch.number is not None and self.is_welcome:
             self.numbers.pop(watch.number, None)
-            self._out.append({"unwatch": watch.number})
+            self._say({"unwatch": watch.number})
         watch.number = None
 
     def _take_in(self, watch: Watch, event: Event) -> None:
@@ -257,7 +283,7 @@ class Core:
         message: dict[str, Any] = {"watch": watch.feed, "id": watch.id}
         if watch.token:
             message["from"] = watch.token
-        self._out.append(message)
+        self._say(message)
 
     def _heard(self, message: dict[str, Any], now: float) -> None:
         kind = next(iter(message))
