@@ -10,7 +10,7 @@ import zmq
 import zmq.asyncio
 
 from .core import Call, Event, Watch
-from .errors import Timeout
+from .errors import Failed, Stopping, Timeout, TroupeError
 from .socket import Conversation, watch_end
 
 
@@ -58,13 +58,18 @@ class AsyncFeed:
 
 
 class AsyncClient(Conversation):
-    """`async with AsyncClient (...) as client`: a conversation over any number of connections."""
+    """`async with AsyncClient (...) as client`: a conversation over any number of connections.
+
+    At its end calls without an outcome end as Unknown, or Stopping if they were not sent; so do watches.
+    """
 
     def _prepare(self) -> None:
+        self._core.fail(Stopping("a client works inside of `async with`"))
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "AsyncClient":
+        self._core.fatal = None
         self._task = asyncio.create_task(self._run())
         return self
 
@@ -72,6 +77,7 @@ class AsyncClient(Conversation):
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._core.close()
 
     async def call(self, to: str, verb: str, body: Any = None, *, timeout: float | None = None,
                    trace: str | None = None) -> Any:
@@ -109,27 +115,38 @@ class AsyncClient(Conversation):
         self._wanted.set()
 
     async def _run(self) -> None:
-        context = zmq.asyncio.Context.instance()
-        while not self._core.fatal:
-            socket = self._address.open(context)
-            end = watch_end(socket)
-            asyncio.get_running_loop().add_reader(end.fd, self._wake)
-            self._core.connected(time.monotonic())
-            try:
-                await self._talk(socket, end)
-            finally:
-                asyncio.get_running_loop().remove_reader(end.fd)
-                socket.disable_monitor()
-                end.close()
-                if self._core.is_welcome:
-                    socket.linger = 500
-                    await socket.send(b'{"goodbye":1}')
-                for _ in range(2):  # pyzmq still has a look at the socket in its next turn
-                    await asyncio.sleep(0)
-                socket.close()
-            end = time.monotonic() + self._delay.before(self._core)
-            while (now := time.monotonic()) < end:
-                await asyncio.sleep(max(0.0, min(end, self._core.tick(now)) - now))
+        """Whoever waits is told how this ends, for nobody else would tell."""
+        core = self._core
+        try:
+            while not core.fatal:
+                await self._connect()
+                end = time.monotonic() + self._delay.before(core)
+                while (now := time.monotonic()) < end:
+                    await asyncio.sleep(max(0.0, min(end, core.tick(now)) - now))
+        except TroupeError as error:
+            core.fail(error)
+        except Exception as error:
+            failed = Failed(f"{type(error).__name__}: {error}")
+            failed.__cause__ = error
+            core.fail(failed)
+
+    async def _connect(self) -> None:
+        socket = self._address.open(zmq.asyncio.Context.instance())
+        end = watch_end(socket)
+        asyncio.get_running_loop().add_reader(end.fd, self._wake)
+        self._core.connected(time.monotonic())
+        try:
+            await self._talk(socket, end)
+        finally:
+            asyncio.get_running_loop().remove_reader(end.fd)
+            socket.disable_monitor()
+            end.close()
+            if self._core.is_welcome:
+                socket.linger = 500
+                await socket.send(b'{"goodbye":1}')
+            for _ in range(2):  # pyzmq still has a look at the socket in its next turn
+                await asyncio.sleep(0)
+            socket.close()
 
     async def _talk(self, socket: Any, end: Any) -> None:
         """One connection, until it is good no more."""

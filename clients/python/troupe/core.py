@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from .errors import Cut, Forbidden, TooLarge, TroupeError, Unknown, error_of
+from .errors import Cut, Forbidden, Stopping, TooLarge, TroupeError, Unknown, error_of
 
 CREDIT = 1 << 20  # bytes that the node may send ahead
 MESSAGE_COST = 64  # what a message counts besides its bytes
@@ -132,6 +132,8 @@ class Core:
 
     def cast(self, to: str, verb: str, body: Any) -> None:
         """At most once; lost when there is no connection."""
+        if self.fatal:
+            raise self.fatal
         part = _with_body({"cast": to, "verb": verb}, _encode(body))
         if self.is_welcome:
             if error := self._too_large(part):
@@ -142,6 +144,9 @@ class Core:
         """`token`: None for what comes from now on, "start", or that of the last event."""
         self._watch_ids += 1
         watch = Watch(self._watch_ids, feed, token)
+        if self.fatal:
+            watch.tell(error=self.fatal)
+            return watch
         self.watches[watch.id] = watch
         if self.is_welcome:
             self._ask(watch)
@@ -161,6 +166,22 @@ class Core:
             if watch.is_open and self.is_welcome:
                 self._ask(watch)
         return event
+
+    def fail(self, error: TroupeError) -> None:
+        """There is no sense in going on: whoever waits is told, and whoever comes."""
+        self.fatal, self.is_welcome = error, False
+        for call in list(self.calls.values()):
+            self._end(call, error=error)
+        for watch in list(self.watches.values()):
+            watch.tell(error=error)
+        self.watches.clear()
+
+    def close(self) -> None:
+        """The program wants nothing more. What was sent may have run."""
+        for call in list(self.calls.values()):
+            if "until" in call.message:
+                self._end(call, error=Unknown("the client was closed"))
+        self.fail(Stopping("the client was closed"))
 
     # ---- the connection ----
 
@@ -328,7 +349,7 @@ class Core:
             return
         if message["error"] == "protocol":
             if isinstance(error, Forbidden):
-                self._fail(error)
+                self.fail(error)
             return
         self._in_flight -= 1
         call = self.calls.get(message["seq"])
@@ -349,15 +370,6 @@ class Core:
         else:
             del self.watches[watch.id]
             watch.tell(error=error)
-
-    def _fail(self, error: TroupeError) -> None:
-        """There is no sense in coming again."""
-        self.fatal = error
-        for call in list(self.calls.values()):
-            self._end(call, error=error)
-        for watch in list(self.watches.values()):
-            watch.tell(error=error)
-        self.watches.clear()
 
     def _on_watching(self, message: dict[str, Any], now: float) -> None:
         watch = self.watches.get(message["watching"])

@@ -60,7 +60,7 @@ class Unknown(TroupeError):
 
 
 class Stopping(TroupeError):
-    """The node goes down."""
+    """The node goes down, or the client was closed."""
 
     status = "stopping"
 

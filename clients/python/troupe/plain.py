@@ -88,9 +88,7 @@ class Client(Conversation):
     def cast(self, to: str, verb: str, body: Any = None) -> None:
         """Runs a verb at most once; nothing comes back."""
         end = time.monotonic() + self._timeout
-        while not self._core.is_welcome:
-            if self._core.fatal:
-                raise self._core.fatal
+        while not self._core.is_welcome and not self._core.fatal:
             if time.monotonic() >= end:
                 raise Timeout("no connection in time")
             self._pump(end)
@@ -104,12 +102,13 @@ class Client(Conversation):
         return Feed(self, watch)
 
     def close(self) -> None:
-        """Says goodbye. Calls without an outcome have none."""
+        """Says goodbye. Calls without an outcome end as Unknown, or Stopping if they were not sent; so do watches."""
         if self._socket:
             if self._core.is_welcome:
                 self._socket.linger = 500
                 self._socket.send(b'{"goodbye":1}')
             self._close_socket()
+        self._core.close()
 
     # ---- inside ----
 

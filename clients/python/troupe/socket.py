@@ -10,6 +10,7 @@ import zmq
 import zmq.auth
 
 from .core import Core
+from .errors import Invalid
 
 FIRST_DELAY_S = 0.05
 LAST_DELAY_S = 2.0
@@ -34,12 +35,16 @@ class Address:
             self.keys = public, secret, node
 
     def open(self, context: Any) -> Any:
-        """A new socket on its way to the node."""
+        """A new socket on its way to the node; errors.Invalid when that is none."""
         socket = context.socket(zmq.DEALER)
         socket.linger = 0
         if self.keys:
             socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = self.keys
-        socket.connect(self.endpoint)
+        try:
+            socket.connect(self.endpoint)
+        except zmq.ZMQError as error:
+            socket.close()
+            raise Invalid(f"{self.endpoint} is no address: {error}") from None
         return socket
 
 
