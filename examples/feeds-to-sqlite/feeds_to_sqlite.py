@@ -61,10 +61,10 @@ class Backend:
     def take(self, feed: str, watch: Feed, timeout: float) -> None:
         """The next event of a watch; errors.Timeout."""
         event = watch.next(timeout)
-        if not event.token:
+        if event.type == "gap" or not event.token:
             return
         epoch, at = event.token.rsplit("-", 1)
-        if event.is_snapshot:  # instead of events that the node does not keep any more
+        if event.type == "snapshot":  # instead of events that the node does not keep any more
             self.store.move(feed, epoch, int(at))
         else:
             self.store.take(feed, epoch, int(at), event.key or "", event.body)

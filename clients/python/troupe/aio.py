@@ -15,7 +15,7 @@ from .socket import Conversation, watch_end
 
 
 class AsyncFeed:
-    """The events of a feed, without gaps or doubles: `async for event in feed`."""
+    """The events of a feed, each once and in order, and where some are missing a gap: `async for event in feed`."""
 
     def __init__(self, client: "AsyncClient", watch: Watch) -> None:
         self._client, self._watch = client, watch
@@ -24,11 +24,11 @@ class AsyncFeed:
 
     @property
     def token(self) -> str | None:
-        """Where to go on later."""
-        return self._watch.token
+        """Where to go on later: behind what was taken."""
+        return self._watch.taken
 
     async def next(self, timeout: float | None = None) -> Event:
-        """The next event; errors.Timeout when there is none for so many seconds."""
+        """The next event, snapshot or gap; errors.Timeout when there is none for so many seconds."""
         watch = self._watch
         while not watch.events:
             if watch.error:

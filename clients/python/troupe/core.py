@@ -11,7 +11,7 @@ import json
 import os
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any, Callable, Literal
 
 from .errors import Cut, Forbidden, Stopping, TooLarge, TroupeError, Unknown, error_of
 
@@ -49,12 +49,18 @@ class Call:
 
 @dataclass
 class Event:
-    """One event of a feed. `token` is where to go on after it; None of volatile channels and snapshots."""
+    """What comes of a feed.
+
+    `type` is "event"; or "gap": events are missing here, which the node does not keep any more, and there is no body;
+    or "snapshot", which follows a gap where the channel has one: what the actor says of itself, with all that was
+    missed in it. `token` is where to go on after it, of a gap still where the feed was before it; None of volatile
+    channels.
+    """
 
     body: Any
     key: str | None = None
     token: str | None = None
-    is_snapshot: bool = False
+    type: Literal["event", "snapshot", "gap"] = "event"
 
 
 @dataclass
@@ -63,7 +69,8 @@ class Watch:
 
     id: int
     feed: str
-    token: str | None
+    token: str | None  # of the last that was heard
+    taken: str | None  # of the last that the program took
     events: deque[Event] = field(default_factory=deque)
     error: TroupeError | None = None
     is_open: bool = True
@@ -143,7 +150,7 @@ class Core:
     def watch(self, feed: str, token: str | None) -> Watch:
         """`token`: None for what comes from now on, "start", or that of the last event."""
         self._watch_ids += 1
-        watch = Watch(self._watch_ids, feed, token)
+        watch = Watch(self._watch_ids, feed, token, token)
         if self.fatal:
             watch.tell(error=self.fatal)
             return watch
@@ -161,6 +168,7 @@ class Core:
     def take_event(self, watch: Watch) -> Event:
         """The oldest of those that came; there is one."""
         event = watch.events.popleft()
+        watch.taken = event.token or watch.taken
         if watch.is_full and len(watch.events) <= EVENTS_MOST // 2:
             watch.is_full = False
             if watch.is_open and self.is_welcome:
@@ -377,7 +385,9 @@ class Core:
             watch.number = message["feed"]
             self.numbers[watch.number] = watch
             if not watch.token and message["next"] > 0:
-                watch.token = f"{self.epoch}-{message['next'] - 1}"
+                watch.token = watch.taken = f"{self.epoch}-{message['next'] - 1}"
+            if message.get("gap"):
+                self._take_in(watch, Event(None, token=watch.token, type="gap"))
 
     def _on_event(self, message: dict[str, Any], now: float) -> None:
         watch = self.numbers.get(message["event"])
@@ -390,7 +400,7 @@ class Core:
         watch = self.numbers.get(message["snapshot"])
         if watch:
             watch.token = f"{self.epoch}-{message['at']}"
-            self._take_in(watch, Event(message["body"], is_snapshot=True))
+            self._take_in(watch, Event(message["body"], token=watch.token, type="snapshot"))
 
     def _on_cut(self, message: dict[str, Any], now: float) -> None:
         watch = self.numbers.pop(message["cut"], None)

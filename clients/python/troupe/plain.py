@@ -13,18 +13,18 @@ from .socket import Conversation, watch_end
 
 
 class Feed:
-    """The events of a feed, from its beginning or from a token on, without gaps or doubles."""
+    """The events of a feed, each once and in order, and where some are missing a gap."""
 
     def __init__(self, client: "Client", watch: Watch) -> None:
         self._client, self._watch = client, watch
 
     @property
     def token(self) -> str | None:
-        """Where to go on later: `client.watch (feed, since=token)`."""
-        return self._watch.token
+        """Where to go on later, behind what was taken: `client.watch (feed, since=token)`."""
+        return self._watch.taken
 
     def next(self, timeout: float | None = None) -> Event:
-        """The next event; errors.Timeout when there is none for so many seconds."""
+        """The next event, snapshot or gap; errors.Timeout when there is none for so many seconds."""
         watch = self._watch
         end = None if timeout is None else time.monotonic() + timeout
         while not watch.events:
