@@ -13,14 +13,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable, Literal
 
-from .errors import Cut, Forbidden, Stopping, TooLarge, TroupeError, Unknown, error_of
+from .errors import FINAL, Cut, Forbidden, Stopping, TooLarge, TroupeError, Unknown, error_of
 
 CREDIT = 1 << 20  # bytes that the node may send ahead
 MESSAGE_COST = 64  # what a message counts besides its bytes
 PING_S = 15.0  # of silence, after which it is asked whether the node is there
 PATIENCE_S = 10.0  # without an answer, after which a new connection is made
 RETRY_S = 0.05  # for those who were told no better time
-WATCH_RETRY_S = 1.0  # of a watch
+WATCH_RETRY_S = 1.0  # of a watch that the node did not grant, or ended
 EVENTS_MOST = 4096  # of a watch that nobody takes; what comes behind them stays with the node
 
 
@@ -75,7 +75,7 @@ class Watch:
     error: TroupeError | None = None
     is_open: bool = True
     number: int | None = None  # of the feed in this connection
-    again_at: float | None = None  # it was not accepted
+    again_at: float | None = None  # it was not accepted, or cut
     is_full: bool = False  # nothing more is wanted until half of the events were taken
     on_news: Callable[["Watch"], None] | None = None
 
@@ -369,15 +369,13 @@ class Core:
             self._end(call, error=error)
 
     def _on_refused_watch(self, message: dict[str, Any], error: TroupeError, now: float) -> None:
-        """A node that has no room is asked again later, one that goes down when it is back."""
+        """Unless it is final, the node is asked again later, one that goes down when it is back."""
         watch = self.watches.get(message["id"])
-        if not watch or message["status"] == "stopping":
-            return
-        if message["status"] == "overloaded":
-            watch.again_at = now + max(message.get("retry_after_ms", 0) / 1000, WATCH_RETRY_S)
-        else:
+        if watch and error.status in FINAL:
             del self.watches[watch.id]
             watch.tell(error=error)
+        elif watch:
+            watch.again_at = now + max(message.get("retry_after_ms", 0) / 1000, WATCH_RETRY_S)
 
     def _on_watching(self, message: dict[str, Any], now: float) -> None:
         watch = self.watches.get(message["watching"])
@@ -406,12 +404,12 @@ class Core:
         watch = self.numbers.pop(message["cut"], None)
         if not watch:
             return
-        watch.token = message["token"] or watch.token
-        if message["why"] in ("slow", "gone"):
-            self._ask(watch)
-        elif message["why"] != "stopping":
+        watch.number, watch.token = None, message["token"] or watch.token
+        if message["why"] == "forbidden":
             self.watches.pop(watch.id, None)
             watch.tell(error=Cut(message["why"]))
+        else:
+            watch.again_at = now + WATCH_RETRY_S
 
     def _on_goodbye(self, message: dict[str, Any], now: float) -> None:
         self.lose()

@@ -89,6 +89,9 @@ BY_STATUS: dict[str, type[TroupeError]] = {
 }
 
 
+FINAL = frozenset(kind.status for kind in (Refused, Invalid, NotFound, Forbidden, TooLarge))  # again it is the same
+
+
 def error_of(status: str, text: str) -> TroupeError:
     """The error that a status stands for."""
     return BY_STATUS.get(status, Failed)(text)

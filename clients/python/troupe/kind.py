@@ -6,7 +6,7 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator
 
-from .errors import Invalid, Refused, TroupeError
+from .errors import FINAL, Invalid, Refused, TroupeError
 from .pack import pack, unpack
 
 Handler = Callable[["Turn", Any], Any]
@@ -231,7 +231,6 @@ class Turn:
     @staticmethod
     def fail(error: BaseException) -> Outcome:
         """It raised: a refusal, or a failure that is tried again."""
-        if isinstance(error, TroupeError) and error.status in ("refused", "invalid", "not_found", "forbidden",
-                                                               "too_large"):
+        if isinstance(error, TroupeError) and error.status in FINAL:
             return Outcome(error.status, error.text)
         return Outcome("failed", f"{type(error).__name__}: {error}")
