@@ -16,6 +16,7 @@ import zmq.utils.monitor
 from troupe import Client, Feed, errors
 
 BATCH = 500  # events of one transaction
+PATIENCE_S = 5  # for what is missing, before others have their turn
 
 
 class Store:
@@ -51,17 +52,22 @@ class Backend:
     def __init__(self, store: Store, client: Client, feeds: zmq.Socket) -> None:
         self.store, self.client, self.feeds = store, client, feeds
         self.monitor = feeds.get_monitor_socket()
-        self.watches: dict[str, Feed] = {}  # of those that have not been heard since there is a new connection
+        self.watches: dict[str, Feed] = {}  # of those whose place is behind what is published, as far as is known
 
     def since(self, feed: str) -> str:
         """The token to go on from."""
         place = self.store.places.get(feed)
         return f"{place[0]}-{place[1]}" if place else "start"
 
+    def is_known(self, feed: str, epoch: str, at: int) -> bool:
+        """Whether the place is there or behind it."""
+        place = self.store.places.get(feed)
+        return place is not None and place[0] == epoch and at <= place[1]
+
     def take(self, feed: str, watch: Feed, timeout: float) -> None:
         """The next event of a watch; errors.Timeout."""
         event = watch.next(timeout)
-        if event.type == "gap" or not event.token:
+        if event.type == "gap" or not event.token:  # of a volatile channel
             return
         epoch, at = event.token.rsplit("-", 1)
         if event.type == "snapshot":  # instead of events that the node does not keep any more
@@ -69,14 +75,15 @@ class Backend:
         else:
             self.store.take(feed, epoch, int(at), event.key or "", event.body)
 
-    def catch_up(self, feed: str, until: int) -> None:
-        """What is missing up to this offset."""
-        watch = self.client.watch(feed, self.since(feed))
+    def catch_up(self, feed: str, epoch: str, until: int) -> None:
+        """What is missing up to this offset; what does not come in time is waited for with the other watches."""
+        watch = self.watches[feed] = self.client.watch(feed, self.since(feed))
         try:
-            while self.store.places.get(feed, ("", 0))[1] < until:
-                self.take(feed, watch, 30)
-        finally:
-            watch.close()
+            while not self.is_known(feed, epoch, until):
+                self.take(feed, watch, PATIENCE_S)
+        except errors.Timeout:
+            return
+        self.watches.pop(feed).close()
 
     def heard(self, topic: bytes, token: bytes, key: bytes, body: bytes) -> None:
         """One published event: "json/FEED", where it stands, its key, its body."""
@@ -85,7 +92,7 @@ class Backend:
             return  # of a volatile channel
         epoch, at = token.decode().rsplit("-", 1)
         place, offset = self.store.places.get(feed), int(at)
-        is_known = place is not None and place[0] == epoch and offset <= place[1]
+        is_known = self.is_known(feed, epoch, offset)
         if feed in self.watches:
             if is_known:  # what is published has come to where the watch is: it goes on alone
                 self.watches.pop(feed).close()
@@ -95,7 +102,7 @@ class Backend:
         if (place and place[0] == epoch and offset == place[1] + 1) or (not place and offset == 1):
             self.store.take(feed, epoch, offset, key.decode(), json.loads(body))
         else:
-            self.catch_up(feed, offset)
+            self.catch_up(feed, epoch, offset)
 
     def watch_all(self) -> None:
         """There is a new connection: nobody says what was published while there was none."""
