@@ -49,7 +49,7 @@ class Store:
 class Backend:
     """Hears what is published, and asks for what it did not hear."""
 
-    def __init__(self, store: Store, client: Client, feeds: zmq.Socket) -> None:
+    def __init__(self, store: Store, client: Client, feeds: zmq.Socket[bytes]) -> None:
         self.store, self.client, self.feeds = store, client, feeds
         self.monitor = feeds.get_monitor_socket()
         self.watches: dict[str, Feed] = {}  # of those whose place is behind what is published, as far as is known
@@ -134,7 +134,7 @@ class Backend:
             self.store.commit()
 
 
-def open_feeds(address: str, prefix: str, certificate: str | None, server: str | None) -> zmq.Socket:
+def open_feeds(address: str, prefix: str, certificate: str | None, server: str | None) -> zmq.Socket[bytes]:
     """The subscriber."""
     socket = zmq.Context.instance().socket(zmq.SUB)
     if certificate and server:

@@ -380,8 +380,8 @@ class Core:
     def _on_watching(self, message: dict[str, Any], now: float) -> None:
         watch = self.watches.get(message["watching"])
         if watch:
-            watch.number = message["feed"]
-            self.numbers[watch.number] = watch
+            number = watch.number = message["feed"]
+            self.numbers[number] = watch
             if not watch.token and message["next"] > 0:
                 watch.token = watch.taken = f"{self.epoch}-{message['next'] - 1}"
             if message.get("gap"):

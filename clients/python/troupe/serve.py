@@ -86,7 +86,7 @@ class Worker:
             self._send(socket)
             if core.wants_connection:
                 break
-            poller.poll(max(0, (wake - time.monotonic()) * 1000) + 1)
+            poller.poll(max(0, int((wake - time.monotonic()) * 1000)) + 1)
             for _ in range(1000):
                 if not socket.poll(0):
                     break

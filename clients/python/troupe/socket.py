@@ -11,6 +11,7 @@ import zmq.auth
 
 from .core import Core
 from .errors import Invalid
+from .work import WorkerCore
 
 FIRST_DELAY_S = 0.05
 LAST_DELAY_S = 2.0
@@ -64,7 +65,7 @@ class Delay:
     def __init__(self) -> None:
         self._next = FIRST_DELAY_S
 
-    def before(self, core: Core) -> float:
+    def before(self, core: Core | WorkerCore) -> float:
         """In seconds, spread, so that clients do not all come at once."""
         if core.limits:
             core.limits, self._next = {}, FIRST_DELAY_S

@@ -57,7 +57,8 @@ class WorkerCore:
         self.nothing_comes = True
         self.wants_connection = self.is_welcome = self.is_draining = False
         self._used, self._heard_at, self._pinged_at = 0, now, now
-        for waiting in (self.ready, self._in_hand, self._announced, self._cache, self._unsettled):
+        all_that_waits: tuple[Any, ...] = (self.ready, self._in_hand, self._announced, self._cache, self._unsettled)
+        for waiting in all_that_waits:
             waiting.clear()
         hello: dict[str, Any] = {"hello": 1, "credit": CREDIT, "client": self.name}
         if self.token:
@@ -122,8 +123,8 @@ class WorkerCore:
         else:
             effects = b""
         del self._in_hand[offer.number]
-        text = outcome.text.encode()[:TEXT_MOST].decode(errors="ignore").replace("\0", " ").encode()
-        self._out.append(bytes([DONE]) + put_number(offer.number) + put_span(outcome.status.encode()) + put_span(text)
+        why = outcome.text.encode()[:TEXT_MOST].decode(errors="ignore").replace("\0", " ").encode()
+        self._out.append(bytes([DONE]) + put_number(offer.number) + put_span(outcome.status.encode()) + put_span(why)
                          + put_span(effects))
         after = offer.state if outcome.state is None or outcome.status != "ok" else outcome.state
         _keep(self._unsettled, offer.number, (offer.about["to"], offer.state, after), self.states)
@@ -197,10 +198,11 @@ class WorkerCore:
     def _on_offer(self, number: int, about: dict[str, Any]) -> None:
         address, state = about["to"], about.get("state")
         if state is None:
-            has, state = self._cache.get(address, (None, {}))
+            has, kept = self._cache.get(address, (-1, {}))
             if has != about["state_number"]:
                 self._out.append(bytes([STATELESS]) + put_number(number))
                 return
+            state = kept
         _keep(self._cache, address, (about["state_number"], state), self.states)
         offer = Offer(number, about, state)
         self._in_hand[number] = offer
