@@ -253,7 +253,7 @@ class Core:
         if self._used >= CREDIT // 2:
             self._say({"credit": self._used})
             self._used = 0
-        for line in part.decode().splitlines():
+        for line in part.splitlines():  # as bytes: JSON may hold what ends lines of a str
             messages = json.loads(line)
             for message in messages if isinstance(messages, list) else [messages]:
                 self._heard(message, now)
