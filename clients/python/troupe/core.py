@@ -75,6 +75,7 @@ class Watch:
     error: TroupeError | None = None
     is_open: bool = True
     number: int | None = None  # of the feed in this connection
+    is_asked: bool = False  # and not answered
     again_at: float | None = None  # it was not accepted, or cut
     is_full: bool = False  # nothing more is wanted until half of the events were taken
     on_news: Callable[["Watch"], None] | None = None
@@ -162,8 +163,9 @@ class Core:
     def unwatch(self, watch: Watch) -> None:
         """Nothing more of it."""
         watch.is_open = False
-        self.watches.pop(watch.id, None)
-        self._say_unwatch(watch)
+        if not watch.is_asked:  # else the node has to say its number first
+            self.watches.pop(watch.id, None)
+            self._say_unwatch(watch)
 
     def take_event(self, watch: Watch) -> Event:
         """The oldest of those that came; there is one."""
@@ -309,6 +311,10 @@ class Core:
             self._say_unwatch(watch)
 
     def _ask(self, watch: Watch) -> None:
+        if any(other.feed == watch.feed and not other.is_open for other in self.watches.values()):
+            watch.again_at = 0.0  # the node takes a feed once, and has not let it go
+            return
+        watch.is_asked = True
         message: dict[str, Any] = {"watch": watch.feed, "id": watch.id}
         if watch.token:
             message["from"] = watch.token
@@ -339,8 +345,9 @@ class Core:
         self.epoch, self.is_welcome = message["epoch"], True
         for call in self.calls.values():
             call.is_sent, call.again_at = False, None
+        self.watches = {watch.id: watch for watch in self.watches.values() if watch.is_open}
         for watch in self.watches.values():
-            watch.number = watch.again_at = None
+            watch.number, watch.again_at, watch.is_asked = None, None, False
             if not watch.is_full:
                 self._ask(watch)
 
@@ -371,17 +378,25 @@ class Core:
     def _on_refused_watch(self, message: dict[str, Any], error: TroupeError, now: float) -> None:
         """Unless it is final, the node is asked again later, one that goes down when it is back."""
         watch = self.watches.get(message["id"])
-        if watch and error.status in FINAL:
+        if not watch:
+            return
+        watch.is_asked = False
+        if not watch.is_open:
+            self.unwatch(watch)
+        elif error.status in FINAL:
             del self.watches[watch.id]
             watch.tell(error=error)
-        elif watch:
+        else:
             watch.again_at = now + max(message.get("retry_after_ms", 0) / 1000, WATCH_RETRY_S)
 
     def _on_watching(self, message: dict[str, Any], now: float) -> None:
         watch = self.watches.get(message["watching"])
         if watch:
             number = watch.number = message["feed"]
-            self.numbers[number] = watch
+            self.numbers[number], watch.is_asked = watch, False
+            if not watch.is_open:
+                self.unwatch(watch)
+                return
             if not watch.token and message["next"] > 0:
                 watch.token = watch.taken = f"{self.epoch}-{message['next'] - 1}"
             if message.get("gap"):
