@@ -1,7 +1,7 @@
 """A client without a socket: what is said, what is heard, what to say again (doc/protocol-zmq.md).
 
-It does no input or output and reads no clock, so that it serves plain programs and asyncio alike: give it the parts that
-came, the time, and send what `take` returns.
+It does no input or output and reads no clock, so that it serves plain programs and asyncio alike: give it the parts
+that came, the time, and send what `take` returns.
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ class Cut(TroupeError):
 
 BY_STATUS: dict[str, type[TroupeError]] = {
     kind.status: kind
-    for kind in (Refused, Invalid, NotFound, Forbidden, TooLarge, Overloaded, Timeout, Unknown, Stopping, Parked, Failed)
+    for kind in (Refused, Invalid, NotFound, Forbidden, TooLarge, Overloaded, Timeout, Unknown, Stopping, Parked,
+                 Failed)
 }
 
 
