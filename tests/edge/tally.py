@@ -13,6 +13,7 @@ import troupe  # noqa: E402
 VERSION = int(sys.argv[3])
 tally = troupe.Kind("tally", VERSION)
 live = tally.channel("live", allow="anyone", keep=10000)
+guarded = tally.channel("guarded", allow="decides", permit="may", presence="count")
 
 
 @tally.verb(allow="anyone", args="by:int")
@@ -32,6 +33,18 @@ def total(turn, _):
 def refuse(turn, _):
     turn.store("n", -1)
     turn.refuse("not today")
+
+
+@tally.verb(reads=True)
+def may(turn, _):
+    if turn.load("shut", False):
+        turn.refuse("shut")
+
+
+@tally.verb(allow="anyone")
+def shut(turn, _):
+    turn.store("shut", True)
+    turn.permit_changed(guarded)
 
 
 @tally.verb(allow="anyone")

@@ -56,7 +56,8 @@ class Kind:
         return make(handler) if handler else make
 
     def channel(self, name: str, *, allow: str = "actors", **options: Any) -> str:
-        """Its actors publish there. Options: keep, keep_ms, volatile, conflates, rate, snapshot, permit, doc."""
+        """Its actors publish there. Options: keep, keep_ms, volatile, conflates, rate, snapshot, permit, presence,
+        doc."""
         self.channels.append({"name": name, "allow": allow, **options})
         return name
 
@@ -219,6 +220,10 @@ class Turn:
     def publish(self, channel: str, body: Any = None, *, key: str | None = None) -> None:
         """An event for all who watch."""
         self.effects.append(["publish", channel, key, body])
+
+    def permit_changed(self, channel: str) -> None:
+        """What the channel's `permit` says may be another thing now: it is asked again about all who watch."""
+        self.effects.append(["permit", channel])
 
     # ---- its end ----
 
