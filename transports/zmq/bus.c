@@ -72,7 +72,8 @@ go_round (bus_t *self, bool is_woken, uint64_t end_ms)
     edge_release (self->edge);
     feeds_send (self);
     uint64_t now_ms = self->host.now_ms (self->host.self);
-    uint64_t wait_ms = least (bus_work_round (self, now_ms), edge_drain (self->edge));
+    bus_work_round (self);
+    uint64_t wait_ms = edge_drain (self->edge);
     bus_end_all (self);
     wait_ms = least (wait_ms, bus_sweep (self, now_ms));
     return end_ms == EDGE_NEVER ? wait_ms : least (wait_ms, end_ms > now_ms ? end_ms - now_ms : 0);

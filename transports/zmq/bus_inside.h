@@ -71,7 +71,6 @@ struct bus_s {
     bool somebody_left;
     bool is_stopping;
     uint64_t sweep_ms;
-    uint64_t beat_ms;
     binary_reader_t work;
     buffer_t scratch;
 };
@@ -123,8 +122,8 @@ void leave_lose (bus_t *self);
 /*  A part of a worker, in a conversation that has begun. */
 void bus_work_received (connection_t *self, const void *bytes, size_t size);
 
-/*  Sends offers. Returns in how many ms to come again. */
-uint64_t bus_work_round (bus_t *self, uint64_t now_ms);
+/*  Sends offers. */
+void bus_work_round (bus_t *self);
 
 /* ---- bus_feeds.c ---- */
 

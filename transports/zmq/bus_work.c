@@ -1,15 +1,13 @@
 /*  bus_work.c - workers of remote kinds, on connections of the ROUTER.
  *
  *  DESIGN
- *  A worker is a client that has the role for it, and says more. Nothing tells that the process behind a connection
- *  died, but to send it something: so who has something in hand is sent a byte a few times a second, and the kernel's
- *  refusal, which ZeroMQ hears, ends its connection here. Credit holds for offers as for all else.
+ *  A worker is a client that has the role for it, and says more. When its connection is gone (bus_leave.c), what it
+ *  had in hand goes to others. Credit holds for offers as for all else.
  */
 #include "transports/zmq/bus_inside.h"
 
 #include "runtime/base/error.h"
 
-#define BEAT_MS 250
 #define SCRATCH_KEPT (1u << 20)  /* bytes; one large state must not stay for ever */
 
 static bool
@@ -69,42 +67,32 @@ bus_work_received (connection_t *self, const void *bytes, size_t size)
 
 /*  Not what it was not sent: whoever ends has given that back. */
 static void
-send_offers (connection_t *self, bool is_beat)
+send_offers (connection_t *self)
 {
     bus_t *bus = self->bus;
     while (self->credit > 0 && !self->is_ending) {
         buffer_reset (&bus->scratch);
         bool has_more = mate_gather (self->worker, &bus->scratch);
-        if (!has_more && is_beat && mate_is_busy (self->worker))
-            work_put_beat (&bus->scratch);
         if (bus->scratch.failed)
             bus_lose (self);
         else if (bus->scratch.size)
             bus_send (self, bus->scratch.data, bus->scratch.size);
         if (has_more)
             mate_sent (self->worker, !self->is_gone);
-        is_beat = false;
         if (!has_more)
             return;
     }
 }
 
-uint64_t
-bus_work_round (bus_t *self, uint64_t now_ms)
+void
+bus_work_round (bus_t *self)
 {
-    bool is_beat = now_ms >= self->beat_ms, is_busy = false;
     crew_make_room (self->crew);
     uint32_t place = 0;
-    for (connection_t *connection; (connection = crew_connection (self->crew, &place));) {
-        send_offers (connection, is_beat);
-        is_busy = is_busy || mate_is_busy (connection->worker);
-    }
-    if (is_beat)
-        self->beat_ms = now_ms + BEAT_MS;
+    for (connection_t *connection; (connection = crew_connection (self->crew, &place));)
+        send_offers (connection);
     if (self->scratch.capacity > SCRATCH_KEPT)
         buffer_clear (&self->scratch);
-    if (place == 0)
-        return EDGE_NEVER;
-    crew_make_room (self->crew);
-    return is_busy ? self->beat_ms - now_ms : EDGE_NEVER;
+    if (place > 0)
+        crew_make_room (self->crew);
 }

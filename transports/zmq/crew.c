@@ -370,12 +370,3 @@ mate_sent (mate_t *self, bool is_sent)
         self->sent = self->sent_before;
     pthread_mutex_unlock (&self->pool->lock);
 }
-
-bool
-mate_is_busy (mate_t *self)
-{
-    pthread_mutex_lock (&self->pool->lock);
-    bool is_busy = self->in_hand > 0;
-    pthread_mutex_unlock (&self->pool->lock);
-    return is_busy;
-}

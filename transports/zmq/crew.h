@@ -48,9 +48,6 @@ troupe_status_t mate_take (mate_t *self, const work_t *work, buffer_t *answer, t
 bool mate_gather (mate_t *self, buffer_t *to);
 void mate_sent (mate_t *self, bool is_sent);
 
-/*  Whether it has something in hand, or is to be sent something. */
-bool mate_is_busy (mate_t *self);
-
 /*  One after the other, from 0 on; NULL at the end. */
 void *crew_connection (crew_t *self, uint32_t *place);
 

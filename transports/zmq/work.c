@@ -7,7 +7,7 @@
 
 #define NAME_MOST 15  /* bytes of a status */
 
-enum { TYPE_ANNOUNCED = 0x90, TYPE_OFFER, TYPE_SETTLED, TYPE_BEAT, TYPE_LEFT };
+enum { TYPE_ANNOUNCED = 0x90, TYPE_OFFER, TYPE_SETTLED, TYPE_LEFT = 0x94 };
 
 /* ---- what a worker says ---- */
 
@@ -199,12 +199,6 @@ work_put_settled (buffer_t *to, uint64_t number, bool is_kept, uint64_t version)
     put_number (to, number);
     put_number (to, is_kept);
     put_number (to, version);
-}
-
-void
-work_put_beat (buffer_t *to)
-{
-    buffer_byte (to, TYPE_BEAT);
 }
 
 void

@@ -50,7 +50,6 @@ void work_put_offer_head (buffer_t *to, uint64_t number, size_t size);
 /*  Each a whole message. */
 void work_put_announced (buffer_t *to, troupe_status_t status, const char *text);
 void work_put_settled (buffer_t *to, uint64_t number, bool is_kept, uint64_t version);
-void work_put_beat (buffer_t *to);
 void work_put_left (buffer_t *to);
 
 #endif
