@@ -150,46 +150,6 @@ reconnect (void)
     binary_routes_clear (&routes);
 }
 
-/* ---- the vectors of doc/protocol-zmq.md ---- */
-
-#define WRITES(bytes, write)                                                                                           \
-    do {                                                                                                               \
-        buffer_reset (&node);                                                                                          \
-        write;                                                                                                         \
-        assert_int_equal (node.size, sizeof bytes - 1);                                                                \
-        assert_memory_equal (node.data, bytes, node.size);                                                             \
-    } while (0)
-
-static void
-what_a_client_says_is_written (void **state)
-{
-    (void) state;
-    WRITES ("\x01\x10\x82\xa5hello\x01\xa6""credit\x64", say_hello (&node, &(hello_t) { .credit = 100 }));
-    WRITES ("\x0b\xe8\x07", say_credit (&node, 1000));
-    WRITES ("\x0c\x01", say_goodbye (&node));
-    WRITES ("\x03\x00\x0brunner/anna\x03lap", say_route (&node, 0, "runner/anna", "lap"));
-    WRITES ("\x05\x00\x01\x00", say_call (&node, 0, 1, NULL, 0));
-    WRITES ("\x09\x05", say_ping (&node, 5));
-}
-
-static void
-what_a_node_says_is_read (void **state)
-{
-    (void) state;
-    static const char bytes[] = "\x82\x01\x07\x81\xa4laps\x01" "\x8d\xea\x07\x07message";
-    server_message_t message;
-    binary_open (&reader, NULL, bytes, sizeof bytes - 1);
-    assert_int_equal (binary_hear (&reader, &message, &error), TROUPE_OK);
-    assert_int_equal (message.type, SERVER_REPLY);
-    assert_int_equal (message.number, 1);
-    assert_int_equal (message.size, 7);
-    assert_int_equal (binary_hear (&reader, &message, &error), TROUPE_OK);
-    assert_int_equal (message.type, SERVER_GOODBYE);
-    assert_int_equal (message.number, 1002);
-    assert_memory_equal (message.text.bytes, "message", message.text.size);
-    assert_int_equal (binary_hear (&reader, &message, &error), TROUPE_NOT_FOUND);
-}
-
 /* ---- calls ---- */
 
 static void
@@ -637,8 +597,6 @@ int
 main (void)
 {
     const struct CMUnitTest tests[] = {
-        CASE (what_a_client_says_is_written),
-        CASE (what_a_node_says_is_read),
         CASE (hello_has_credit_session_and_name),
         CASE (calls_wait_for_the_welcome_and_for_room),
         CASE (another_connection_says_unanswered_calls_as_they_were),

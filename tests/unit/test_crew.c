@@ -355,37 +355,12 @@ states_are_bounded (void **state)
     mate_leave (&one);
 }
 
-/*  The vectors of doc/protocol-zmq.md. */
 static void
-vectors (void **state)
+an_outcome_has_one_of_few_statuses (void **state)
 {
     (void) state;
-    buffer_t offer = { 0 };
-    remote_offer_t about = { .kind = "k", .kind_version = 1, .address = "k/1", .verb = "add", .what = REMOTE_CALL,
-                             .sender = "", .subject = "anna", .trace = "", .caller = "c", .body = "\x81\xa2" "by\x02",
-                             .size = 5, .id = 255, .attempt = 1, .now_ms = 1000, .budget_ms = 500, .version = 9,
-                             .state_version = 1, .has_state = true, .state = "\x81\xa1n\xc4\x01\x05", .state_size = 6 };
-    work_put_offer (&offer, &about);
-    buffer_reset (&sent);
-    work_put_offer_head (&sent, 300, offer.size);
-    static const uint8_t wanted[] =
-        "\x91\xac\x02\xa5\x01\x8f\xa4kind\xa1k\xa7version\x01\xa2to\xa3k/1\xa4verb\xa3" "add\xa4what\xa4"
-        "call\xa2id\xb0" "00000000000000ff\xa7" "attempt\x01\xa3now\xcd\x03\xe8\xa9" "budget_ms\xcd\x01\xf4\xa7"
-        "subject\xa4" "anna\xa6" "caller\xa1" "c\xa4" "body\x81\xa2" "by\x02\xac" "state_number\x09"
-        "\xadstate_version\x01\xa5" "state\x81\xa1n\xc4\x01\x05";
-    buffer_append (&sent, offer.data, offer.size);
-    assert_int_equal (sent.size, sizeof wanted - 1);
-    assert_memory_equal (sent.data, wanted, sent.size);
-    buffer_clear (&offer);
     binary_reader_t reader = { 0 };
     work_t work;
-    static const uint8_t refused[] = "\x11\xac\x02\x07refused\x02no\x00";
-    binary_open (&reader, NULL, refused, sizeof refused - 1);
-    assert_int_equal (work_next (&reader, &work, &error), TROUPE_OK);
-    assert_int_equal (work.number, 300);
-    assert_int_equal (work.status, TROUPE_REFUSED);
-    assert_string_equal (work.text, "no");
-    assert_int_equal (work_next (&reader, &work, &error), TROUPE_NOT_FOUND);
     static const uint8_t odd[] = "\x11\x01\x03" "odd\x00\x00";
     binary_open (&reader, NULL, odd, sizeof odd - 1);
     assert_int_equal (work_next (&reader, &work, &error), TROUPE_INVALID);
@@ -406,7 +381,7 @@ main (void)
         TEST (what_a_shard_gave_up_stays_in_hand),
         TEST (versions_roll),
         TEST (states_are_bounded),
-        TEST (vectors),
+        TEST (an_outcome_has_one_of_few_statuses),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

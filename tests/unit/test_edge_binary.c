@@ -53,21 +53,6 @@ assert_refused (const void *bytes, size_t size, const char *why)
 
 #define REFUSED(literal, why) assert_refused (literal, sizeof literal - 1, why)
 
-/*  The vectors of doc/protocol-zmq.md. */
-static void
-what_is_of_zeromq_alone_is_read (void **state)
-{
-    (void) state;
-    READ_ONE ("\x01\x10\x82\xa5hello\x01\xa6""credit\x64");
-    assert_int_equal (message.type, CLIENT_HELLO);
-    assert_int_equal (message.credit, 100);
-    READ_ONE ("\x0b\xe8\x07");
-    assert_int_equal (message.type, CLIENT_CREDIT);
-    assert_int_equal (message.number, 1000);
-    READ_ONE ("\x0c\x01");
-    assert_int_equal (message.type, CLIENT_GOODBYE);
-}
-
 static void
 hello_is_the_object_of_the_text_form (void **state)
 {
@@ -423,7 +408,6 @@ main (void)
         cmocka_unit_test (bodies_are_taken_to_the_depth_of_bodies),
         cmocka_unit_test (frames_that_end_too_early_are_refused),
         cmocka_unit_test (without_memory_nothing_is_read_and_later_all),
-        cmocka_unit_test (what_is_of_zeromq_alone_is_read),
         cmocka_unit_test (messages_of_the_server_are_written),
         cmocka_unit_test (frames_of_several_messages_have_nothing_between_them),
         cmocka_unit_test (what_does_not_fit_leaves_what_was_there),
