@@ -454,8 +454,6 @@ what_workers_are_told_is_written (void **state)
             write_offer (number, json_object_get (means, "about"));
         else if (strcmp (type, "settled") == 0)
             work_put_settled (&out, number, number_of (means, "kept"), number_of (means, "state_number"));
-        else if (strcmp (type, "beat") == 0)
-            work_put_beat (&out);
         else
             work_put_left (&out);
         is_part (text_of (vector, "name"));
