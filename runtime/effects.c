@@ -16,18 +16,26 @@
 
 #define ASK_DEFAULT_MS 30000
 
+static bool
+is_blinding (troupe_status_t status)
+{
+    return status >= TROUPE_NO_MEMORY;
+}
+
 /*  The error stands in the turn already. */
 static void
 poison (troupe_turn_t *turn, troupe_status_t status)
 {
     turn->poisoned = true;
-    turn->is_blind = status >= TROUPE_NO_MEMORY;
+    turn->is_blind = turn->is_blind || is_blinding (status);
 }
 
+/*  Of several failures the first one is told; but one that blinds goes before others, or the handler would take it for
+ *  those, and "not found" for a value that is not there. */
 troupe_status_t
 turn_poison (troupe_turn_t *turn, troupe_status_t status, const char *format, ...)
 {
-    if (turn->poisoned)
+    if (turn->poisoned && (turn->is_blind || !is_blinding (status)))
         return turn->error.status;
     char text[sizeof turn->error.text];
     va_list arguments;
@@ -178,7 +186,7 @@ turn_pack (troupe_turn_t *turn, buffer_t *to, size_t most, const char *format, v
     troupe_status_t status = pack_append (to, error, format, arguments);
     if (status == TROUPE_OK && to->size > most)
         turn_poison (turn, TROUPE_TOO_LARGE, "%zu bytes are more than the %zu that there may be", to->size, most);
-    else if (status != TROUPE_OK && !turn->poisoned)
+    else if (status != TROUPE_OK)
         poison (turn, status);
     return status == TROUPE_OK && to->size <= most;
 }

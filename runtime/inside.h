@@ -107,7 +107,7 @@ struct troupe_turn_s {
     buffer_t reply;
     buffer_t scratch;
     arena_t arena;
-    troupe_error_t error;    /* of a refusal, a failure or the first failed effect */
+    troupe_error_t error;    /* of a refusal, a failure, or the first failed effect or the first that blinded it */
     char caller[TROUPE_CALLER_MAX];
 };
 

@@ -64,8 +64,25 @@ show (troupe_turn_t *turn)
     return troupe_reply (turn, "{s:I, s:I}", "sent", (json_int_t) sent, "taken", (json_int_t) taken);
 }
 
+static bool finds_memory;
+
+/*  Says what it finds, whatever failed before. */
+static troupe_status_t
+doubt (troupe_turn_t *turn)
+{
+    uint64_t taken = 0;
+    troupe_tell (turn, "nobody/1", "take", NULL);
+    memory_fail_after (!finds_memory);
+    troupe_status_t status = troupe_load (turn, "taken", &taken, sizeof taken);
+    memory_fail_after (0);
+    finds_memory = true;
+    return status == TROUPE_NOT_FOUND ? troupe_refuse (turn, "nothing was taken")
+                                      : troupe_refuse (turn, "it took %d", (int) taken);
+}
+
 static const troupe_verb_t verbs[] = {
-    { "begin", begin }, { "send", send }, { "take", take }, { "show", show, .reads = true }, { NULL }
+    { "begin", begin }, { "send", send }, { "take", take }, { "show", show, .reads = true }, { "doubt", doubt },
+    { NULL }
 };
 /*  With a cache, which may find no memory either when an actor wakes. */
 static const troupe_kind_t post = { "post", .version = 1, .verbs = verbs, .cache_size = 64 };
@@ -215,6 +232,27 @@ actor_that_must_be_parked_never_just_stays (void **state)
     }
 }
 
+/*  Its first failure told it nothing wrong; the second, of memory, did. */
+static void
+turn_that_failed_before_it_lacked_memory_may_not_refuse (void **state)
+{
+    (void) state;
+    hand_answer_t answer;
+    memset (&hand, 0, sizeof hand);
+    finds_memory = false;
+    hand_start (&hand, kinds);
+    hand_call (&hand, NULL, "post/a", "take", NULL);
+    hand_commit (&hand);
+    hand_crash (&hand);  /* its state is not in memory */
+    hand_call (&hand, &answer, "post/a", "doubt", NULL);
+    assert_int_equal (answer.status, TROUPE_STATUSES);
+    hand_advance (&hand, 1000);
+    hand_commit (&hand);
+    assert_int_equal (answer.status, TROUPE_REFUSED);
+    assert_string_equal (answer.text, "it took 1");
+    hand_stop (&hand);
+}
+
 int
 main (void)
 {
@@ -223,6 +261,7 @@ main (void)
         cmocka_unit_test (messages_beyond_the_window_of_a_link_arrive_once),
         cmocka_unit_test (messages_within_a_shard_arrive_once),
         cmocka_unit_test (actor_that_must_be_parked_never_just_stays),
+        cmocka_unit_test (turn_that_failed_before_it_lacked_memory_may_not_refuse),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
