@@ -224,6 +224,9 @@ door (shard_t *self, const call_t *call, const actor_t *actor, const verb_t *ver
     *text = "the actor's mailbox is full";
     if (mailbox_count (actor) >= self->limits.mailbox_door)
         return TROUPE_OVERLOADED;
+    *text = "some of the actor's mail waits on disk, where no read waits";
+    if (verb->reads && mailbox_spills (self, actor))
+        return TROUPE_OVERLOADED;
     *text = "too much is waiting to be folded";
     if (self->unfolded_bytes >= self->limits.unfolded_bytes)
         return TROUPE_OVERLOADED;

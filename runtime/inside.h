@@ -471,11 +471,17 @@ mailbox_append (actor_t *actor, message_t *message)
     actor->mail += 1;
 }
 
+/*  What comes now goes to disk, or away. */
+static inline bool
+mailbox_spills (const shard_t *self, const actor_t *actor)
+{
+    return (actor->more && actor->more->spill_count) || actor->mail >= self->limits.mailbox_messages;
+}
+
 static inline void
 mailbox_deliver (shard_t *self, actor_t *actor, message_t *message)
 {
-    bool spills = actor->more && actor->more->spill_count;
-    if (__builtin_expect (spills || actor->mail >= self->limits.mailbox_messages, 0)) {
+    if (__builtin_expect (mailbox_spills (self, actor), 0)) {
         mailbox_deliver_full (self, actor, message);
         return;
     }
@@ -691,7 +697,7 @@ void actor_revive (shard_t *self, actor_t *actor);
 
 /* ---- trail.c ---- */
 
-/*  The turn in hand has run with this outcome; nothing of it has joined a frame or is undone. While there are trails. */
+/*  The turn in hand has run with this outcome; nothing of it has joined a frame or is undone. Only with trails. */
 void trail_turn (shard_t *self, troupe_status_t status);
 void trail_drop_all (shard_t *self);
 

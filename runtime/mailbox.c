@@ -85,14 +85,12 @@ mailbox_record_all (shard_t *self)
 
 /* ---- in ---- */
 
-/*  What may be lost is not spilled: a cast goes, a tick comes again later, a read is refused. */
+/*  What may be lost is not spilled: a cast goes, a tick comes again later. A read was refused at the door. */
 static void
 turn_away (shard_t *self, actor_t *actor, message_t *message)
 {
-    if (message->flags & MESSAGE_CALL)
-        call_complete (self, message->call->session, message->call->seq, 0, TROUPE_OVERLOADED, NULL, 0,
-                       "the actor's mailbox is full");
-    else if (message->flags & MESSAGE_TICK)
+    CHECK (!(message->flags & MESSAGE_CALL));
+    if (message->flags & MESSAGE_TICK)
         timer_put_off (self, actor, message);
     message_free (&self->pool, message);
 }

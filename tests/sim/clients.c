@@ -321,6 +321,7 @@ clients_forget (sim_t *sim)
     for (request_t *request = sim->requests; request; request = request->next) {
         if (home_of (sim, request) != sim->world)
             continue;
+        request->was_out = request->was_out || request->out > 0;
         request->out = 0;
         request->heard_ms = 0;
         if (request->client >= SIM_NO_SESSION)

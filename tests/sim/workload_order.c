@@ -4,7 +4,8 @@
  *  receiver takes only the next number. Messages breed more messages for some
  *  hops, so that links, mailboxes and spills are full of them. Some fail at first
  *  and must hold up what is behind them. Casts may be lost, never doubled, and show
- *  nothing that is not durable.
+ *  nothing that is not durable. An ordered session's calls of one actor are handled in the order of
+ *  their numbers, reads among them, whichever were refused at first.
  */
 #include "tests/sim/workload.h"
 
@@ -88,7 +89,21 @@ on_note (troupe_turn_t *turn)
     return troupe_reply (turn, "{s:I}", "stamp", stamp_next (turn));
 }
 
+/*  The newest call of the client that has run here. */
+static troupe_status_t
+on_peek (troupe_turn_t *turn)
+{
+    json_int_t client, number;
+    char key[32];
+    troupe_status_t status = troupe_unpack (turn, "{s:I, s:I}", "client", &client, "number", &number);
+    if (status != TROUPE_OK)
+        return status;
+    snprintf (key, sizeof key, "client:%lld", (long long) client);
+    return troupe_reply (turn, "{s:I}", "noted", (json_int_t) load_number (turn, key));
+}
+
 static const troupe_verb_t verbs[] = {
+    { "peek", on_peek, .reads = true },
     { "start", on_start },
     { "pass", on_pass },
     { "hint", on_hint },
@@ -105,11 +120,23 @@ static void
 act (sim_t *sim, uint32_t client)
 {
     if (sim->profile.is_ordered && client < SIM_NO_SESSION && roll (sim, 2))
-        sim_call (sim, &workload_order, client, nodes[client % NODES], "note", 0, 0, "{s:I, s:I}", "client",
-                  (json_int_t) client, "number", (json_int_t) sim->next_seq[client]);
+        sim_call (sim, &workload_order, client, nodes[client % NODES], roll (sim, 3) ? "note" : "peek", 0, 0,
+                  "{s:I, s:I}", "client", (json_int_t) client, "number", (json_int_t) sim->next_seq[client]);
     else
         sim_call (sim, &workload_order, client, nodes[roll (sim, NODES)], "start", 0, 0, "{s:I, s:I}", "count",
                   (json_int_t) (1 + roll (sim, START_MOST)), "hops", (json_int_t) roll (sim, 5));
+}
+
+/*  A read may be made again, and then sees more; its first answer is of its place in the session. */
+static void
+answered (sim_t *sim, const request_t *request)
+{
+    int64_t noted;
+    (void) sim;
+    if (request->is_read && request->is_final && !request->was_out && request->status == TROUPE_OK
+        && sim_number_of (request->answer, request->answer_size, "noted", &noted) && (uint64_t) noted > request->seq)
+        sim_fail ("client %u: read %llu of %s was made after call %llu", request->client,
+                  (unsigned long long) request->seq, request->to, (unsigned long long) noted);
 }
 
 static void
@@ -141,4 +168,6 @@ last (sim_t *sim)
                   (json_int_t) client, "number", (json_int_t) sim->next_seq[client]);
 }
 
-const workload_t workload_order = { "order", .kinds = { &node }, .act = act, .last = last, .check = check };
+const workload_t workload_order = {
+    "order", .kinds = { &node }, .act = act, .answered = answered, .last = last, .check = check
+};

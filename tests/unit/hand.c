@@ -214,6 +214,7 @@ answered (void *arg, const troupe_answer_t *answer)
     hand_answer_t *self = arg;
     self->status = answer->status;
     self->answers += 1;
+    self->retry_after_ms = answer->retry_after_ms;
     self->size = answer->size < sizeof self->body ? answer->size : sizeof self->body;
     if (self->size)
         memcpy (self->body, answer->body, self->size);

@@ -58,6 +58,7 @@ typedef struct {
     uint8_t body[4096];
     size_t size;
     char text[256];
+    uint32_t retry_after_ms;
 } hand_answer_t;
 
 void hand_call (hand_t *self, hand_answer_t *answer, const char *to, const char *verb, const char *format, ...);

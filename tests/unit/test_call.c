@@ -259,6 +259,49 @@ call_of_ordered_session_waits_for_one_that_was_told_parked (void **state)
     assert_int_equal (in_lane (2, "thing/1"), TROUPE_OK);
 }
 
+static int
+setup_spilling (void **state)
+{
+    (void) state;
+    return setup_with (&(shard_limits_t) { .mailbox_messages = 2 });
+}
+
+static void
+submit_in_lane (hand_answer_t *answer, uint64_t seq, const char *verb)
+{
+    troupe_call_t call = session_call (5, seq, verb, START_MS + 10000);
+    call.ordered = true;
+    submit (answer, &call);
+}
+
+/*  Behind a message that is tried again later, some of the mail is on disk. */
+static void
+read_that_meets_a_spilled_mailbox_keeps_its_place_in_an_ordered_session (void **state)
+{
+    (void) state;
+    hand_answer_t held, read, behind;
+    fails_left = 1;
+    hand_call (&hand, &held, "thing/1", "falter", NULL);
+    for (int i = 0; i < 3; i++)
+        hand_call (&hand, NULL, "thing/1", "count", NULL);
+    submit_in_lane (&read, 1, "look");
+    assert_int_equal (read.status, TROUPE_OVERLOADED);
+    assert_true (read.retry_after_ms > 0);
+    assert_int_equal (counter_get (&shard_metrics (hand_shard_of (&hand, "thing/1"))->overloaded), 1);
+    submit_in_lane (&behind, 2, "count");
+    assert_int_equal (behind.status, TROUPE_OVERLOADED);
+    hand_advance (&hand, 1000);
+    hand_commit (&hand);
+    assert_int_equal (held.status, TROUPE_OK);
+    submit_in_lane (&behind, 2, "count");
+    assert_int_equal (behind.status, TROUPE_OVERLOADED);
+    submit_in_lane (&read, 1, "look");
+    submit_in_lane (&behind, 2, "count");
+    hand_commit (&hand);
+    assert_int_equal (read.status, TROUPE_OK);
+    assert_int_equal (behind.status, TROUPE_OK);
+}
+
 int
 main (void)
 {
@@ -270,6 +313,7 @@ main (void)
         TEST_WITH (call_may_be_a_little_further_ahead_than_it_is_kept, setup_few),
         TEST (call_too_late_or_too_far_ahead_is_not_accepted),
         TEST_WITH (call_of_ordered_session_waits_for_one_that_was_told_parked, setup_sick),
+        TEST_WITH (read_that_meets_a_spilled_mailbox_keeps_its_place_in_an_ordered_session, setup_spilling),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
