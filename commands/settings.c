@@ -76,7 +76,8 @@ static const setting_t table[] = {
          "Bytes of frames that a shard keeps in memory until they are folded. Beyond it calls from outside "
          "are refused, at twice as much the shard waits."),
     ROW (undurable_bytes, BYTES, "32M", MIB, 64 * GIB,
-         "Bytes of frames of a shard that are not on disk yet. Beyond it the shard waits for the disk."),
+         "Bytes of frames of a shard that are not on disk yet. Beyond it the shard waits for the disk, at twice as "
+         "much calls that are not reads are refused."),
     ROW (mailbox_messages, INTEGER, "4096", 1, MOST_32,
          "Waiting messages of one actor that are kept in memory. More of them wait on disk."),
     ROW (mailbox_door, INTEGER, "2048", 1, MOST_32,

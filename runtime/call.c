@@ -227,6 +227,9 @@ door (shard_t *self, const call_t *call, const actor_t *actor, const verb_t *ver
     *text = "some of the actor's mail waits on disk, where no read waits";
     if (verb->reads && mailbox_spills (self, actor))
         return TROUPE_OVERLOADED;
+    *text = "too much is waiting to be written";
+    if (!verb->reads && !shard_has_room (self))
+        return TROUPE_OVERLOADED;
     *text = "too much is waiting to be folded";
     if (self->unfolded_bytes >= self->limits.unfolded_bytes)
         return TROUPE_OVERLOADED;

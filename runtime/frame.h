@@ -21,7 +21,7 @@
 #include "runtime/base/buffer.h"
 #include <stdint.h>
 
-#define FRAME_BODY_MAX (128u << 20)  /* far above what a shard lets an open frame grow to */
+#define FRAME_BODY_MAX (256u << 20)  /* above what a shard lets an open frame grow to: see OPEN_BYTES_MOST */
 #define FRAME_OP_HEAD 7
 #define FRAME_KEY_MAX 506            /* LMDB's 511 less shard number and spare */
 

@@ -398,6 +398,9 @@ void shard_put (shard_t *self, const store_key_t *key, const void *value, size_t
 uint8_t *shard_put_place (shard_t *self, const store_key_t *key, size_t size);  /* NULL: the shard failed */
 void shard_delete (shard_t *self, const store_key_t *key);
 
+/*  Whether the bounds let one more call be taken that is written with the open frame. */
+bool shard_has_room (const shard_t *self);
+
 /*  The open frame must be written, but nobody waits for it yet. */
 void shard_want_soon (shard_t *self);
 

@@ -28,8 +28,10 @@
 #define DUE_A_STEP 512
 #define SOON_MS 2                       /* a frame that nobody waits for closes after so long, */
 #define SOON_BUSY_MS 20                 /* or so long when mail waits all the time */
-/*  An open frame of so many takes no turns: one turn and all links may follow */
-#define OPEN_BYTES_MOST (FRAME_BODY_MAX / 4)
+/*  An open frame of so many takes no turns and no calls. One call and one turn may follow, and all
+ *  that the links bring (WINDOWS_BYTES, and one message over in each). */
+#define OPEN_BYTES_MOST (FRAME_BODY_MAX / 8)
+#define WINDOWS_BYTES (FRAME_BODY_MAX / 4)
 #define BURST_TURNS 256                 /* of the newest, before the oldest gets its turn */
 #define TURNS_BETWEEN_LOOKS 32          /* at watermarks, inbox and bounds */
 #define LARGE_TURN (64u << 10)          /* bytes of effects after which they are looked at at once */
@@ -100,7 +102,7 @@ take_limits (shard_limits_t *limits, const shard_limits_t *wanted, uint32_t shar
     DEFAULT (actor_bytes)
     DEFAULT (mail_bytes)
 #undef DEFAULT
-    uint64_t window_most = FRAME_BODY_MAX / 2 / shards;  /* what all links bring fits into a frame */
+    uint64_t window_most = WINDOWS_BYTES / shards;
     if (limits->link_window_bytes > window_most)
         limits->link_window_bytes = (uint32_t) window_most;
     if (limits->attempts > UINT8_MAX)
@@ -337,6 +339,14 @@ open_bytes (const shard_t *self)
 }
 
 /*  Whether the bounds let a turn run now. */
+/*  Calls that nobody handles yet are written with the frame too. */
+bool
+shard_has_room (const shard_t *self)
+{
+    uint64_t bytes = open_bytes (self);
+    return bytes < OPEN_BYTES_MOST && (bytes + self->undurable_bytes) / 2 < self->limits.undurable_bytes;
+}
+
 static bool
 may_run (const shard_t *self)
 {

@@ -45,7 +45,7 @@ typedef struct {
     uint32_t mailbox_messages;     /* of one actor in memory; more spill to disk */
     uint32_t mailbox_door;         /* of one actor in all; from there calls from outside are refused */
     uint32_t awake_actors;         /* in memory; beyond it idle ones sleep */
-    uint64_t undurable_bytes;      /* sealed and open frames; beyond it no turns */
+    uint64_t undurable_bytes;      /* sealed and open frames; beyond it no turns, at twice it no calls but reads */
     uint64_t unfolded_bytes;       /* frames in memory; beyond it the door closes, at twice it no turns */
     uint32_t link_window_bytes;    /* unacknowledged bytes of a link in memory */
     uint32_t slice_turns;          /* turns of one step */

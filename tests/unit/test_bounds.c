@@ -50,7 +50,15 @@ store (troupe_turn_t *turn)
     return status == TROUPE_OK ? troupe_store (turn, "bytes", bytes, (size_t) size) : status;
 }
 
-static const troupe_verb_t verbs[] = { { "spread", spread }, { "refill", refill }, { "store", store }, { NULL } };
+static troupe_status_t
+look (troupe_turn_t *turn)
+{
+    return troupe_reply (turn, NULL);
+}
+
+static const troupe_verb_t verbs[] = {
+    { "spread", spread }, { "refill", refill }, { "store", store }, { "look", look, .reads = true }, { NULL }
+};
 static const troupe_kind_t sink = { "sink", .version = 1, .verbs = verbs };
 static const troupe_kind_t *const kinds[] = { &sink, NULL };
 
@@ -126,7 +134,7 @@ frame_stays_within_what_the_journal_takes_whatever_the_setting (void **state)
     hand_take (&hand);
     hand_commit (&hand);
     assert_int_equal (runs, 200);
-    assert_true (largest_frame () < FRAME_BODY_MAX / 2);
+    assert_true (largest_frame () < FRAME_BODY_MAX / 4);
 }
 
 static void
@@ -149,6 +157,54 @@ turns_wait_for_the_journal_and_go_on (void **state)
         assert_int_equal (answers[i].status, TROUPE_OK);
 }
 
+/*  Nobody comes to handle them: all of it would be written with the frame. */
+static void
+call_that_would_make_the_frame_too_large_is_refused_until_it_is_written (void **state)
+{
+    (void) state;
+    static hand_answer_t answers[50], next;
+    static uint8_t bytes[4 * MIB - 100];
+    int overloaded = 0;
+    hand.is_stuck = true;
+    hand_call (&hand, NULL, "sink/{0}", "spread", "{s:i, s:i}", "left", 1, "size", 10);
+    for (int i = 0; i < 50; i++)
+        hand_post (&hand, &answers[i], "sink/{0}0", "refill", "{s:r#}", "bytes", bytes, sizeof bytes);
+    hand_run (&hand);
+    for (int i = 0; i < 50; i++) {
+        overloaded += answers[i].status == TROUPE_OVERLOADED;
+        assert_true (answers[i].status == TROUPE_STATUSES || answers[i].retry_after_ms > 0);
+    }
+    assert_in_range (overloaded, 30, 45);
+    assert_int_equal (counter_get (&shard_metrics (hand_shard_of (&hand, "sink/{0}0"))->overloaded), overloaded);
+    hand.is_stuck = false;
+    hand_take (&hand);
+    hand_commit (&hand);
+    assert_true (largest_frame () < FRAME_BODY_MAX / 4);
+    hand_post (&hand, &next, "sink/{0}0", "refill", "{s:r#}", "bytes", bytes, sizeof bytes);
+    hand_run (&hand);
+    assert_int_equal (next.status, TROUPE_STATUSES);
+}
+
+/*  A read is never written. */
+static void
+read_is_taken_while_calls_are_refused_for_their_bytes (void **state)
+{
+    (void) state;
+    static hand_answer_t answers[30], read;
+    static uint8_t bytes[100000];
+    hand.is_stuck = true;
+    hand_call (&hand, NULL, "sink/{0}", "spread", "{s:i, s:i}", "left", 1, "size", 10);
+    for (int i = 0; i < 30; i++)
+        hand_call (&hand, &answers[i], "sink/{0}0", "refill", "{s:r#}", "bytes", bytes, sizeof bytes);
+    assert_int_equal (answers[0].status, TROUPE_STATUSES);
+    assert_int_equal (answers[29].status, TROUPE_OVERLOADED);
+    hand_call (&hand, &read, "sink/{0}x", "look", NULL);
+    hand.is_stuck = false;
+    hand_take (&hand);
+    hand_commit (&hand);
+    assert_int_equal (read.status, TROUPE_OK);
+}
+
 int
 main (void)
 {
@@ -157,6 +213,8 @@ main (void)
         TEST (frame_of_waiting_mail_stays_within_its_bound, setup_small),
         TEST (frame_stays_within_what_the_journal_takes_whatever_the_setting, setup_huge),
         TEST (turns_wait_for_the_journal_and_go_on, setup_small),
+        TEST (call_that_would_make_the_frame_too_large_is_refused_until_it_is_written, setup_huge),
+        TEST (read_is_taken_while_calls_are_refused_for_their_bytes, setup_small),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }
