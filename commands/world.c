@@ -19,6 +19,7 @@
 #include "runtime/base/memory.h"
 
 #define FIRST_WALL_MS 1700000000000u
+#define SLICE_LOOK_MOST_NS 3000000u  /* that pass from one look at the clock to the next */
 
 /* ------------------------------------------------------------------ *
  *  The machine
@@ -290,6 +291,15 @@ make_registry (world_t *self, const troupe_kind_t *const *kinds, troupe_error_t 
     return TROUPE_OK;
 }
 
+/*  Some turns are slow, so that slices end early. */
+static uint64_t
+slice_clock_ns (void *self_)
+{
+    world_t *self = self_;
+    self->slices_ns += hash_mix (self->salt, ++self->slice_looks) % SLICE_LOOK_MOST_NS;
+    return self->slices_ns;
+}
+
 static troupe_status_t
 make_shards (world_t *self, troupe_error_t *error)
 {
@@ -297,7 +307,7 @@ make_shards (world_t *self, troupe_error_t *error)
         .registry = self->registry,
         .state = &self->port,
         .world = { .self = self, .submit = on_submit, .carry = on_carry, .published = on_published,
-                   .runaway = on_runaway },
+                   .runaway = on_runaway, .clock_ns = slice_clock_ns },
         .limits = self->options.limits,
         .boot = hash_mix (self->salt, self->counts.boots),
         .recorder = self->recorder,

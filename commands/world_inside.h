@@ -35,6 +35,7 @@ struct world_s {
     state_port_t port;           /* the state as the process sees it: folds take a while, and may find no room */
     recorder_t *recorder;
     uint64_t own_clock_ms, *clock;
+    uint64_t slices_ns, slice_looks;  /* how time passes within steps of shards, for these alone */
     uint64_t salt;               /* the seed, another one for each node */
     way_t ways[WORLD_NODES_MAX];
     dice_t dice;

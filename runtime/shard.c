@@ -14,7 +14,7 @@
  *  with what came meanwhile, so that it takes no sync away from those who wait.
  *
  *  Nothing here waits, sleeps or takes a lock; a step ends after a slice of
- *  turns, when a bound is reached, or when there is nothing to do.
+ *  turns or of time, when a bound is reached, or when there is nothing to do.
  */
 
 #include "runtime/inside.h"
@@ -34,6 +34,7 @@
 #define WINDOWS_BYTES (FRAME_BODY_MAX / 4)
 #define BURST_TURNS 256                 /* of the newest, before the oldest gets its turn */
 #define TURNS_BETWEEN_LOOKS 32          /* at watermarks, inbox and bounds */
+#define SLICE_NS 5000000u               /* of slow turns: the slice ends, though it is not used up */
 #define LARGE_TURN (64u << 10)          /* bytes of effects after which they are looked at at once */
 
 static const shard_limits_t default_limits = {
@@ -338,7 +339,6 @@ open_bytes (const shard_t *self)
     return self->open->body.size + self->dirty_bytes + self->fresh_bytes;
 }
 
-/*  Whether the bounds let a turn run now. */
 /*  Calls that nobody handles yet are written with the frame too. */
 bool
 shard_has_room (const shard_t *self)
@@ -347,6 +347,7 @@ shard_has_room (const shard_t *self)
     return bytes < OPEN_BYTES_MOST && (bytes + self->undurable_bytes) / 2 < self->limits.undurable_bytes;
 }
 
+/*  Whether the bounds let a turn run now. */
 static bool
 may_run (const shard_t *self)
 {
@@ -585,12 +586,21 @@ park_with_its_kind (shard_t *self, actor_t *actor)
     return actor->flags & ACTOR_PARKED;
 }
 
+static uint64_t
+clock_ns (const shard_t *self)
+{
+    return self->world.clock_ns ? self->world.clock_ns (self->world.self) : clock_monotonic_ns ();
+}
+
 /*  Runs turns until the slice is used up; a mailbox is drained to where it
- *  stood. Bounds and news are looked at every few turns, and after a large one. */
+ *  stood. Bounds and news are looked at every few turns, and after a large one. The clock, which costs more than many
+ *  turns do, is read after the first turn, two more, four more, and at last as rarely as these. */
 static void
 run_slice (shard_t *self)
 {
     uint32_t left = self->limits.slice_turns, until_look = TURNS_BETWEEN_LOOKS;
+    uint32_t until_clock = 1, turns_between_clocks = 1;
+    uint64_t end_ns = self->run_count ? clock_ns (self) + SLICE_NS : 0;
     bool may = may_run (self);
     while (left > 0 && self->run_count > 0 && may) {
         actor_t *actor = next_runnable (self);
@@ -606,6 +616,11 @@ run_slice (shard_t *self)
                 until_look = TURNS_BETWEEN_LOOKS;
                 look_around (self);
                 may = may_run (self);
+            }
+            if (--until_clock == 0) {
+                turns_between_clocks *= turns_between_clocks < TURNS_BETWEEN_LOOKS ? 2 : 1;
+                until_clock = turns_between_clocks;
+                may = may && clock_ns (self) < end_ns;
             }
         }
         visit_is_over (self, actor, is_cut || visit > 0);

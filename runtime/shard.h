@@ -36,6 +36,8 @@ typedef struct {
     void (*log) (void *self, troupe_level_t level, const char *address, const char *verb, const char *trace,
                  const char *text);
     troupe_level_t log_from;
+    /* How time passes within a step. NULL: clock_monotonic_ns. */
+    uint64_t (*clock_ns) (void *self);
     /* Actors of this kind (its index) send without end: all shards should shard_park_kind. NULL: this one does. */
     void (*runaway) (void *self, uint16_t kind);
 } shard_world_t;
@@ -48,7 +50,7 @@ typedef struct {
     uint64_t undurable_bytes;      /* sealed and open frames; beyond it no turns, at twice it no calls but reads */
     uint64_t unfolded_bytes;       /* frames in memory; beyond it the door closes, at twice it no turns */
     uint32_t link_window_bytes;    /* unacknowledged bytes of a link in memory */
-    uint32_t slice_turns;          /* turns of one step */
+    uint32_t slice_turns;          /* turns of one step, which slow ones end earlier */
     uint32_t attempts;             /* tries of a failing message */
     uint32_t retry_first_ms;       /* delay before the second try; doubles */
     uint32_t retry_most_ms;

@@ -38,7 +38,10 @@ start_shards (hand_t *self)
                                     .limits = self->limits,
                                     .remote = self->remote,
                                     .boot = 7 + self->boots,
-                                    .world = { .self = self, .submit = submit, .carry = carry } };
+                                    .world = { .self = self,
+                                               .submit = submit,
+                                               .carry = carry,
+                                               .clock_ns = self->clock_ns } };
         self->shards[i] = shard_new (&options, &error);
         CHECK (self->shards[i]);
     }

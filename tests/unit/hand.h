@@ -27,6 +27,7 @@ typedef struct {
     shard_t *shards[HAND_SHARDS];
     shard_limits_t limits;
     const remote_port_t *remote;  /* NULL: no kind is remote */
+    uint64_t (*clock_ns) (void *self);  /* of slices; NULL: the machine's */
     uint64_t now_ms;
     uint64_t boots;
     hand_frame_t frames[HAND_FRAMES];   /* not folded, oldest first */

@@ -56,8 +56,27 @@ look (troupe_turn_t *turn)
     return troupe_reply (turn, NULL);
 }
 
+static uint64_t clock_now_ns, turn_takes_ns;
+
+static uint64_t
+clock_ns (void *self)
+{
+    (void) self;
+    return clock_now_ns;
+}
+
+static troupe_status_t
+work (troupe_turn_t *turn)
+{
+    (void) turn;
+    runs += 1;
+    clock_now_ns += turn_takes_ns;
+    return TROUPE_OK;
+}
+
 static const troupe_verb_t verbs[] = {
-    { "spread", spread }, { "refill", refill }, { "store", store }, { "look", look, .reads = true }, { NULL }
+    { "spread", spread }, { "refill", refill }, { "store", store }, { "look", look, .reads = true }, { "work", work },
+    { NULL }
 };
 static const troupe_kind_t sink = { "sink", .version = 1, .verbs = verbs };
 static const troupe_kind_t *const kinds[] = { &sink, NULL };
@@ -72,6 +91,7 @@ setup_with (const shard_limits_t *limits)
     memset (&hand, 0, sizeof hand);
     runs = 0;
     hand.limits = *limits;
+    hand.clock_ns = clock_ns;
     hand_start (&hand, kinds);
     return 0;
 }
@@ -205,6 +225,31 @@ read_is_taken_while_calls_are_refused_for_their_bytes (void **state)
     assert_int_equal (read.status, TROUPE_OK);
 }
 
+/*  Turns of this length in one step, of so many that wait. */
+static int
+runs_in_a_step (uint64_t takes_ns, int waiting)
+{
+    shard_t *shard = hand_shard_of (&hand, "sink/1");
+    runs = 0;
+    turn_takes_ns = takes_ns;
+    for (int i = 0; i < waiting; i++)
+        hand_post (&hand, NULL, "sink/1", "work", NULL);
+    shard_step (shard, hand.now_ms, NULL);
+    int ran = runs;
+    hand_commit (&hand);
+    assert_int_equal (runs, waiting);
+    return ran;
+}
+
+static void
+slice_of_slow_turns_ends_early (void **state)
+{
+    (void) state;
+    assert_int_equal (runs_in_a_step (1000, 1000), 1000);
+    assert_in_range (runs_in_a_step (1000000, 1000), 5, 10);
+    assert_int_equal (runs_in_a_step (100000000, 1000), 1);
+}
+
 int
 main (void)
 {
@@ -214,6 +259,7 @@ main (void)
         TEST (frame_stays_within_what_the_journal_takes_whatever_the_setting, setup_huge),
         TEST (turns_wait_for_the_journal_and_go_on, setup_small),
         TEST (call_that_would_make_the_frame_too_large_is_refused_until_it_is_written, setup_huge),
+        TEST (slice_of_slow_turns_ends_early, setup_huge),
         TEST (read_is_taken_while_calls_are_refused_for_their_bytes, setup_small),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
