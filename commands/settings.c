@@ -90,7 +90,8 @@ static const setting_t table[] = {
     ROW (slice_turns, INTEGER, "4096", 1, MOST_32,
          "Turns that a shard runs before another shard gets the worker. Slow turns end sooner, after 5 ms."),
     ROW (link_window_bytes, BYTES, "4M", 4 * KIB, 64 * MIB,
-         "Bytes on their way from one shard to another that are kept in memory. The rest waits on disk."),
+         "Bytes on their way from one shard to another that are kept in memory, at most 64M divided by the number of "
+         "shards. The rest waits on disk."),
     ROW (attempts, INTEGER, "8", 1, 255, "How often a failing message is tried before it becomes a dead letter."),
     ROW (retry_first_ms, DURATION, "50ms", 1, DAY_MS,
          "The wait before the second try. It doubles with each further one."),
