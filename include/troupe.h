@@ -387,7 +387,7 @@ typedef struct {
     const void *body;          /* packed; NULL when empty */
     size_t size;
     const char *text;          /* of an error, else "" */
-    uint32_t retry_after_ms;   /* with TROUPE_OVERLOADED */
+    uint32_t retry_after_ms;   /* with TROUPE_OVERLOADED, never 0; else 0 */
     uint64_t head;             /* of the channel that the call named: offset of its newest event, 0 before the first */
 } troupe_answer_t;
 
@@ -400,7 +400,14 @@ typedef void (troupe_done_t) (void *arg, const troupe_answer_t *answer);
  *  submission, and later than which it is refused with TROUPE_UNKNOWN. Without
  *  one it is run at most once by this process, and TROUPE_UNKNOWN is the answer
  *  when the process could not tell, or when there is none by `not_after_ms`. That
- *  may be at most twice call_keep_ms ahead. */
+ *  may be at most twice call_keep_ms ahead.
+ *
+ *  A verb that reads leaves no record: each submission is run for itself, and its answer shows
+ *  the actor as it is then.
+ *
+ *  A session belongs to the store as it is. In one that was restored from a backup nothing is known of calls after
+ *  the backup: submitted again they would be run again. So take a new session id after a restore, and look at what
+ *  the unanswered ones did. (The gateway refuses sessions of the time before by itself.) */
 typedef struct {
     const char *to;            /* "kind/id" */
     const char *verb;
@@ -409,7 +416,8 @@ typedef struct {
     const char *subject;       /* who calls, or NULL */
     uint8_t session[16];       /* all zero: none */
     uint64_t seq;              /* 1, 2, 3 ... within the session */
-    bool ordered;              /* after an "overloaded" or "parked", later ones of it are refused too */
+    bool ordered;              /* after an "overloaded" or "parked", later ones of it to actors of the same shard are
+                                * refused too, until it is accepted; submit again in order */
     uint64_t not_after_ms;     /* wall clock, ms since 1970; 0: the node's limit from now */
     const char *channel;       /* of this actor, or NULL: the answer to a read tells the offset of its newest event,
                                 * both of the same moment */

@@ -5,6 +5,10 @@
  *  as time passes, machine's sleep included. So an operator who sets the wall clock
  *  moves no timer of a running node, and a machine that starts with a wrong
  *  clock stops none.
+ *
+ *  Who waits until it shows a time sleeps by CLOCK_MONOTONIC, since a futex knows no other clock
+ *  that nobody sets; that one stands still while the machine sleeps. So after such a sleep what
+ *  fell due is noticed with whatever wakes the thread next, or when the rest of its wait is over.
  */
 #ifndef RUNTIME_BASE_CLOCK_H
 #define RUNTIME_BASE_CLOCK_H
@@ -61,7 +65,7 @@ steady_clock_ms (const steady_clock_t *self)
     return self->wall_ms + (clock_read_ns (CLOCK_BOOTTIME) - self->boot_ns) / 1000000u;
 }
 
-/*  Nanoseconds until it shows this time; 0 when it is past, UINT64_MAX when that is never. */
+/*  Nanoseconds until it shows this time, if the machine stays awake; 0 when it is past, UINT64_MAX: never. */
 static inline uint64_t
 steady_clock_until_ns (const steady_clock_t *self, uint64_t due_ms)
 {

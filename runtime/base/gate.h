@@ -24,7 +24,7 @@ typedef struct {
 
 void gate_open (gate_t *self);
 
-/*  Sleeps until it is open, then closes it. False: the time is over. */
+/*  Sleeps until it is open, then closes it. False: the time is over, in which the machine did not sleep. */
 bool gate_wait (gate_t *self, uint64_t timeout_ns);
 
 #endif
