@@ -78,7 +78,10 @@ open_file (void *self, const char *name, bool create, disk_file_t **file, troupe
         return fail (disk, ENOMEM, "open", name, error);
     (*file)->disk = disk;
     (*file)->name = memory_strdup (name);
-    (*file)->fd = openat (disk->fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
+    int flags = O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0);
+    (*file)->fd = openat (disk->fd, name, O_RDWR | flags, 0600);
+    if ((*file)->fd < 0 && errno == EROFS && !create)
+        (*file)->fd = openat (disk->fd, name, O_RDONLY | flags);  /* a store that is only looked at */
     int code = (*file)->fd < 0 ? errno : (*file)->name ? 0 : ENOMEM;
     if (!code)
         return TROUPE_OK;

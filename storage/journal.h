@@ -113,9 +113,12 @@ typedef struct {
 journal_counts_t journal_counts (const journal_t *self);  /* any thread */
 
 /*  Reads all of it without changing anything, for `troupe check`, and says what
- *  journal_recover would. The callee may destroy each frame at once. */
+ *  journal_recover would. The callee may destroy each frame at once. `folded` is given the frames that the state
+ *  has already and that are still there, each shard's in their order and before its others, also when the journal
+ *  turns out to be damaged later; NULL: nobody wants them. */
+typedef void (journal_folded_t) (void *arg, frame_t *frame);
 troupe_status_t journal_check (disk_t *disk, const state_identity_t *identity, const state_mark_t *marks,
-                               uint32_t shards, journal_replay_t *replay, void *arg,
+                               uint32_t shards, journal_replay_t *replay, journal_folded_t *folded, void *arg,
                                troupe_error_t *error) TROUPE_CHECKED;
 
 #endif

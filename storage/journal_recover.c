@@ -45,6 +45,8 @@ typedef struct {
 
     frame_list_t wanted;       /* frames above their marks, of earlier batches */
     frame_list_t batch;        /* all frames of the newest batch */
+    journal_folded_t *folded;  /* as in journal_check */
+    void *folded_arg;
 } recovery_t;
 
 /*  Where a record may stand. */
@@ -194,13 +196,15 @@ check_record (recovery_t *self, uint64_t at, const frame_t *frame, troupe_error_
     return TROUPE_OK;
 }
 
-/*  Frames that the state holds already are kept no longer than they may have to be written again. */
+/*  Frames that the state holds already are kept no longer than they may have to be written again, but by a check. */
 static void
 settle_batch (recovery_t *self)
 {
     for (frame_t *frame; (frame = frame_list_take (&self->batch)) != NULL;) {
         if (frame->number > self->marks[frame->shard].frame)
             frame_list_append (&self->wanted, frame);
+        else if (self->folded)
+            self->folded (self->folded_arg, frame);
         else
             frame_destroy (&frame);
     }
@@ -568,7 +572,7 @@ journal_recover (journal_t *self, const state_mark_t *marks, uint32_t shards, jo
 
 troupe_status_t
 journal_check (disk_t *disk, const state_identity_t *identity, const state_mark_t *marks, uint32_t shards,
-               journal_replay_t *replay, void *arg, troupe_error_t *error)
+               journal_replay_t *replay, journal_folded_t *folded, void *arg, troupe_error_t *error)
 {
     journal_options_t options = { .segment_size = 2 * JOURNAL_PAGE };
     journal_t *journal = journal_new (disk, identity, &options, error);
@@ -576,6 +580,8 @@ journal_check (disk_t *disk, const state_identity_t *identity, const state_mark_
         return error ? error->status : TROUPE_IO;
     recovery_t recovery;
     troupe_status_t status = open_recovery (&recovery, journal, marks, shards, error);
+    recovery.folded = folded;
+    recovery.folded_arg = arg;
     if (status == TROUPE_OK)
         status = read_all (&recovery, error);
     settle_batch (&recovery);

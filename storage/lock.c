@@ -7,6 +7,9 @@
  *  environments on one file in one process break each other's locks: hence a
  *  list of what this process holds, by device and inode, asked first. The pid
  *  in the file is for the text alone; nothing is decided by it.
+ *
+ *  Who only looks shares the lock and writes nothing, so that a copy on a disk that is mounted for reading can be
+ *  looked at. Without a lock file nobody has opened it yet: a backup is never opened.
  */
 #include "storage/lock.h"
 
@@ -42,6 +45,17 @@ say_locked (const char *directory, long pid, troupe_error_t *error)
                       "control socket", pid, directory);
 }
 
+/*  Those who look have left no pid. */
+static troupe_status_t
+say_held (const char *directory, int fd, troupe_error_t *error)
+{
+    if (flock (fd, LOCK_SH | LOCK_NB) == 0)
+        return error_set (error, TROUPE_LOCKED, "the store %s is being checked: wait until that is done", directory);
+    char text[32];
+    (void) !files_read_text (directory, "lock", text, sizeof text, NULL);
+    return say_locked (directory, atol (text), error);
+}
+
 static bool
 is_held_here (const struct stat *info)
 {
@@ -54,13 +68,15 @@ is_held_here (const struct stat *info)
 
 /*  Locks the open file and writes the pid. 0 or an errno. */
 static int
-lock_file (store_lock_t *self)
+lock_file (store_lock_t *self, bool is_shared)
 {
     struct stat info;
-    if (flock (self->fd, LOCK_EX | LOCK_NB) != 0 || fstat (self->fd, &info) != 0)
+    if (flock (self->fd, (is_shared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 || fstat (self->fd, &info) != 0)
         return errno;
     self->device = info.st_dev;
     self->inode = info.st_ino;
+    if (is_shared)
+        return 0;
     char text[32];
     int size = snprintf (text, sizeof text, "%ld\n", (long) getpid ());
     if (ftruncate (self->fd, 0) != 0 || pwrite (self->fd, text, (size_t) size, 0) != size)
@@ -70,7 +86,7 @@ lock_file (store_lock_t *self)
 
 /*  With held_mutex locked. */
 static troupe_status_t
-take (store_lock_t *self, const char *directory, troupe_error_t *error)
+take (store_lock_t *self, const char *directory, bool is_shared, troupe_error_t *error)
 {
     char path[PATH_MAX];
     troupe_status_t status = files_path (path, directory, "lock", error);
@@ -79,38 +95,52 @@ take (store_lock_t *self, const char *directory, troupe_error_t *error)
     struct stat info;
     if (stat (path, &info) == 0 && is_held_here (&info))
         return say_locked (directory, (long) getpid (), error);
-    self->fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    self->fd = open (path, is_shared ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (self->fd < 0)
         return files_error (error, errno, "open", path);
-    int code = lock_file (self);
+    int code = lock_file (self, is_shared);
     if (code == 0)
         return TROUPE_OK;
+    status = code == EWOULDBLOCK ? say_held (directory, self->fd, error)
+                                 : files_error (error, code, "lock", path);
     close (self->fd);
-    if (code != EWOULDBLOCK)
-        return files_error (error, code, "lock", path);
-    char text[32];
-    (void) !files_read_text (directory, "lock", text, sizeof text, NULL);
-    return say_locked (directory, atol (text), error);
+    return status;
+}
+
+static troupe_status_t
+hold (const char *directory, bool is_shared, store_lock_t **lock, troupe_error_t *error)
+{
+    store_lock_t *self = *lock = memory_zalloc (sizeof *self);
+    if (!self)
+        return error_set (error, TROUPE_NO_MEMORY, "no memory to lock the store %s", directory);
+    pthread_mutex_lock (&held_mutex);
+    troupe_status_t status = take (self, directory, is_shared, error);
+    if (status == TROUPE_OK) {
+        self->next = held;
+        held = self;
+    } else {
+        memory_free (self);
+        *lock = NULL;
+    }
+    pthread_mutex_unlock (&held_mutex);
+    return status;
 }
 
 store_lock_t *
 store_lock_take (const char *directory, troupe_error_t *error)
 {
-    store_lock_t *self = memory_zalloc (sizeof *self);
-    if (!self) {
-        error_set (error, TROUPE_NO_MEMORY, "no memory to lock the store %s", directory);
-        return NULL;
-    }
-    pthread_mutex_lock (&held_mutex);
-    if (take (self, directory, error) == TROUPE_OK) {
-        self->next = held;
-        held = self;
-    } else {
-        memory_free (self);
-        self = NULL;
-    }
-    pthread_mutex_unlock (&held_mutex);
-    return self;
+    store_lock_t *self;
+    return hold (directory, false, &self, error) == TROUPE_OK ? self : NULL;
+}
+
+troupe_status_t
+store_lock_share (const char *directory, store_lock_t **lock, troupe_error_t *error)
+{
+    troupe_error_t why;
+    troupe_status_t status = hold (directory, true, lock, &why);
+    if (status == TROUPE_NOT_FOUND)
+        return TROUPE_OK;
+    return status == TROUPE_OK ? TROUPE_OK : error_set (error, status, "%s", why.text);
 }
 
 void

@@ -30,6 +30,10 @@ state_port_t *state_lmdb_new (const char *directory, bool create, uint32_t shard
                               uint64_t map_bytes, troupe_error_t *error);
 void state_lmdb_destroy (state_port_t **self_p);
 
+/*  A store at rest, or a backup, to be read: changes nothing in `directory`, and does without a lock, which the caller
+ *  holds (store_lock_share). No folds. NULL and an error, as above. */
+state_port_t *state_lmdb_new_reader (const char *directory, troupe_error_t *error);
+
 /*  Forces what the environment wrote before onto the disk (recovery does). */
 troupe_status_t state_lmdb_sync (state_port_t *self, troupe_error_t *error) TROUPE_CHECKED;
 

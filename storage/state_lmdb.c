@@ -39,6 +39,32 @@ typedef struct {
 
 static const state_port_t port_functions;
 
+static state_lmdb_t *
+make (const char *directory, troupe_error_t *error)
+{
+    state_lmdb_t *self = memory_zalloc (sizeof *self);
+    if (!self) {
+        error_set (error, TROUPE_NO_MEMORY, "no memory to open the store %s", directory);
+        return NULL;
+    }
+    pthread_mutex_init (&self->mutex, NULL);
+    self->port = port_functions;
+    self->port.self = self;
+    snprintf (self->directory, sizeof self->directory, "%s", directory);
+    return self;
+}
+
+static troupe_status_t
+find (state_lmdb_t *self, bool create, troupe_error_t *error)
+{
+    troupe_status_t status = files_path (self->path, self->directory, STATE_FILE, error);
+    if (status == TROUPE_OK && create)
+        return files_make_directory (self->directory, error);
+    if (status == TROUPE_OK && !files_exists (self->directory, STATE_FILE))
+        return error_set (error, TROUPE_NOT_FOUND, "there is no store in %s", self->directory);
+    return status;
+}
+
 state_port_t *
 state_lmdb_new (const char *directory, bool create, uint32_t shards, uint64_t hash_seed, uint64_t map_bytes,
                 troupe_error_t *error)
@@ -49,27 +75,33 @@ state_lmdb_new (const char *directory, bool create, uint32_t shards, uint64_t ha
         error_set (error, TROUPE_INVALID, "a store has 1 to %d shards, not %u", STATE_SHARDS_MAX, shards);
         return NULL;
     }
-    state_lmdb_t *self = memory_zalloc (sizeof *self);
-    if (!self) {
-        error_set (error, TROUPE_NO_MEMORY, "no memory to open the store %s", directory);
+    state_lmdb_t *self = make (directory, error);
+    if (!self)
         return NULL;
-    }
-    pthread_mutex_init (&self->mutex, NULL);
-    self->port = port_functions;
-    self->port.self = self;
     self->identity.hash_seed = hash_seed;
-    snprintf (self->directory, sizeof self->directory, "%s", directory);
-    troupe_status_t status = files_path (self->path, directory, STATE_FILE, error);
-    if (status == TROUPE_OK && create)
-        status = files_make_directory (directory, error);
-    else if (status == TROUPE_OK && !files_exists (directory, STATE_FILE))
-        status = error_set (error, TROUPE_NOT_FOUND, "there is no store in %s", directory);
+    troupe_status_t status = find (self, create, error);
     if (status == TROUPE_OK) {
         self->lock = store_lock_take (directory, error);
         status = self->lock ? state_lmdb_open (self, create, shards, map_bytes ? map_bytes : STATE_MAP_BYTES, error)
                             : TROUPE_LOCKED;
     }
     state_port_t *port = &self->port;
+    if (status != TROUPE_OK)
+        state_lmdb_destroy (&port);
+    return port;
+}
+
+state_port_t *
+state_lmdb_new_reader (const char *directory, troupe_error_t *error)
+{
+    state_lmdb_t *self = make (directory, error);
+    if (!self)
+        return NULL;
+    self->is_reader = true;
+    state_port_t *port = &self->port;
+    troupe_status_t status = find (self, false, error);
+    if (status == TROUPE_OK)
+        status = state_lmdb_open (self, false, 0, STATE_MAP_BYTES, error);
     if (status != TROUPE_OK)
         state_lmdb_destroy (&port);
     return port;

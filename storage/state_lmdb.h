@@ -27,6 +27,7 @@ typedef struct {
     MDB_env *env;
     MDB_dbi dbi;
     uint64_t map_bytes;      /* what was granted */
+    bool is_reader;          /* nothing is changed, LMDB's lock file included */
     state_identity_t identity;
 
     /* shared: under the mutex */

@@ -181,7 +181,7 @@ state_lmdb_get_mark (const state_lmdb_t *self, MDB_txn *txn, uint16_t shard, uin
 
 /*  One try with this much address space. */
 static int
-open_env_once (const char *path, uint64_t map_bytes, MDB_env **env)
+open_env_once (const char *path, unsigned flags, uint64_t map_bytes, MDB_env **env)
 {
     int code = mdb_env_create (env);
     if (code != 0)
@@ -190,7 +190,7 @@ open_env_once (const char *path, uint64_t map_bytes, MDB_env **env)
     if (code == 0)
         code = mdb_env_set_mapsize (*env, map_bytes);
     if (code == 0)
-        code = mdb_env_open (*env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
+        code = mdb_env_open (*env, path, MDB_NOSUBDIR | MDB_NOTLS | flags, 0600);
     if (code == 0)
         return 0;
     mdb_env_close (*env);
@@ -199,12 +199,12 @@ open_env_once (const char *path, uint64_t map_bytes, MDB_env **env)
 }
 
 static int
-open_env (const char *path, uint64_t *map_bytes, MDB_env **env)
+open_env (const char *path, unsigned flags, uint64_t *map_bytes, MDB_env **env)
 {
-    int code = open_env_once (path, *map_bytes, env);
+    int code = open_env_once (path, flags, *map_bytes, env);
     while ((code == ENOMEM || code == EINVAL) && *map_bytes / 2 >= MAP_LEAST) {  /* EINVAL: valgrind's word for it */
         *map_bytes = *map_bytes / 2 & ~0xffffull;
-        code = open_env_once (path, *map_bytes, env);
+        code = open_env_once (path, flags, *map_bytes, env);
     }
     return code;
 }
@@ -238,7 +238,7 @@ write_new_env (const char *path, uint64_t map_bytes, const state_identity_t *ide
 {
     static const state_mark_t marks[STATE_SHARDS_MAX];
     MDB_env *env;
-    int code = open_env (path, &map_bytes, &env);
+    int code = open_env (path, 0, &map_bytes, &env);
     if (code != 0)
         return code;
     MDB_txn *txn;
@@ -311,7 +311,8 @@ state_lmdb_open (state_lmdb_t *self, bool create, uint32_t shards, uint64_t map_
     if (status != TROUPE_OK)
         return status;
     self->map_bytes = map_bytes;
-    int code = open_env (self->path, &self->map_bytes, &self->env);
+    unsigned flags = self->is_reader ? MDB_RDONLY | MDB_NOLOCK : 0;
+    int code = open_env (self->path, flags, &self->map_bytes, &self->env);
     if (code == 0)
         code = mdb_reader_check (self->env, NULL);
     if (code != 0)

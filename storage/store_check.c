@@ -4,16 +4,21 @@
  *  From the outside in, each step safe because of the one before: the pages
  *  of the state without mapping them, then its records, then the journal by the
  *  identity and the marks of the state. It stops at the first damage, since what
- *  comes behind it would be told from a false premise. The only thing that it
- *  writes is the pid in the lock file.
+ *  comes behind it would be told from a false premise. Nothing is written, and nothing needs to be writable.
  *
  *  Frames above the marks must continue them without a hole: changes are
  *  absolute, so any well-formed frame in its place can be applied.
+ *
+ *  Those at or below the marks are trimmed by whole segments, so the newest are mostly there still: of each key
+ *  that they mention the tree must hold the last value, or nothing when they deleted it. A write of the tree that was
+ *  lost, or a wrong fold, shows nowhere else: its pages and records are all well-formed. Only a fold that has not
+ *  ended may have written newer values, of frames up to which it reaches: their keys are left out.
  */
 #include "runtime/base/buffer.h"
 #include "runtime/base/bytes.h"
 #include "runtime/base/error.h"
 #include "runtime/base/hex.h"
+#include "storage/changes.h"
 #include "storage/files.h"
 #include "storage/lock.h"
 #include "storage/pages.h"
@@ -21,6 +26,13 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#define KEY_SHOWN 100  /* bytes of the text of a key */
+
+/*  By frame->next. */
+typedef struct {
+    frame_t *first, *last;
+} frames_t;
 
 typedef struct {
     const char *directory;
@@ -33,6 +45,8 @@ typedef struct {
     uint64_t records, record_bytes;
     uint64_t of_table[256];
     uint64_t frames, frame_bytes, ops;
+    frames_t folded;                       /* that the journal still has */
+    frames_t begun;                        /* above the marks, that a fold has reached */
     troupe_status_t status;                /* of the callbacks, which only say stop */
 } check_t;
 
@@ -59,7 +73,7 @@ is_table (const check_t *self, uint8_t byte)
  *  The state
  * ------------------------------------------------------------------ */
 
-/*  With the lock, but without a mapping. */
+/*  Without a mapping. */
 static troupe_status_t
 check_pages (const check_t *self)
 {
@@ -67,15 +81,8 @@ check_pages (const check_t *self)
     troupe_status_t status = files_path (path, self->directory, STATE_FILE, self->error);
     if (status != TROUPE_OK)
         return status;
-    if (!files_exists (self->directory, STATE_FILE))
-        return error_set (self->error, TROUPE_NOT_FOUND, "there is no store in %s", self->directory);
-    troupe_error_t why;
-    store_lock_t *lock = store_lock_take (self->directory, &why);
-    if (!lock)
-        return error_set (self->error, why.status, "%s", why.text);
     pages_counts_t counts;
     status = pages_check (path, &counts, self->error);
-    store_lock_release (&lock);
     if (status == TROUPE_OK)
         say (self, "state: %llu pages, %llu used, %llu free", (unsigned long long) counts.pages,
              (unsigned long long) counts.used, (unsigned long long) counts.free);
@@ -129,12 +136,12 @@ tell_identity (const check_t *self, const state_identity_t *identity)
  * ------------------------------------------------------------------ */
 
 static troupe_status_t
-check_ops (check_t *self, const frame_t *frame)
+check_ops (const check_t *self, const frame_t *frame, uint64_t *ops)
 {
     size_t at = 0;
     frame_op_t op;
     while (frame_next_op (frame->body.data, frame->body.size, &at, &op)) {
-        self->ops++;
+        *ops += 1;
         if (!is_table (self, op.key[0]))
             return error_set (self->error, TROUPE_CORRUPT, "frame %llu of shard %u has a key of an unknown table, "
                               "0x%02x", (unsigned long long) frame->number, frame->shard, op.key[0]);
@@ -145,13 +152,45 @@ check_ops (check_t *self, const frame_t *frame)
     return TROUPE_OK;
 }
 
+static void
+keep (frames_t *list, frame_t *frame)
+{
+    frame->next = NULL;
+    if (list->last)
+        list->last->next = frame;
+    else
+        list->first = frame;
+    list->last = frame;
+}
+
+static void
+drop (frames_t *list)
+{
+    while (list->first) {
+        frame_t *next = list->first->next;
+        frame_destroy (&list->first);
+        list->first = next;
+    }
+}
+
+/*  The first of them that is wrong says so. */
+static void
+check_folded (void *arg, frame_t *frame)
+{
+    check_t *self = arg;
+    uint64_t ops = 0;
+    keep (&self->folded, frame);
+    if (self->status == TROUPE_OK)
+        self->status = check_ops (self, frame, &ops);
+}
+
 static troupe_status_t
 check_frame (void *arg, frame_t *frame)
 {
     check_t *self = arg;
     self->frames++;
     self->frame_bytes += frame->body.size;
-    troupe_status_t status = check_ops (self, frame);
+    troupe_status_t status = check_ops (self, frame, &self->ops);
     uint64_t wanted = self->marks[frame->shard].frame + 1;
     if (status == TROUPE_OK && frame->number != wanted)
         status = error_set (self->error, TROUPE_CORRUPT, "shard %u: the journal goes on with frame %llu where frame "
@@ -159,7 +198,10 @@ check_frame (void *arg, frame_t *frame)
                             (unsigned long long) wanted);
     self->marks[frame->shard].frame = frame->number;
     self->status = status;
-    frame_destroy (&frame);
+    if (frame->number <= self->marks[frame->shard].reached)
+        keep (&self->begun, frame);
+    else
+        frame_destroy (&frame);
     return status;
 }
 
@@ -190,7 +232,7 @@ check_journal (check_t *self, const state_identity_t *identity)
         return error_set (self->error, why.status, "%s", why.text);
     state_mark_t marks[STATE_SHARDS_MAX];
     memcpy (marks, self->marks, sizeof marks);
-    status = journal_check (disk, identity, marks, identity->shards, check_frame, self, &why);
+    status = journal_check (disk, identity, marks, identity->shards, check_frame, check_folded, self, &why);
     disk_posix_destroy (&disk);
     if (self->status != TROUPE_OK)
         return self->status;  /* its text says more than that of the journal */
@@ -201,23 +243,148 @@ check_journal (check_t *self, const state_identity_t *identity)
     return TROUPE_OK;
 }
 
+/* ------------------------------------------------------------------ *
+ *  Both
+ * ------------------------------------------------------------------ */
+
+/*  For people: a byte that is no letter as \xNN. */
+static void
+show_key (const frame_op_t *op, char text[KEY_SHOWN])
+{
+    size_t at = 0;
+    for (uint16_t i = 0; i < op->key_size && at + 5 < KEY_SHOWN; i++) {
+        bool is_plain = op->key[i] > 0x20 && op->key[i] < 0x7f && op->key[i] != '\\';
+        at += (size_t) snprintf (text + at, KEY_SHOWN - at, is_plain ? "%c" : "\\x%02x", op->key[i]);
+    }
+    text[at] = '\0';
+}
+
+/*  The folded frame whose body this change points into. */
+static uint64_t
+frame_of (const check_t *self, const state_change_t *change)
+{
+    const frame_t *frame = self->folded.first;
+    while (frame && !(frame->body.size && change->op.key >= frame->body.data
+                      && change->op.key < frame->body.data + frame->body.size))
+        frame = frame->next;
+    return frame ? frame->number : 0;
+}
+
+static troupe_status_t
+disagrees (const check_t *self, const state_change_t *change, const char *how)
+{
+    char key[KEY_SHOWN];
+    show_key (&change->op, key);
+    return error_set (self->error, TROUPE_CORRUPT, "shard %u: frame %llu, which is folded, %s the key %s, but the "
+                      "state %s. Restore a backup", change->shard, (unsigned long long) frame_of (self, change),
+                      change->op.kind == FRAME_PUT ? "puts" : "deletes", key, how);
+}
+
+static troupe_status_t
+compare (const check_t *self, state_port_t *state, state_view_t *view, const state_change_t *change)
+{
+    const frame_op_t *op = &change->op;
+    const uint8_t *value;
+    size_t size;
+    troupe_status_t status = state->get (view, op->key, op->key_size, &value, &size);
+    if (status == TROUPE_NOT_FOUND)
+        return op->kind == FRAME_DELETE ? TROUPE_OK : disagrees (self, change, "does not hold it");
+    if (status != TROUPE_OK)
+        return disagrees (self, change, "cannot be read there");
+    if (op->kind == FRAME_DELETE)
+        return disagrees (self, change, "holds it");
+    bool is_same = size == op->value_size && (size == 0 || memcmp (value, op->value, size) == 0);
+    return is_same ? TROUPE_OK : disagrees (self, change, "holds another value");
+}
+
+static int
+order_of (const state_change_t *a, const state_change_t *b)
+{
+    if (a->shard != b->shard)
+        return a->shard < b->shard ? -1 : 1;
+    size_t least = a->op.key_size < b->op.key_size ? a->op.key_size : b->op.key_size;
+    int order = memcmp (a->op.key, b->op.key, least);
+    return order ? order : (int) a->op.key_size - (int) b->op.key_size;
+}
+
+/*  Both are in order. */
+static troupe_status_t
+compare_all (const check_t *self, state_port_t *state, const changes_t *folded, const changes_t *begun,
+             uint64_t *compared)
+{
+    troupe_status_t status = TROUPE_OK;
+    state_view_t *view = NULL;
+    uint16_t shard = 0;  /* of the view */
+    for (size_t i = 0, newer = 0; i < folded->count && status == TROUPE_OK; i++) {
+        const state_change_t *change = &folded->items[i];
+        while (newer < begun->count && order_of (&begun->items[newer], change) < 0)
+            newer++;
+        if (newer < begun->count && order_of (&begun->items[newer], change) == 0)
+            continue;
+        if (!view || shard != change->shard) {
+            state->view_destroy (&view);
+            shard = change->shard;
+            view = state->view_new (state->self, shard);
+        }
+        status = view ? compare (self, state, view, change)
+                      : error_set (self->error, TROUPE_NO_MEMORY, "no memory to read the state");
+        *compared += 1;
+    }
+    state->view_destroy (&view);
+    return status;
+}
+
+static troupe_status_t
+check_agreement (const check_t *self, state_port_t *state)
+{
+    changes_t folded = { 0 }, begun = { 0 };
+    uint64_t compared = 0;
+    bool has_memory = changes_open (&folded, self->folded.first) && changes_open (&begun, self->begun.first)
+                      && changes_next (&folded, SIZE_MAX) && changes_next (&begun, SIZE_MAX);
+    troupe_status_t status = has_memory ? compare_all (self, state, &folded, &begun, &compared)
+                                        : error_set (self->error, TROUPE_NO_MEMORY, "no memory to sort the changes "
+                                                     "of the journal");
+    changes_close (&folded);
+    changes_close (&begun);
+    if (status == TROUPE_OK && self->folded.first)
+        say (self, "journal and state agree about the %llu keys that were folded last", (unsigned long long) compared);
+    return status;
+}
+
+static troupe_status_t
+check_all (check_t *self)
+{
+    troupe_status_t status = check_pages (self);
+    if (status != TROUPE_OK)
+        return status;
+    troupe_error_t why;
+    state_port_t *state = state_lmdb_new_reader (self->directory, &why);
+    if (!state)
+        return error_set (self->error, why.status, "%s", why.text);
+    const state_identity_t *identity = state->identity (state->self);
+    state->marks (state->self, self->marks);
+    tell_identity (self, identity);
+    status = check_records (self, state);
+    if (status == TROUPE_OK)
+        status = check_journal (self, identity);
+    if (status == TROUPE_OK)
+        status = check_agreement (self, state);
+    drop (&self->folded);
+    drop (&self->begun);
+    state_lmdb_destroy (&state);
+    return status;
+}
+
 troupe_status_t
 store_check (const char *directory, const char *tables, store_tell_t *tell, void *arg, troupe_error_t *error)
 {
     check_t self = { .directory = directory, .tables = tables, .tell = tell, .arg = arg, .error = error };
-    troupe_status_t status = check_pages (&self);
-    if (status != TROUPE_OK)
-        return status;
-    troupe_error_t why;
-    state_port_t *state = state_lmdb_new (directory, false, 0, 0, 0, &why);
-    if (!state)
-        return error_set (error, why.status, "%s", why.text);
-    const state_identity_t *identity = state->identity (state->self);
-    state->marks (state->self, self.marks);
-    tell_identity (&self, identity);
-    status = check_records (&self, state);
+    store_lock_t *lock;
+    if (!files_exists (directory, STATE_FILE))
+        return error_set (error, TROUPE_NOT_FOUND, "there is no store in %s", directory);
+    troupe_status_t status = store_lock_share (directory, &lock, error);
     if (status == TROUPE_OK)
-        status = check_journal (&self, identity);
-    state_lmdb_destroy (&state);
+        status = check_all (&self);
+    store_lock_release (&lock);
     return status;
 }

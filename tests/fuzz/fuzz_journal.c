@@ -154,7 +154,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         marks[size % SHARDS].frame = data[1] % 8;
     disk_t *disk = disk_with_file (make_file (data, size));
     troupe_error_t error = { 0 };
-    troupe_status_t checked = journal_check (disk, &identity, marks, SHARDS, take, &taken, &error);
+    troupe_status_t checked = journal_check (disk, &identity, marks, SHARDS, take, NULL, &taken, &error);
     size_t seen = drop (&taken);
     troupe_status_t status = run_once (disk, marks, true);
     size_t recovered = drop (&taken);

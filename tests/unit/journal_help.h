@@ -112,7 +112,7 @@ check (checked_t *checked)
     *checked = (checked_t) { 0 };
     for (int shard = 0; shard < RIG_SHARDS; shard++)
         checked->newest[shard] = rig.marks[shard].frame;
-    return journal_check (rig.disk, &rig.identity, rig.marks, RIG_SHARDS, check_frame, checked, &rig.error);
+    return journal_check (rig.disk, &rig.identity, rig.marks, RIG_SHARDS, check_frame, NULL, checked, &rig.error);
 }
 
 #endif
