@@ -22,6 +22,7 @@
 #include "commands/requests.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
+#include "storage/store.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -46,13 +47,14 @@ typedef struct {
     char control_path[SETTINGS_TEXT_MAX + 16];
 } host_t;
 
-/*  What a failed start means for whoever would start it again. */
+/*  What a failed start means for whoever would start it again. Not every failed system call is the store's: what
+ *  left no marker there needs no acknowledgement either. */
 static int
-code_of (troupe_status_t status)
+code_of (const host_t *self, troupe_status_t status)
 {
     switch (status) {
     case TROUPE_IO:
-        return EXIT_DISK;
+        return store_is_broken (self->invocation->settings.store) ? EXIT_DISK : EXIT_CONFIG;
     case TROUPE_NO_MEMORY:
     case TROUPE_FULL:
         return EXIT_INTERNAL;
@@ -62,10 +64,10 @@ code_of (troupe_status_t status)
 }
 
 static int
-fail (const troupe_error_t *error)
+fail (const host_t *self, const troupe_error_t *error)
 {
     log_error ("cannot start: %s", error->text);
-    return code_of (error->status);
+    return code_of (self, error->status);
 }
 
 /* ---- start ---- */
@@ -258,7 +260,7 @@ host_run (const invocation_t *invocation, int parent)
     if (status == TROUPE_OK)
         status = gateway_start (self.gateway, self.requests, self.control, &error);
     if (status != TROUPE_OK) {
-        int code = fail (&error);
+        int code = fail (&self, &error);
         end (&self);
         return code;
     }

@@ -480,6 +480,8 @@ troupe_start (troupe_t *self, troupe_error_t *error)
         atomic_store (&self->state, NODE_RUNNING);
         return TROUPE_OK;
     }
+    if (status == TROUPE_IO && self->store)
+        store_mark_broken (self->store, error->text);
     tear_down (self);
     atomic_store (&self->state, NODE_STOPPED);
     return status;

@@ -14,6 +14,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/body/json.h"
 #include "storage/disk.h"
+#include "storage/files.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -47,7 +48,7 @@ open_folder (const troupe_t *self, troupe_error_t *error)
         return NULL;
     }
     if (mkdir (path, 0700) != 0 && errno != EEXIST) {
-        error_set (error, TROUPE_IO, "cannot make %s: %s", path, strerror (errno));
+        files_error (error, errno, "make the directory", path);
         return NULL;
     }
     return sync_store (self, error) == TROUPE_OK ? disk_posix_new (path, error) : NULL;

@@ -36,7 +36,8 @@ end_process (troupe_t *self, const troupe_error_t *why)
     int code = EXIT_INTERNAL;
     while (atomic_exchange (&self->is_ending, true))
         pause ();
-    if (why->status == TROUPE_IO || why->status == TROUPE_CORRUPT) {
+    bool is_read_only = why->status == TROUPE_FORBIDDEN;  /* so does a kernel answer an error on the disk */
+    if (why->status == TROUPE_IO || why->status == TROUPE_CORRUPT || is_read_only) {
         code = EXIT_DISK;
         store_mark_broken (self->store, why->text);
     }

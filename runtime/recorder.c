@@ -64,8 +64,11 @@ right_head (void)
 static troupe_status_t
 file_error (troupe_error_t *error, const char *what, const char *path, int code)
 {
-    bool is_full = code == ENOSPC || code == EDQUOT;
-    return error_set (error, is_full ? TROUPE_FULL : TROUPE_IO, "cannot %s the flight recorder's file %.120s: %s",
+    troupe_status_t status = code == ENOSPC || code == EDQUOT                     ? TROUPE_FULL
+                             : code == EACCES || code == EPERM || code == EROFS ? TROUPE_FORBIDDEN
+                             : code == EISDIR                                   ? TROUPE_INVALID
+                                                                                : TROUPE_IO;
+    return error_set (error, status, "cannot %s the flight recorder's file %.120s: %s",
                       what, path, strerror (code));
 }
 
@@ -105,7 +108,7 @@ open_file (recorder_t *self, const char *path, bool *is_new, troupe_error_t *err
     if (self->fd < 0 || fstat (self->fd, &info) < 0)
         return file_error (error, "open", path, errno);
     if (!S_ISREG (info.st_mode))
-        return error_set (error, TROUPE_IO, "the flight recorder's file %.120s is not a plain file: move it away",
+        return error_set (error, TROUPE_INVALID, "the flight recorder's file %.120s is not a plain file: move it away",
                           path);
     *is_new = info.st_size == 0;
     if (info.st_size != (off_t) sizeof *self->file) {

@@ -29,18 +29,44 @@ status_of (int code)
     case ENOENT:
         return TROUPE_NOT_FOUND;
     case ENOMEM:
+    case EMFILE:
+    case ENFILE:
         return TROUPE_NO_MEMORY;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return TROUPE_FORBIDDEN;
+    case EEXIST:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENOTDIR:
+        return TROUPE_INVALID;
     default:
         return TROUPE_IO;
     }
+}
+
+static const char *
+advice_of (int code)
+{
+    return code == EROFS                      ? ": mount it for writing"
+           : status_of (code) == TROUPE_FORBIDDEN ? ": run as the user who owns it, or give it to this one"
+                                                  : "";
 }
 
 troupe_status_t
 files_error (troupe_error_t *error, int code, const char *doing, const char *path)
 {
     char why[128];
-    return error_set (error, status_of (code), "cannot %s %s: %s", doing, path,
-                      strerror_r (code, why, sizeof why));
+    return error_set (error, status_of (code), "cannot %s %s: %s%s", doing, path,
+                      strerror_r (code, why, sizeof why), advice_of (code));
+}
+
+troupe_status_t
+files_error_sync (troupe_error_t *error, int code, const char *doing, const char *path)
+{
+    char why[128];
+    return error_set (error, TROUPE_IO, "cannot %s %s: %s", doing, path, strerror_r (code, why, sizeof why));
 }
 
 troupe_status_t
@@ -77,19 +103,22 @@ parent_of (char parent[PATH_MAX], const char *path)
         snprintf (parent, PATH_MAX, "%.*s", (int) size, path);
 }
 
+/*  Who made one that is there may have died before its name was durable. A parent that may not be opened was no
+ *  hindrance to others. */
 troupe_status_t
 files_make_directory (const char *path, troupe_error_t *error)
 {
-    if (mkdir (path, 0700) == 0) {
-        char parent[PATH_MAX];
-        parent_of (parent, path);
-        return files_sync_directory (parent, error);
-    }
-    int code = errno;
+    char parent[PATH_MAX];
     struct stat info;
-    if (code == EEXIST && stat (path, &info) == 0 && S_ISDIR (info.st_mode))
+    troupe_error_t why = { TROUPE_OK, "" };
+    int code = mkdir (path, 0700) == 0 ? 0 : errno;
+    if (code && !(code == EEXIST && stat (path, &info) == 0 && S_ISDIR (info.st_mode)))
+        return files_error (error, code, "make the directory", path);
+    parent_of (parent, path);
+    troupe_status_t status = files_sync_directory (parent, &why);
+    if (status == TROUPE_OK || (code == EEXIST && status == TROUPE_FORBIDDEN))
         return TROUPE_OK;
-    return files_error (error, code, "make the directory", path);
+    return error_set (error, status, "%s", why.text);
 }
 
 troupe_status_t
@@ -98,9 +127,9 @@ files_sync_directory (const char *path, troupe_error_t *error)
     int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return files_error (error, errno, "open the directory", path);
-    int code = fsync (fd) == 0 ? 0 : errno;
+    int code = fsync (fd) == 0 || errno == EINVAL ? 0 : errno;  /* a file system that has no such sync */
     close (fd);
-    return code ? files_error (error, code, "sync the directory", path) : TROUPE_OK;
+    return code ? files_error_sync (error, code, "sync the directory", path) : TROUPE_OK;
 }
 
 /*  0 or an errno. */

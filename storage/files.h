@@ -7,9 +7,14 @@
 #include <limits.h>
 #include <troupe.h>
 
-/*  What an errno means here: no space, no memory, not there, or an I/O error.
- *  Sets "cannot <doing> <path>: <why>". */
+/*  What an errno means here: no space (TROUPE_FULL), no memory, not there, not allowed or mounted for reading
+ *  (TROUPE_FORBIDDEN), a path that cannot be one (TROUPE_INVALID), or an I/O error. Sets "cannot <doing> <path>:
+ *  <why>", with what to do where somebody can. */
 troupe_status_t files_error (troupe_error_t *error, int code, const char *doing, const char *path);
+
+/*  Of a sync: TROUPE_IO whatever the errno says, since the kernel forgets what it could not write, and the next
+ *  sync would not tell. */
+troupe_status_t files_error_sync (troupe_error_t *error, int code, const char *doing, const char *path);
 
 /*  directory/name; TROUPE_INVALID when it is too long. */
 troupe_status_t files_path (char path[PATH_MAX], const char *directory, const char *name, troupe_error_t *error)
@@ -17,8 +22,7 @@ troupe_status_t files_path (char path[PATH_MAX], const char *directory, const ch
 
 bool files_exists (const char *directory, const char *name);
 
-/*  Makes a directory for its owner alone, and makes its name durable. One
- *  that is there stays as it is. */
+/*  Makes a directory for its owner alone. One that is there stays as it is; its name is durable either way. */
 troupe_status_t files_make_directory (const char *path, troupe_error_t *error) TROUPE_CHECKED;
 
 /*  Names that appeared or went in it are durable afterwards. */

@@ -338,8 +338,11 @@ troupe_status_t
 state_lmdb_sync (state_port_t *port, troupe_error_t *error)
 {
     state_lmdb_t *self = port->self;
-    int code = mdb_env_sync (self->env, 1);
-    return code ? state_lmdb_say (self, code, "sync", error) : TROUPE_OK;
+    int code;
+    do
+        code = mdb_env_sync (self->env, 1);
+    while (code == EINTR);
+    return code ? files_error_sync (error, code, "sync", self->path) : TROUPE_OK;
 }
 
 /*  Into the open file; durable when it returns TROUPE_OK. */

@@ -11,8 +11,9 @@
  *  a checkpoint (store_has_room). If others fill the disk all the same, the
  *  ballast goes: folding needs pages, and only folding trims the journal.
  *
- *  After an I/O error nothing may be believed of the disk: the marker keeps
- *  whatever restarts nodes from trying again and again until a person has looked.
+ *  After an I/O error nothing may be believed of the disk: the kernel tells it once, and the next sync of the
+ *  same pages succeeds although they are lost. So each call here that meets one leaves the marker before it
+ *  returns, be it of a node or of a tool; what may not be read or written is no I/O error, and leaves none.
  */
 #include "storage/store.h"
 
@@ -65,7 +66,7 @@ store_make_ballast (store_t *self)
 }
 
 void
-store_free_ballast (store_t *self)
+store_free_ballast (const store_t *self)
 {
     char path[PATH_MAX];
     if (files_path (path, self->directory, BALLAST, NULL) == TROUPE_OK)
@@ -90,19 +91,6 @@ store_used_bytes (const store_t *self)
     return state_lmdb_used_bytes (self->state) + journal_counts (self->journal).bytes;
 }
 
-troupe_status_t
-store_fold (store_t *self, troupe_error_t *error)
-{
-    troupe_status_t status = checkpoint_run (self->checkpoint, error);
-    if (status == TROUPE_FULL && files_exists (self->directory, BALLAST)) {
-        store_free_ballast (self);
-        status = checkpoint_run (self->checkpoint, error);
-    }
-    if (status == TROUPE_OK)
-        store_make_ballast (self);
-    return status;
-}
-
 /* ------------------------------------------------------------------ *
  *  Markers
  * ------------------------------------------------------------------ */
@@ -110,7 +98,27 @@ store_fold (store_t *self, troupe_error_t *error)
 void
 store_mark_broken (const store_t *self, const char *text)
 {
-    (void) !files_write_text (self->directory, MARKER_BROKEN, text, NULL);
+    if (store_is_broken (self->directory))
+        return;
+    if (files_write_text (self->directory, MARKER_BROKEN, text, NULL) == TROUPE_FULL) {
+        store_free_ballast (self);
+        (void) !files_write_text (self->directory, MARKER_BROKEN, text, NULL);
+    }
+}
+
+/*  Nobody may try again after an I/O error. */
+static troupe_status_t
+marked (const store_t *self, troupe_status_t status, const troupe_error_t *error)
+{
+    if (status == TROUPE_IO)
+        store_mark_broken (self, error->text);
+    return status;
+}
+
+bool
+store_is_broken (const char *directory)
+{
+    return files_exists (directory, MARKER_BROKEN);
 }
 
 troupe_status_t
@@ -124,7 +132,7 @@ check_markers (const char *directory, troupe_error_t *error)
 {
     if (files_exists (directory, STORE_RESTORING))
         return error_set (error, TROUPE_CORRUPT, "a restore into %s did not finish: restore again", directory);
-    if (!files_exists (directory, MARKER_BROKEN))
+    if (!store_is_broken (directory))
         return TROUPE_OK;
     char text[160];
     (void) !files_read_text (directory, MARKER_BROKEN, text, sizeof text, NULL);
@@ -150,7 +158,7 @@ check_no_segments (const store_t *self, const char *path, troupe_error_t *error)
 {
     disk_t *disk = disk_posix_new (path, error);
     if (!disk)
-        return TROUPE_IO;
+        return error->status;
     bool is_used = false;
     troupe_status_t status = disk->each_name (disk->self, note_name, &is_used, error);
     disk_posix_destroy (&disk);
@@ -194,10 +202,10 @@ open_journal (store_t *self, const char *path, troupe_error_t *error)
     };
     self->disk = disk_posix_new (path, error);
     if (!self->disk)
-        return TROUPE_IO;
+        return error->status;
     self->journal = journal_new (self->disk, self->state->identity (self->state->self), &options, error);
     if (!self->journal)
-        return TROUPE_IO;
+        return error->status;
     self->checkpoint = checkpoint_new (self->journal, self->state, self->options.on_folded, self->options.arg);
     if (!self->checkpoint)
         return error_set (error, TROUPE_NO_MEMORY, "no memory to open the store %s", self->directory);
@@ -219,12 +227,14 @@ open_parts (store_t *self, troupe_error_t *error)
         return status;
     self->state = state_lmdb_new (self->directory, self->options.create, self->options.shards,
                                   self->options.hash_seed, self->options.map_bytes, error);
-    return self->state ? open_journal (self, path, error) : TROUPE_IO;
+    return self->state ? open_journal (self, path, error) : error->status;
 }
 
 store_t *
 store_open (const store_options_t *options, troupe_error_t *error)
 {
+    troupe_error_t own;
+    error = error ? error : &own;
     store_t *self = memory_zalloc (sizeof *self);
     if (self) {
         self->options = *options;
@@ -236,7 +246,7 @@ store_open (const store_options_t *options, troupe_error_t *error)
         return NULL;
     }
     self->options.directory = self->directory;
-    if (open_parts (self, error) == TROUPE_OK)
+    if (marked (self, open_parts (self, error), error) == TROUPE_OK)
         store_make_ballast (self);
     else
         store_close (&self);
@@ -262,11 +272,34 @@ store_close (store_t **self_p)
 troupe_status_t
 store_recover (store_t *self, journal_replay_t *replay, void *arg, troupe_error_t *error)
 {
-    troupe_status_t status = state_lmdb_sync (self->state, error);
-    if (status != TROUPE_OK)
-        return status;
+    troupe_error_t own;
+    error = error ? error : &own;
     state_mark_t marks[STATE_SHARDS_MAX];
     uint32_t shards = self->state->identity (self->state->self)->shards;
+    troupe_status_t status = files_sync_directory (self->directory, error);
+    if (status == TROUPE_OK)
+        status = state_lmdb_sync (self->state, error);
     self->state->marks (self->state->self, marks);
-    return journal_recover (self->journal, marks, shards, replay, arg, error);
+    if (status == TROUPE_OK)
+        status = journal_recover (self->journal, marks, shards, replay, arg, error);
+    return marked (self, status, error);
+}
+
+/* ------------------------------------------------------------------ *
+ *  Folding
+ * ------------------------------------------------------------------ */
+
+troupe_status_t
+store_fold (store_t *self, troupe_error_t *error)
+{
+    troupe_error_t own;
+    error = error ? error : &own;
+    troupe_status_t status = checkpoint_run (self->checkpoint, error);
+    if (status == TROUPE_FULL && files_exists (self->directory, BALLAST)) {
+        store_free_ballast (self);
+        status = checkpoint_run (self->checkpoint, error);
+    }
+    if (status == TROUPE_OK)
+        store_make_ballast (self);
+    return marked (self, status, error);
 }

@@ -63,11 +63,13 @@ typedef void (store_tell_t) (void *arg, const char *line);
 /*  Opens it, or makes it; borrows `tables`. NULL and an error, besides those of state_lmdb_new and
  *  journal_new: TROUPE_MISMATCH for that of another node; TROUPE_IO after an I/O error that nobody acknowledged;
  *  TROUPE_CORRUPT when
- *  a part is missing; TROUPE_INVALID for a backup. Nothing is recovered yet. */
+ *  a part is missing; TROUPE_INVALID for a backup; TROUPE_FORBIDDEN for files of another user, or a disk that is
+ *  mounted for reading. Nothing is recovered yet. This, store_recover and store_fold leave the marker when they give
+ *  TROUPE_IO. */
 store_t *store_open (const store_options_t *options, troupe_error_t *error);
 void store_close (store_t **self_p);
 
-/*  Syncs the state, then journal_recover with its marks. */
+/*  Syncs the names and the state, then journal_recover with its marks. */
 troupe_status_t store_recover (store_t *self, journal_replay_t *replay, void *arg, troupe_error_t *error)
     TROUPE_CHECKED;
 
@@ -76,7 +78,7 @@ troupe_status_t store_recover (store_t *self, journal_replay_t *replay, void *ar
 troupe_status_t store_fold (store_t *self, troupe_error_t *error) TROUPE_CHECKED;
 
 /*  Best effort; both may be called at any time. */
-void store_free_ballast (store_t *self);
+void store_free_ballast (const store_t *self);
 void store_make_ballast (store_t *self);
 
 /*  Whether the door may be open: soft_room_bytes and twice the unfolded bytes are
@@ -86,8 +88,11 @@ bool store_has_room (const store_t *self, uint64_t *free_bytes);
 /*  What state and journal take on the disk. Pages that a deletion left free do not count. Any thread. */
 uint64_t store_used_bytes (const store_t *self);
 
-/*  The node stops on an I/O error: leaves the marker. Best effort, any thread. */
+/*  The node stops on an I/O error: leaves the marker, unless there is one. Best effort, any thread. */
 void store_mark_broken (const store_t *self, const char *text);
+
+/*  Whether the marker is there. */
+bool store_is_broken (const char *directory);
 
 /*  The operator has seen it: removes the marker. OK when there is none. */
 troupe_status_t store_acknowledge (const char *directory, troupe_error_t *error) TROUPE_CHECKED;

@@ -289,8 +289,8 @@ recorder_impossible_file_is_an_error (void **state)
     (void) state;
     assert_no_recorder ("no/such/folder", TROUPE_IO, "cannot open");
     assert_int_equal (mkdir ("folder", 0700), 0);
-    assert_no_recorder ("folder", TROUPE_IO, "folder");
-    assert_no_recorder ("/dev/null", TROUPE_IO, "not a plain file");
+    assert_no_recorder ("folder", TROUPE_INVALID, "folder");
+    assert_no_recorder ("/dev/null", TROUPE_INVALID, "not a plain file");
     rmdir ("folder");
 }
 

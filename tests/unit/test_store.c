@@ -3,8 +3,10 @@
 #include "runtime/base/memory.h"
 #include "tests/unit/store_help.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* ------------------------------------------------------------------ *
@@ -138,6 +140,43 @@ store_marked_broken_is_refused_until_acknowledged (void **state)
     assert_int_equal (store_acknowledge (PLACE, &error), TROUPE_OK);
     assert_int_equal (store_acknowledge (PLACE, &error), TROUPE_OK);
     open_store (PLACE);
+}
+
+static int sync_error;  /* an errno; 0: syncs work */
+
+/*  In place of the system's, for LMDB too. */
+TROUPE_EXPORT int
+fdatasync (int fd)
+{
+    if (sync_error == 0)
+        return (int) syscall (SYS_fdatasync, fd);
+    errno = sync_error;
+    return -1;
+}
+
+/*  The kernel tells it once: the next sync would succeed. */
+static void
+store_whose_sync_fails_at_the_start_is_refused_until_acknowledged (void **state)
+{
+    (void) state;
+    static const int errors[] = { EIO, ENOSPC };
+    troupe_error_t error = { 0 };
+    open_store (PLACE);
+    submit (0);
+    commit ();
+    for (int i = 0; i < 2; i++) {
+        close_store ();
+        store = store_open (&options, &error);
+        assert_non_null (store);
+        sync_error = errors[i];
+        assert_int_equal (store_recover (store, on_replay, NULL, &error), TROUPE_IO);
+        sync_error = 0;
+        close_store ();
+        is_refused (PLACE, TROUPE_IO, "state.mdb");
+        assert_int_equal (store_acknowledge (PLACE, &error), TROUPE_OK);
+        open_store (PLACE);
+    }
+    assert_int_equal (frames_count, 1);
 }
 
 static void
@@ -480,6 +519,7 @@ main (void)
         TEST (store_with_the_journal_of_another_is_mismatch),
         TEST (store_without_a_part_is_refused),
         TEST (store_marked_broken_is_refused_until_acknowledged),
+        TEST (store_whose_sync_fails_at_the_start_is_refused_until_acknowledged),
         TEST (store_opened_without_memory_is_refused_and_unharmed),
         TEST (store_room_is_bounded_by_the_soft_limit),
         TEST (store_fold_on_a_full_disk_takes_the_ballast),
