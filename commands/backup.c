@@ -82,6 +82,7 @@ copy_at_rest (const invocation_t *invocation)
     const settings_t *settings = &invocation->settings;
     store_options_t options = {
         .directory = settings->store,
+        .of_any_node = true,
         .map_bytes = settings->map_bytes,
         .segment_size = settings->segment_bytes,
         .tables = KEY_TABLES,

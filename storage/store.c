@@ -221,7 +221,7 @@ open_parts (store_t *self, troupe_error_t *error)
         status = check_markers (self->directory, error);
     if (status == TROUPE_OK)
         status = check_parts (self, path, error);
-    if (status == TROUPE_OK)
+    if (status == TROUPE_OK && !self->options.of_any_node)
         status = store_check_cluster (self->directory, self->options.cluster, error);
     if (status != TROUPE_OK)
         return status;

@@ -36,6 +36,7 @@ typedef struct {
     uint32_t shards;             /* counts when it is made; 0: STATE_SHARDS_DEFAULT */
     uint64_t hash_seed;          /* likewise; 0: a random one */
     const char *cluster;         /* who the node is, in one line (store_cluster.h); NULL: a node of its own */
+    bool of_any_node;            /* `cluster` does not count: it is opened to be copied, no node runs on it */
     uint64_t map_bytes;          /* bound of the state; 0: STATE_MAP_BYTES */
     uint64_t segment_size;       /* of the journal; 0: STORE_SEGMENT_BYTES */
     uint64_t soft_room_bytes;    /* see store_has_room; 0: no bound */
