@@ -7,6 +7,7 @@
  *      cluster         which node of which cluster it is, if it is of one
  *      io-error        a node stopped on an I/O error; it says which
  *      restoring       a restore into this directory has not finished
+ *      restored        it was made by a restore; it says of which backup
  *  The directory is its owner's alone when it is made here. Other files in it
  *  are others': the flight recorder, the control socket.
  *
