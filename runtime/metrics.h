@@ -55,7 +55,7 @@ typedef struct {
     counter_t turns;          /* handlers run, whatever their outcome */
     counter_t refused, failed, dead, retried;
     counter_t calls, overloaded;
-    counter_t told, told_away, casts;     /* messages to actors of this shard, of others, casts */
+    counter_t told, told_away, casts;     /* messages to actors of this shard, of others, casts to any */
     counter_t links_taken, links_resent, links_dropped;  /* dropped: seen before */
     counter_t spilled, unspilled;
     counter_t timers_fired, events;

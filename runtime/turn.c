@@ -213,10 +213,17 @@ static inline void
 join (shard_t *self, actor_t *actor)
 {
     troupe_turn_t *turn = &self->turn;
+    uint32_t count = 0, casts = 0;
     for (message_t *message = turn->out, *next; message; message = next) {
         next = message->next;
+        count += 1;
+        casts += (message->flags & MESSAGE_CAST) != 0;
         mailbox_deliver (self, message->to, message);
     }
+    if (count)
+        counter_add (&self->metrics.told, count - casts);
+    if (__builtin_expect (casts != 0, 0))
+        counter_add (&self->metrics.casts, casts);
     if (turn->changed || turn->first_effect || turn->away.size)
         join_changes (self, actor);
 }

@@ -250,6 +250,15 @@ slice_of_slow_turns_ends_early (void **state)
     assert_int_equal (runs_in_a_step (100000000, 1000), 1);
 }
 
+static void
+told_messages_are_counted (void **state)
+{
+    (void) state;
+    hand_call (&hand, NULL, "sink/{0}", "spread", "{s:i, s:i}", "left", 3, "size", 10);
+    hand_commit (&hand);
+    assert_int_equal (counter_get (&shard_metrics (hand_shard_of (&hand, "sink/{0}"))->told), 32);
+}
+
 int
 main (void)
 {
@@ -260,6 +269,7 @@ main (void)
         TEST (turns_wait_for_the_journal_and_go_on, setup_small),
         TEST (call_that_would_make_the_frame_too_large_is_refused_until_it_is_written, setup_huge),
         TEST (slice_of_slow_turns_ends_early, setup_huge),
+        TEST (told_messages_are_counted, setup_huge),
         TEST (read_is_taken_while_calls_are_refused_for_their_bytes, setup_small),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
