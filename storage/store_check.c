@@ -6,6 +6,9 @@
  *  identity and the marks of the state. It stops at the first damage, since what
  *  comes behind it would be told from a false premise. Nothing is written, and nothing needs to be writable.
  *
+ *  What is looked at is the disk: after a failed sync the page cache goes on showing what was not written, and an
+ *  operator who is to look before acknowledging would see a store that is not there.
+ *
  *  Frames above the marks must continue them without a hole: changes are
  *  absolute, so any well-formed frame in its place can be applied.
  *
@@ -24,8 +27,10 @@
 #include "storage/pages.h"
 #include "storage/store.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KEY_SHOWN 100  /* bytes of the text of a key */
 
@@ -73,15 +78,30 @@ is_table (const check_t *self, uint8_t byte)
  *  The state
  * ------------------------------------------------------------------ */
 
+/*  Best effort: clean pages leave the page cache. */
+static bool
+forget_cached (void *directory, const char *name)
+{
+    char path[PATH_MAX];
+    int fd = files_path (path, directory, name, NULL) == TROUPE_OK ? open (path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return true;
+    (void) posix_fadvise (fd, 0, 0, POSIX_FADV_DONTNEED);
+    close (fd);
+    return true;
+}
+
 /*  Without a mapping. */
 static troupe_status_t
 check_pages (const check_t *self)
 {
-    char path[PATH_MAX];
+    char directory[PATH_MAX], path[PATH_MAX];
     troupe_status_t status = files_path (path, self->directory, STATE_FILE, self->error);
     if (status != TROUPE_OK)
         return status;
     pages_counts_t counts;
+    snprintf (directory, sizeof directory, "%s", self->directory);
+    forget_cached (directory, STATE_FILE);
     status = pages_check (path, &counts, self->error);
     if (status == TROUPE_OK)
         say (self, "state: %llu pages, %llu used, %llu free", (unsigned long long) counts.pages,
@@ -230,6 +250,7 @@ check_journal (check_t *self, const state_identity_t *identity)
     disk_t *disk = disk_posix_new (path, &why);
     if (!disk)
         return error_set (self->error, why.status, "%s", why.text);
+    (void) disk->each_name (disk->self, forget_cached, path, NULL);
     state_mark_t marks[STATE_SHARDS_MAX];
     memcpy (marks, self->marks, sizeof marks);
     status = journal_check (disk, identity, marks, identity->shards, check_frame, check_folded, self, &why);

@@ -7,8 +7,8 @@
  *  Faults. DISK_FAULTS names a file of lines "CALL END ERRNO": while such a line is there, this call fails with that
  *  errno on paths that end so ("*": any). It is read at each call, so that a test says by writing it when the disk
  *  breaks, and when it answers OK again, as a kernel does that told its error once. CALL is fdatasync, fsync, msync,
- *  pwrite (and all that writes), fallocate, or open (for writing). "statvfs * 0" leaves hardly any room. What failed
- *  is a line in DISK_FAULTS.hit.
+ *  pwrite (and all that writes), fallocate, fadvise, or open (for writing). "statvfs * 0" leaves hardly any room. What
+ *  failed is a line in DISK_FAULTS.hit.
  *
  *  Record. DISK_RECORD names a file that gets a line "OP INODE OFFSET SIZE PATH" for each thing that is done, with the
  *  bytes behind it: see tests/crash/test_powercut. A write and its line are one step; a sync has two lines, before and
@@ -337,6 +337,18 @@ write (int fd, const void *bytes, size_t size)
 {
     struct iovec part = { (void *) (uintptr_t) bytes, size };
     return writev (fd, &part, 1);
+}
+
+int
+posix_fadvise (int fd, off_t at, off_t size, int advice)
+{
+    return fails ("fadvise", fd) ? errno : (int) syscall (SYS_fadvise64, fd, at, size, advice);
+}
+
+int
+posix_fadvise64 (int fd, off64_t at, off64_t size, int advice)
+{
+    return posix_fadvise (fd, at, size, advice);
 }
 
 static int
