@@ -94,5 +94,5 @@ void
 keyring_audit (void *arg, const char *line)
 {
     (void) arg;
-    log_info ("audit: %s", line);
+    log_audit (line);
 }

@@ -212,3 +212,11 @@ log_line (bool is_error, const char *line)
     else
         log_info ("%s", line);
 }
+
+void
+log_audit (const char *line)
+{
+    char text[LOG_LINE_MAX];
+    snprintf (text, sizeof text, "audit: %s", line);
+    write_entry (&(log_entry_t) { .level = TROUPE_LOG_INFO, .text = text });
+}

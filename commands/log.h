@@ -29,6 +29,9 @@ void log_write (troupe_level_t level, const char *format, ...) __attribute__ ((f
 /*  For who knows no levels: an error, or what is good to know. */
 void log_line (bool is_error, const char *line);
 
+/*  One for the audit log: whatever the least is. */
+void log_audit (const char *line);
+
 /*  A line that an actor's turn wrote; `trace` is a traceparent or "". */
 void log_turn (troupe_level_t level, const char *actor, const char *verb, const char *trace, const char *text);
 

@@ -15,7 +15,6 @@
 #include "transports/auth/recent.h"
 #include "transports/edge/edge_inside.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
 #define HOUR_MS 3600000u
@@ -59,16 +58,13 @@ api_key_fits (const secret_t *secret, const buffer_t *told)
 
 /* ---- what is written of it ---- */
 
-static void
-audit (api_key_t *self, const char *what)
+static bool
+audit (api_key_t *self, audit_class_t class, const char *what)
 {
-    char line[256], from[INET6_ADDRSTRLEN] = "?";
-    uint8_t bytes[16] = { 0 };
-    memcpy (bytes, self->address, self->address_size);
-    if (self->address_size)
-        (void) inet_ntop (self->address_size == 4 ? AF_INET : AF_INET6, bytes, from, sizeof from);
-    snprintf (line, sizeof line, "%s: %s by API key %s from %s", what, self->secret.login, self->secret.id, from);
-    edge_audit (self->edge, line);
+    char line[256], from[AUDIT_FROM_SIZE];
+    snprintf (line, sizeof line, "%s: %s by API key %s from %s", what, self->secret.login, self->secret.id,
+              edge_audit_from (self->address, self->address_size, from));
+    return edge_audit (self->edge, class, line);
 }
 
 static void
@@ -81,8 +77,8 @@ note_passed (api_key_t *self)
     uint64_t now_ms = self->edge->host.now_ms (self->edge->host.self);
     if (*said_ms && now_ms < *said_ms + HOUR_MS)
         return;
-    *said_ms = now_ms;
-    audit (self, "signed in");
+    if (audit (self, AUDIT_PASSED, "signed in"))
+        *said_ms = now_ms;
 }
 
 static void
@@ -92,7 +88,7 @@ note_failed (api_key_t *self)
     uint32_t retry_after_ms;
     if (rates_take (self->edge->rates, RATE_SIGN_IN, &nobody, self->address, self->address_size, &retry_after_ms,
                     &error) == TROUPE_OK)
-        audit (self, "sign-in failed");
+        (void) audit (self, AUDIT_FAILED, "sign-in failed");
 }
 
 /* ---- the account's answer ---- */

@@ -12,9 +12,6 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 
-#include <stdio.h>
-
-#define AUDITED_MOST 10   /* lines a second */
 #define KEYS_SEEN 4096
 
 edge_t *
@@ -104,38 +101,24 @@ edge_drain (edge_t *self)
         uint64_t end_ms = peer_end_tokens (self, self->host.now_ms (self->host.self));
         wait_ms = end_ms < wait_ms ? end_ms : wait_ms;
     }
+    if (self->audit_is_due) {
+        uint64_t said_ms = edge_audit_left_out (self, self->host.now_ms (self->host.self));
+        wait_ms = said_ms < wait_ms ? said_ms : wait_ms;
+    }
     while (self->to_flush) {
         peer_t *peer = self->to_flush;
         self->to_flush = peer->next_flush;
-        peer->wants_flush = false;
-        peer_send_out (peer);
-        peer_let_go (peer);
+        peer_flush (peer);
     }
     return wait_ms;
-}
-
-void
-edge_audit (edge_t *self, const char *line)
-{
-    uint64_t now_ms = self->host.now_ms (self->host.self);
-    if (now_ms - self->audited_ms >= 1000) {
-        self->audited_ms = now_ms;
-        self->audited = 0;
-    }
-    if (self->options.audit && self->audited++ < AUDITED_MOST)
-        self->options.audit (self->options.audit_arg, line);
 }
 
 troupe_status_t
 edge_permit (edge_t *self, const permit_t *permit, const identity_t *who, const char *address, troupe_error_t *error)
 {
-    char line[512];
     troupe_status_t status = permit_check (permit, self->options.roles, who, address, error);
-    if (status != TROUPE_OK) {
-        snprintf (line, sizeof line, "denied: %s wanted %s of %s", *who->subject ? who->subject : "nobody",
-                  permit->name, address);
-        edge_audit (self, line);
-    }
+    if (status != TROUPE_OK)
+        edge_audit_denied (self, who, permit->name, address);
     return status;
 }
 

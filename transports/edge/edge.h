@@ -70,6 +70,10 @@ uint64_t edge_drain (edge_t *self);
 /*  Tells all clients to leave and to come back in so many ms, spread a little. */
 void edge_say_drain (edge_t *self, uint64_t after_ms);
 
+/*  Closes those that stayed, as a server does that goes away; unless `all`, those alone without calls in hand. False:
+ *  none are left. */
+bool edge_send_away (edge_t *self, bool all);
+
 /*  Any thread: what a node tells its listener. */
 bool edge_is_watched (void *self, const char *address, const char *channel);
 void edge_published (void *self, const char *address, const char *channel, uint64_t offset, const char *key,
@@ -114,8 +118,8 @@ void peer_known_as (peer_t *self, const identity_t *who);
 /*  One whole message of the connection. Answers may be sent before it returns. */
 void peer_received (peer_t *self, const void *bytes, size_t size);
 
-/*  A stream of events, new with sse_codec, whose client says no more than this: `message` is a watch. It may be refused
- *  or be sent something before this returns. It is closed when the watch ends. */
+/*  A stream of events, new with sse_codec, whose client says no more than this: `message` is a watch, which edge_may
+ *  was asked for. It may be refused or be sent something before this returns. It is closed when the watch ends. */
 void peer_watch (peer_t *self, const identity_t *who, const client_message_t *message);
 
 const codec_t *peer_codec (const peer_t *self);

@@ -2,10 +2,12 @@
  *
  *      edge.c    its life, the inbox, the flush at the end of a drain
  *      peer.c  a conversation: hello, calls, casts; what a client is sent
+ *      peer_end.c  conversations that the server ends
  *      feed.c    feeds that somebody watches: events on their way, the latest of each key
  *      presence.c  what watchers are told of each other
  *      watch.c   a watch, from its wish to its end: permission, history, snapshot, live
  *      exchange.c  one call and its answer
+ *      audit.c   lines for the audit log
  *      api_key.c  who an API key stands for
  *      sign_in.c  how somebody gets a token
  */
@@ -27,9 +29,12 @@
 #define RING_EVENTS_MOST 1024      /* of a feed, for watchers that lag; who lags more reads the history again */
 #define RING_BYTES_MOST (1u << 20)
 #define LATEST_MOST 4096           /* keys of a feed that conflates */
+#define LATEST_BYTES_MOST (16u << 20)  /* and their bytes */
 #define GATHER_MOST (256u << 10)   /* bytes of events in one send */
 #define OUT_SOFT (256u << 10)      /* bytes of answers from which on a client gets no events */
 #define HISTORY_EVENTS 256         /* of one look into a feed's history */
+#define LOOKS_MOST 4               /* of a client at once; what each brings is sent, whatever waits */
+#define LOOK_OUT_MOST (EDGE_OUT_MOST / 4)  /* bytes of answers from which on the rest of a look is looked up again */
 
 /*  What comes through the inbox. */
 enum { ITEM_ANSWER, ITEM_EVENT, ITEM_WATCH, ITEM_EXCHANGE, ITEM_SIGN_IN, ITEM_API_KEY };
@@ -74,6 +79,7 @@ typedef struct feed_s {
     size_t ring_bytes;
     latest_t *oldest, *newest;     /* of a feed that conflates */
     uint32_t keys;
+    size_t latest_bytes;
     watch_t *watches;
     uint32_t watch_count;
     uint64_t not_before_ms;        /* of a feed with a rate: the next flush */
@@ -128,6 +134,7 @@ struct watch_s {
     bool is_told;                  /* "watching" was said */
     bool has_gap;
     bool is_asking;                /* something will be told */
+    bool is_looking;               /* what will be told may be much */
     bool wants_permit;             /* the actor is to be asked again */
     uint8_t tries;                 /* how often it was turned away before it began */
     uint64_t presence_told;        /* the version of it */
@@ -162,6 +169,8 @@ struct peer_s {
     uint8_t session[SESSION_SIZE]; /* as shards know it: with subject and epoch */
     bool is_paused;
     bool wants_flush;
+    bool has_waiting;              /* watches that wait for room, or for their turn to look */
+    uint8_t looks;                 /* of its watches, that are not told yet */
     uint32_t in_flight;            /* calls without an outcome */
     uint32_t told_later;           /* watches that will be told something, of a client that is gone */
     uint32_t watch_count;
@@ -174,14 +183,22 @@ struct peer_s {
     watch_t *watches;
 };
 
+/*  Classes of lines for the audit log, each with so many a second. */
+typedef enum { AUDIT_DENIED, AUDIT_FAILED, AUDIT_PASSED, AUDIT_CLASSES } audit_class_t;
+
+typedef struct {
+    uint64_t since_ms;
+    uint32_t lines;                /* since then; some of them left out */
+} audit_second_t;
+
 struct edge_s {
     edge_options_t options;
     host_port_t host;
     rates_t *rates;
     accounts_t *accounts;
     recent_t *keys_seen;           /* API keys and addresses: when the audit log was told */
-    uint64_t audited_ms;           /* the second that `audited` counts in */
-    uint32_t audited;
+    audit_second_t audits[AUDIT_CLASSES];
+    bool audit_is_due;             /* it is to be said that some were left out */
     struct sign_in_s *sign_in;     /* NULL: nobody can sign in here */
     inbox_t inbox;
     /* owner: gateway */
@@ -218,12 +235,25 @@ count_up (_Atomic uint64_t *count, uint64_t by)
 /*  Any thread: leaves it for the next drain. */
 void edge_tell (edge_t *self, inbox_item_t *item);
 
-/*  A line for the audit log; too many in a second are left out. */
-void edge_audit (edge_t *self, const char *line);
-
 /*  As permit_check, and what is denied is told to the audit log. */
 troupe_status_t edge_permit (edge_t *self, const permit_t *permit, const identity_t *who, const char *address,
                              troupe_error_t *error) TROUPE_CHECKED;
+
+/* ---- audit.c ---- */
+
+/*  A line for the audit log; false: there were too many of its class in this second. */
+bool edge_audit (edge_t *self, audit_class_t class, const char *line);
+
+/*  Says how many were left out, once the second is over. Returns in how many ms it will be, or EDGE_NEVER. */
+uint64_t edge_audit_left_out (edge_t *self, uint64_t now_ms);
+
+#define AUDIT_FROM_SIZE 46
+
+/*  An address as limits count it, as a text. */
+const char *edge_audit_from (const void *address, size_t size, char text[AUDIT_FROM_SIZE]);
+
+/*  Somebody may not have what `name` says of the actor. */
+void edge_audit_denied (edge_t *self, const identity_t *who, const char *name, const char *address);
 
 /* ---- peer.c ---- */
 
@@ -236,6 +266,12 @@ void peer_close_frame (peer_t *self, size_t place);
 
 void peer_send_out (peer_t *self);
 
+/*  It is seen to at the end of the drain. */
+void peer_want_flush (peer_t *self);
+
+/*  Then: sends what waits, and goes on with what waited for it; the client may be freed. */
+void peer_flush (peer_t *self);
+
 /*  Frames that are not its own: at once when nothing waits, else behind what does. */
 void peer_send_shared (peer_t *self, const void *bytes, size_t size);
 
@@ -245,17 +281,25 @@ void peer_watch_ended (peer_t *self);
 /*  No events now; peer_has_room follows. */
 bool peer_is_full (const peer_t *self);
 
+/*  Frees it when it is gone and nothing will be told to it. */
+void peer_let_go (peer_t *self);
+
 void peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_error_t *error,
                        uint32_t retry_after_ms);
+
+/*  Says nothing more and is closed; peer_gone follows. Unless it is being closed already. */
+void peer_close (peer_t *self, uint16_t code, const char *text);
+
+/*  Its token is no good: it is told so, and closed. */
+void peer_fail_token (peer_t *self, const troupe_error_t *error);
+
+/* ---- peer_end.c ---- */
 
 /*  Closes those whose token has ended. Returns in how many ms the next may, or EDGE_NEVER. */
 uint64_t peer_end_tokens (edge_t *edge, uint64_t now_ms);
 
 /*  Closes those of whom an account said so. */
 void peer_end_all (edge_t *edge, const account_end_t *end);
-
-/*  Frees it when it is gone and nothing will be told to it. */
-void peer_let_go (peer_t *self);
 
 /* ---- exchange.c ---- */
 

@@ -15,6 +15,7 @@
 #include "transports/edge/edge_inside.h"
 
 #include <sodium.h>
+#include <stdio.h>
 
 struct exchange_s {
     inbox_item_t item;
@@ -25,13 +26,20 @@ struct exchange_s {
 };
 
 troupe_status_t
-edge_identify (edge_t *edge, const char *token, identity_t *who, troupe_error_t *error)
+edge_identify (edge_t *edge, const char *token, const void *address, size_t size, identity_t *who,
+               troupe_error_t *error)
 {
+    char line[sizeof error->text + 96], from[AUDIT_FROM_SIZE];
     if (!edge->options.identify)
         return error_set (error, TROUPE_FORBIDDEN, "this server knows no tokens");
     troupe_status_t status = edge->options.identify (edge->options.identify_arg, token, who, error);
     if (status == TROUPE_OK && accounts_is_out (edge->accounts, who->subject))
         status = error_set (error, TROUPE_FORBIDDEN, "the account is disabled");
+    if (status == TROUPE_FORBIDDEN) {
+        snprintf (line, sizeof line, "sign-in failed: token from %s: %s", edge_audit_from (address, size, from),
+                  error->text);
+        (void) edge_audit (edge, AUDIT_FAILED, line);
+    }
     return status;
 }
 

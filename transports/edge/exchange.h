@@ -26,8 +26,9 @@ typedef struct {
     buffer_t text;           /* JSON; of an error what was said, with a NUL */
 } exchange_answer_t;
 
-/*  Who a token stands for. TROUPE_FORBIDDEN. */
-troupe_status_t edge_identify (edge_t *edge, const char *token, identity_t *who, troupe_error_t *error) TROUPE_CHECKED;
+/*  Who a token stands for, that came from this address. TROUPE_FORBIDDEN, and the audit log has it. */
+troupe_status_t edge_identify (edge_t *edge, const char *token, const void *address, size_t size, identity_t *who,
+                               troupe_error_t *error) TROUPE_CHECKED;
 
 /*  Whether this client may ask for one more of the class; TROUPE_OVERLOADED and when again. */
 troupe_status_t edge_may (edge_t *edge, rate_class_t class, const identity_t *who, const void *address, size_t size,

@@ -129,11 +129,18 @@ latest_unlink (latest_t *latest)
     *(latest->after ? &latest->after->before : &feed->newest) = latest->before;
 }
 
+static size_t
+cost_of (const event_t *event)
+{
+    return event->body_size + sizeof *event;
+}
+
 static void
 latest_forget (latest_t *latest)
 {
     latest_unlink (latest);
     latest->feed->keys -= 1;
+    latest->feed->latest_bytes -= cost_of (latest->event);
     table_remove (&latest->feed->edge->latest, &latest->node);
     event_drop (latest->event);
     memory_free (latest);
@@ -147,10 +154,9 @@ latest_note (feed_t *self, event_t *event)
     latest_t *latest = latest_find (self, event, hash);
     if (latest) {
         latest_unlink (latest);
+        self->latest_bytes -= cost_of (latest->event);
         event_drop (latest->event);
     } else {
-        if (self->keys >= LATEST_MOST)
-            latest_forget (self->oldest);
         latest = memory_zalloc (sizeof *latest);
         if (!latest || !table_insert (&self->edge->latest, &latest->node, hash)) {
             memory_free (latest);
@@ -160,11 +166,14 @@ latest_note (feed_t *self, event_t *event)
         self->keys += 1;
     }
     event->references += 1;
+    self->latest_bytes += cost_of (event);
     latest->event = event;
     latest->before = self->newest;
     latest->after = NULL;
     *(latest->before ? &latest->before->after : &self->oldest) = latest;
     self->newest = latest;
+    while (self->keys > LATEST_MOST || (self->keys > 1 && self->latest_bytes > LATEST_BYTES_MOST))
+        latest_forget (self->oldest);
 }
 
 /* ---- the ring ---- */
@@ -173,7 +182,7 @@ static void
 ring_drop_first (feed_t *self)
 {
     event_t *event = self->ring[self->first];
-    self->ring_bytes -= event->body_size + sizeof *event;
+    self->ring_bytes -= cost_of (event);
     self->first = (self->first + 1) & (self->places - 1);
     self->count -= 1;
     event_drop (event);
@@ -214,7 +223,7 @@ ring_add (feed_t *self, event_t *event)
     }
     event->references += 1;
     self->ring[(self->first + self->count++) & (self->places - 1)] = event;
-    self->ring_bytes += event->body_size + sizeof *event;
+    self->ring_bytes += cost_of (event);
 }
 
 /*  What all have, or will not get from here, is not kept. */
@@ -397,9 +406,13 @@ gather_latest (feed_t *self, codec_form_t form, uint64_t from)
     latest_t *latest = self->newest;
     while (latest && latest->before && latest->before->event->offset >= from)
         latest = latest->before;
-    for (; latest; latest = latest->after)
-        if (latest->event->offset >= from)
+    for (; latest; latest = latest->after) {
+        uint64_t offset = latest->event->offset;
+        if (offset >= from && self->edge->gathered.size >= GATHER_MOST)
+            return offset;
+        if (offset >= from)
             gather_one (self, latest->event, form);
+    }
     return self->head + 1;
 }
 

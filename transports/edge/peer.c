@@ -19,8 +19,6 @@
 
 #include <sodium.h>
 
-#define TOKENS_MS 1000  /* how often at most all clients are looked at for a token that ended */
-
 enum { CLOSE_DONE = 1000, CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_SERVER = 1011, CLOSE_TOKEN = 4401 };
 
 static const identity_t nobody;
@@ -39,8 +37,8 @@ peer_identity (const peer_t *self)
 
 /* ---- what it is sent ---- */
 
-static void
-want_flush (peer_t *self)
+void
+peer_want_flush (peer_t *self)
 {
     if (self->wants_flush)
         return;
@@ -49,8 +47,8 @@ want_flush (peer_t *self)
     self->edge->to_flush = self;
 }
 
-static void
-close_peer (peer_t *self, uint16_t code, const char *text)
+void
+peer_close (peer_t *self, uint16_t code, const char *text)
 {
     if (!is_talking (self))
         return;
@@ -70,8 +68,8 @@ peer_close_frame (peer_t *self, size_t place)
 {
     envelope_close (&self->out, place, envelopes[self->codec->form]);
     if (self->out.failed)
-        close_peer (self, CLOSE_SERVER, "no memory");
-    want_flush (self);
+        peer_close (self, CLOSE_SERVER, "no memory");
+    peer_want_flush (self);
 }
 
 void
@@ -91,7 +89,7 @@ append_out (peer_t *self, const void *bytes, size_t size)
 {
     buffer_append (&self->out, bytes, size);
     if (self->out.failed)
-        close_peer (self, CLOSE_SERVER, "no memory");
+        peer_close (self, CLOSE_SERVER, "no memory");
 }
 
 void
@@ -127,7 +125,7 @@ void
 peer_watch_ended (peer_t *self)
 {
     if (self->codec->form == FORM_SSE)
-        close_peer (self, CLOSE_DONE, "");
+        peer_close (self, CLOSE_DONE, "");
 }
 
 /* ---- its life ---- */
@@ -164,7 +162,7 @@ peer_known_as (peer_t *self, const identity_t *who)
     if (self->who)
         *self->who = *who;
     else
-        close_peer (self, CLOSE_SERVER, "no memory");
+        peer_close (self, CLOSE_SERVER, "no memory");
 }
 
 const codec_t *
@@ -237,22 +235,42 @@ see_to_pause (peer_t *self)
 {
     bool is_paused = is_over (self);
     if (self->out.size > EDGE_OUT_MOST)
-        close_peer (self, CLOSE_POLICY, "too much that is not read");
+        peer_close (self, CLOSE_POLICY, "too much that is not read");
     if (is_paused == self->is_paused || self->state == PEER_GONE || !self->port->pause)
         return;
     self->is_paused = is_paused;
     self->port->pause (self->connection, is_paused);
 }
 
+static void
+go_on_watching (peer_t *self)
+{
+    watch_t *watch = self->watches;
+    self->has_waiting = false;
+    for (watch_t *next; watch && !peer_is_full (self); watch = next) {
+        next = watch->next_of_peer;
+        watch_go_on (watch);
+    }
+    self->has_waiting |= watch != NULL;
+}
+
 void
 peer_has_room (peer_t *self)
 {
     peer_send_out (self);
-    for (watch_t *watch = self->watches, *next; watch && !peer_is_full (self); watch = next) {
-        next = watch->next_of_peer;
-        watch_go_on (watch);
-    }
+    go_on_watching (self);
     see_to_pause (self);
+}
+
+void
+peer_flush (peer_t *self)
+{
+    self->wants_flush = false;
+    peer_send_out (self);
+    if (self->has_waiting && !peer_is_full (self))
+        go_on_watching (self);
+    see_to_pause (self);
+    peer_let_go (self);
 }
 
 /* ---- calls ---- */
@@ -296,7 +314,7 @@ peer_answered (inbox_item_t *item)
     peer_t *self = pending->peer;
     self->in_flight -= 1;
     if (pending->out.failed)
-        close_peer (self, CLOSE_SERVER, "no memory");
+        peer_close (self, CLOSE_SERVER, "no memory");
     else if (self->state == PEER_OPEN && self->out.size == 0 && pending->out.size > 0) {
         buffer_clear (&self->out);
         self->out = pending->out;
@@ -305,7 +323,7 @@ peer_answered (inbox_item_t *item)
         append_out (self, pending->out.data, pending->out.size);
     buffer_clear (&pending->out);
     memory_free (pending);
-    want_flush (self);
+    peer_want_flush (self);
     see_to_pause (self);
 }
 
@@ -414,15 +432,15 @@ take_cast (peer_t *self, const client_message_t *message)
 
 /* ---- hello ---- */
 
-static void
-fail_token (peer_t *self, const troupe_error_t *error)
+void
+peer_fail_token (peer_t *self, const troupe_error_t *error)
 {
     if (self->codec->form == FORM_SSE) {
         watch_forbid_all (self, error);
         return;
     }
     peer_say_error (self, ERROR_PROTOCOL, 0, error, 0);
-    close_peer (self, CLOSE_TOKEN, "token");
+    peer_close (self, CLOSE_TOKEN, "token");
 }
 
 /*  It is told so, as by a limit of its own. */
@@ -430,11 +448,11 @@ static void
 fail_hello (peer_t *self, const troupe_error_t *error, uint32_t retry_after_ms)
 {
     if (error->status == TROUPE_FORBIDDEN) {
-        fail_token (self, error);
+        peer_fail_token (self, error);
         return;
     }
     peer_say_error (self, ERROR_PROTOCOL, 0, error, retry_after_ms);
-    close_peer (self, CLOSE_POLICY, "API key");
+    peer_close (self, CLOSE_POLICY, "API key");
 }
 
 /*  Its token is looked at when it ends. */
@@ -456,7 +474,7 @@ become (peer_t *self, const identity_t *who)
     else if (!self->who && !(self->who = memory_alloc (sizeof *self->who)))
         status = error_set (&error, TROUPE_OVERLOADED, "no memory");
     if (status != TROUPE_OK) {
-        fail_token (self, &error);
+        peer_fail_token (self, &error);
         return false;
     }
     *self->who = *who;
@@ -472,10 +490,11 @@ identify (peer_t *self, const char *token)
     identity_t who = { .subject = "" };
     troupe_status_t status = api_key_is (token)
                                  ? error_set (&error, TROUPE_FORBIDDEN, "an API key is shown in the hello alone")
-                                 : edge_identify (self->edge, token, &who, &error);
+                                 : edge_identify (self->edge, token, self->address, self->address_size, &who,
+                                                  &error);
     if (status == TROUPE_OK)
         return become (self, &who);
-    fail_token (self, &error);
+    peer_fail_token (self, &error);
     return false;
 }
 
@@ -532,44 +551,7 @@ hold (peer_t *self, const void *bytes, size_t size)
     buffer_append (&self->asking->held, &size, sizeof size);
     buffer_append (&self->asking->held, bytes, size);
     if (self->asking->held.failed)
-        close_peer (self, CLOSE_POLICY, "too much before a welcome");
-}
-
-uint64_t
-peer_end_tokens (edge_t *edge, uint64_t now_ms)
-{
-    if (now_ms < edge->look_at_ms)
-        return edge->look_at_ms - now_ms;
-    uint64_t first_ms = EDGE_NEVER;
-    for (peer_t *peer = edge->peers, *next; peer; peer = next) {
-        uint64_t until_ms = peer->state == PEER_OPEN ? peer_identity (peer)->until_ms : 0;
-        next = peer->after;
-        if (until_ms && until_ms <= now_ms) {
-            troupe_error_t error;
-            error_set (&error, TROUPE_FORBIDDEN, "the token has ended: come again with a new one");
-            fail_token (peer, &error);
-        } else if (until_ms && until_ms < first_ms)
-            first_ms = until_ms;
-    }
-    if (first_ms != EDGE_NEVER && first_ms < now_ms + TOKENS_MS)
-        first_ms = now_ms + TOKENS_MS;
-    edge->look_at_ms = first_ms;
-    return first_ms == EDGE_NEVER ? EDGE_NEVER : first_ms - now_ms;
-}
-
-void
-peer_end_all (edge_t *edge, const account_end_t *end)
-{
-    troupe_error_t error;
-    error_set (&error, TROUPE_FORBIDDEN, "%s", end->why);
-    for (peer_t *peer = edge->peers, *next; peer; peer = next) {
-        const identity_t *who = peer_identity (peer);
-        bool is_meant = (*end->subject && strcmp (who->subject, end->subject) == 0)
-                        || (end->key && who->key == end->key) || (end->account && who->account == end->account);
-        next = peer->after;
-        if (peer->state == PEER_OPEN && is_meant)
-            fail_token (peer, &error);
-    }
+        peer_close (self, CLOSE_POLICY, "too much before a welcome");
 }
 
 static void
@@ -595,13 +577,13 @@ take_hello (peer_t *self, const client_message_t *message)
     if (message->number != 1) {
         error_set (&error, TROUPE_INVALID, "hello: this server speaks version 1");
         peer_say_error (self, ERROR_PROTOCOL, 0, &error, 0);
-        close_peer (self, CLOSE_PROTOCOL, "version");
+        peer_close (self, CLOSE_PROTOCOL, "version");
         return;
     }
     if (self->port->credit && message->credit == 0) {
         error_set (&error, TROUPE_INVALID, "hello: credit: is missing");
         peer_say_error (self, ERROR_PROTOCOL, 0, &error, 0);
-        close_peer (self, CLOSE_PROTOCOL, "credit");
+        peer_close (self, CLOSE_PROTOCOL, "credit");
         return;
     }
     if (api_key_is (message->token) && !self->asking) {
@@ -628,6 +610,19 @@ take_hello (peer_t *self, const client_message_t *message)
 
 /* ---- messages ---- */
 
+/*  It counts as a read. */
+static void
+take_watch (peer_t *self, const client_message_t *message)
+{
+    troupe_error_t error;
+    uint32_t retry_after_ms;
+    if (edge_may (self->edge, RATE_READ, peer_identity (self), self->address, self->address_size, &retry_after_ms,
+                  &error) == TROUPE_OK)
+        watch_begin (self, message);
+    else
+        peer_say_error (self, ERROR_WATCH, message->number, &error, retry_after_ms);
+}
+
 static void
 take_unwatch (peer_t *self, const client_message_t *message)
 {
@@ -652,7 +647,7 @@ void
 peer_fail (peer_t *self, const troupe_error_t *error)
 {
     peer_say_error (self, ERROR_PROTOCOL, 0, error, 0);
-    close_peer (self, CLOSE_PROTOCOL, "message");
+    peer_close (self, CLOSE_PROTOCOL, "message");
 }
 
 static void
@@ -692,7 +687,7 @@ take (peer_t *self, const client_message_t *message)
         take_cast (self, message);
         break;
     case CLIENT_WATCH:
-        watch_begin (self, message);
+        take_watch (self, message);
         break;
     case CLIENT_UNWATCH:
         take_unwatch (self, message);
@@ -704,7 +699,7 @@ take (peer_t *self, const client_message_t *message)
         take_credit (self, message);
         break;
     case CLIENT_GOODBYE:
-        close_peer (self, CLOSE_DONE, "");
+        peer_close (self, CLOSE_DONE, "");
         break;
     case CLIENT_TYPES:
         CHECK (false);
@@ -724,7 +719,8 @@ peer_watch (peer_t *self, const identity_t *who, const client_message_t *message
     }
     *self->who = *who;
     note_end (self->edge, who->until_ms);
-    take (self, message);
+    count_up (&self->edge->counts.messages, 1);
+    watch_begin (self, message);
 }
 
 static bool

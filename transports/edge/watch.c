@@ -148,6 +148,24 @@ told_answer (void *arg, const troupe_answer_t *answer)
     told (self, answer->status, answer->text, answer->body, answer->size);
 }
 
+static void
+begin_asking (watch_t *self, bool is_looking)
+{
+    CHECK (!self->is_asking);
+    self->is_asking = true;
+    self->is_looking = is_looking;
+    self->peer->told_later += 1;
+    self->peer->looks += is_looking;
+}
+
+static void
+end_asking (watch_t *self)
+{
+    self->is_asking = false;
+    self->peer->told_later -= 1;
+    self->peer->looks -= self->is_looking;
+}
+
 /*  False: the watch ended. */
 static bool
 asked (watch_t *self, watch_state_t state, troupe_status_t status, const troupe_error_t *error)
@@ -156,21 +174,12 @@ asked (watch_t *self, watch_state_t state, troupe_status_t status, const troupe_
         self->state = state;
         return true;
     }
-    self->is_asking = false;
-    self->peer->told_later -= 1;
+    end_asking (self);
     if (self->is_told)
         watch_cut (self, "stopping");
     else
         refuse (self, error);
     return false;
-}
-
-static void
-begin_asking (watch_t *self)
-{
-    CHECK (!self->is_asking);
-    self->is_asking = true;
-    self->peer->told_later += 1;
 }
 
 static void
@@ -186,7 +195,7 @@ ask_actor (watch_t *self, watch_state_t state, const char *verb)
         .done = told_answer,
         .arg = self
     };
-    begin_asking (self);
+    begin_asking (self, state == WATCH_SNAPSHOT);
     (void) asked (self, state, host->submit (host->self, &call, &error), &error);
 }
 
@@ -195,11 +204,23 @@ read_history (watch_t *self)
 {
     const host_port_t *host = &self->peer->edge->host;
     troupe_error_t error;
-    begin_asking (self);
+    begin_asking (self, self->next != FROM_NOW);
     self->looks = self->feed->looks;
     troupe_status_t status = host->read_feed (host->self, self->feed->name, feed_channel (self->feed), self->next,
                                               self->next == FROM_NOW ? 0 : HISTORY_EVENTS, told_history, self, &error);
     (void) asked (self, WATCH_READING, status, &error);
+}
+
+/*  Into the history, when there is room for what it brings. */
+static void
+look (watch_t *self)
+{
+    peer_t *peer = self->peer;
+    self->state = WATCH_BEHIND;
+    if (self->next == FROM_NOW || (!peer_is_full (peer) && peer->looks < LOOKS_MOST))
+        read_history (self);
+    else
+        peer->has_waiting = true;
 }
 
 /*  Asks the actor whether it may be watched. */
@@ -216,7 +237,7 @@ static void
 start (watch_t *self)
 {
     if (!self->feed->channel->is_volatile) {
-        read_history (self);
+        look (self);
         return;
     }
     self->next = 1;
@@ -347,7 +368,7 @@ number_of (const buffer_t *packed, const char *name)
     return (uint64_t) value.integer;
 }
 
-/*  The events of a look into the history, as far as they are the next ones. */
+/*  The events of a look into the history, as far as they are the next ones and there is room. */
 static void
 send_events (watch_t *self)
 {
@@ -357,7 +378,7 @@ send_events (watch_t *self)
     bool is_there = packed_find (self->told.data, self->told.size, "events", &events) && packed_next (&events, &value)
                     && value.type == PACKED_ARRAY;
     CHECK (is_there);
-    for (uint32_t count = value.count; count > 0; count--) {
+    for (uint32_t count = value.count; count > 0 && peer->out.size < LOOK_OUT_MOST; count--) {
         const uint8_t *begin = events.at;
         char key[256] = "";
         packed_reader_t body, field;
@@ -471,6 +492,8 @@ told_no (watch_t *self)
     troupe_error_t error = { self->told_status, "no memory" };
     if (!self->told.failed && self->told.size > 0)
         error_set (&error, self->told_status, "%.*s", (int) self->told.size, (const char *) self->told.data);
+    if (self->state == WATCH_PERMIT && is_refusal (self->told_status))
+        edge_audit_denied (self->peer->edge, peer_identity (self->peer), self->feed->channel->name, self->feed->name);
     if (self->told_status == TROUPE_OVERLOADED && (self->is_told || self->tries < TRIES_MOST))
         put_off (self);
     else if (self->is_told)
@@ -496,8 +519,7 @@ watch_told (inbox_item_t *item)
 {
     watch_t *self = (watch_t *) item;
     peer_t *peer = self->peer;
-    self->is_asking = false;
-    peer->told_later -= 1;
+    end_asking (self);
     if (self->state == WATCH_ENDED)
         watch_free (self);
     else if (self->told_status != TROUPE_OK)
@@ -512,6 +534,8 @@ watch_told (inbox_item_t *item)
         told_of_snapshot (self);
     else
         told_of_history (self);
+    if (peer->has_waiting)
+        peer_want_flush (peer);  /* another one may have its turn */
     peer_let_go (peer);
 }
 
@@ -521,17 +545,19 @@ static void
 deliver (watch_t *self)
 {
     feed_t *feed = self->feed;
-    if (has_to_look (self) && !peer_is_full (self->peer)) {
-        self->state = WATCH_BEHIND;
-        read_history (self);
+    if (has_to_look (self)) {
+        look (self);
         return;
     }
-    while (self->next <= feed->head && !peer_is_full (self->peer)) {
+    while (self->next <= feed->head) {
+        if (peer_is_full (self->peer)) {
+            self->peer->has_waiting = true;
+            return;
+        }
         bool lags = self->next < feed_first (feed);
         bool latest = feed_conflates (feed) && (lags || self->wants_latest || feed->channel->rate);
         if (lags && !latest) {
-            self->state = WATCH_BEHIND;
-            read_history (self);
+            look (self);
             return;
         }
         uint64_t next = feed_gather (feed, self->peer->codec->form, self->next, latest);
@@ -541,7 +567,7 @@ deliver (watch_t *self)
         peer_send_shared (self->peer, frames->data, frames->size);
         count_up (&self->peer->edge->counts.deliveries, next - self->next);
         self->next = next;
-        self->wants_latest = false;
+        self->wants_latest = latest && next <= feed->head;
     }
 }
 
@@ -571,8 +597,7 @@ watch_check_all (peer_t *peer)
         const troupe_channel_t *channel = watch->feed->channel;
         next = watch->next_of_peer;
         permit_t permit = { channel->allow, channel->role, channel->name };
-        troupe_status_t status = permit_check (&permit, peer->edge->options.roles, peer_identity (peer),
-                                               watch->feed->name, &error);
+        troupe_status_t status = edge_permit (peer->edge, &permit, peer_identity (peer), watch->feed->name, &error);
         watch->wants_permit = status == TROUPE_OK && channel->allow == TROUPE_DECIDES;
         if (status == TROUPE_OK)
             watch_go_on (watch);
@@ -588,6 +613,6 @@ watch_go_on (watch_t *self)
         ask_permit (self);
     else if (self->state == WATCH_LIVE)
         deliver (self);
-    else if (self->state == WATCH_BEHIND && !peer_is_full (self->peer))
-        read_history (self);
+    else if (self->state == WATCH_BEHIND)
+        look (self);
 }

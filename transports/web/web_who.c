@@ -24,7 +24,8 @@ web_identify (web_request_t *self, troupe_error_t *error)
     const char *token = text + 7 + strspn (text + 7, " ");
     if (api_key_is (token))
         return api_key_read (token, &self->api_key, error);
-    troupe_status_t status = edge_identify (self->web->edge, token, &self->who, error);
+    const web_address_t *from = &self->address;
+    troupe_status_t status = edge_identify (self->web->edge, token, from->key, from->key_size, &self->who, error);
     if (status != TROUPE_OK)
         self->who = (identity_t) { .subject = "" };
     return status;
