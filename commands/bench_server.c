@@ -71,7 +71,7 @@ serve (const bench_server_t *self, const troupe_kind_t *const *kinds, bool is_zm
     if (write (told, &port, sizeof port) != sizeof port)
         _exit (1);
     (void) !read (stop, &byte, 1);  /* also when whoever started it is no more */
-    gateway_quiet (gateway, 1);
+    gateway_quiet (gateway, 1, 1);
     if (links)
         node_links_quiet (links);
     troupe_stop (node);

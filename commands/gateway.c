@@ -19,13 +19,15 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #ifndef TROUPE_DATA_DIRECTORY
 #define TROUPE_DATA_DIRECTORY "/usr/local/share/troupe"
 #endif
 
 #define DOORS 2
-#define CONSOLE " /console=" TROUPE_DATA_DIRECTORY "/console"
+#define CONSOLE_DIRECTORY TROUPE_DATA_DIRECTORY "/console"
+#define CONSOLE " /console=" CONSOLE_DIRECTORY
 
 struct gateway_s {
     troupe_t *node;
@@ -53,11 +55,17 @@ write_log (bool is_error, const char *line)
 /* ---- what the node says of itself ---- */
 
 static void
-write_document (const gateway_t *self, web_page_t page, buffer_t *to)
+write_document (const gateway_t *self, web_page_t page, const char *host, buffer_t *to)
 {
     char version[32];
     snprintf (version, sizeof version, "%d.%d.%d", TROUPE_VERSION_MAJOR, TROUPE_VERSION_MINOR, TROUPE_VERSION_PATCH);
-    document_info_t info = { "Troupe", version, .has_sign_in = self->sign_in != NULL };
+    document_info_t info = {
+        .title = "Troupe",
+        .version = version,
+        .host = page == WEB_ASYNCAPI && *host ? host : NULL,  /* OpenAPI means where it is found, when it names none */
+        .is_secure = *node_settings (self->node)->web_certificate,
+        .has_sign_in = self->sign_in != NULL
+    };
     const registry_t *registry = node_registry (self->node);
     uint32_t count = registry_count (registry);
     const troupe_kind_t **kinds = memory_zalloc ((count + 2) * sizeof *kinds);
@@ -76,7 +84,7 @@ write_document (const gateway_t *self, web_page_t page, buffer_t *to)
 }
 
 static void
-write_page (void *arg, web_page_t page, buffer_t *to)
+write_page (void *arg, web_page_t page, const char *host, buffer_t *to)
 {
     gateway_t *self = arg;
     edge_counts_t counts = edge_counts (web_edge (self->web)), others = { 0 };
@@ -88,7 +96,7 @@ write_page (void *arg, web_page_t page, buffer_t *to)
         if (self->backends)
             exposition_write_crew (bus_crew (backends_bus (self->backends)), to);
     } else
-        write_document (self, page, to);
+        write_document (self, page, host, to);
 }
 
 static bool
@@ -142,7 +150,8 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
     if (status != TROUPE_OK)
         return status;
     char files[SETTINGS_TEXT_MAX + sizeof CONSOLE + 1];
-    snprintf (files, sizeof files, "%s%s", settings->web_files, settings->web_console ? CONSOLE : "");
+    bool has_console = settings->web_console && access (CONSOLE_DIRECTORY, X_OK) == 0;  /* it is installed */
+    snprintf (files, sizeof files, "%s%s", settings->web_files, has_console ? CONSOLE : "");
     web_options_t options = {
         .host = self->host,
         .port = port,
@@ -354,10 +363,10 @@ gateway_came_round (gateway_t *self)
 }
 
 void
-gateway_quiet (gateway_t *self, uint64_t most_ms)
+gateway_quiet (gateway_t *self, uint64_t most_ms, uint64_t calls_ms)
 {
     if (self->web)
-        web_quiet (self->web, most_ms);
+        web_quiet (self->web, most_ms, calls_ms);
     if (self->backends)
         backends_quiet (self->backends, most_ms);
 }
@@ -369,7 +378,7 @@ gateway_destroy (gateway_t **self_p)
     if (!self)
         return;
     if (self->web)
-        web_quiet (self->web, 0);
+        web_quiet (self->web, 0, 0);
     backends_destroy (&self->backends);
     sign_in_destroy (&self->sign_in);
     web_destroy (&self->web);

@@ -27,8 +27,9 @@ bool gateway_reload (gateway_t *self);
 /*  As web_came_round. */
 bool gateway_came_round (gateway_t *self);
 
-/*  Tells clients to go and waits until they have, at most so long. While the node runs. */
-void gateway_quiet (gateway_t *self, uint64_t most_ms);
+/*  Tells clients to go and waits until they have, at most so long, and so much longer for those with calls in hand.
+ *  While the node runs. */
+void gateway_quiet (gateway_t *self, uint64_t most_ms, uint64_t calls_ms);
 
 /*  After the node stopped and control_settle, before the node is destroyed. */
 void gateway_destroy (gateway_t **self_p);

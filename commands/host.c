@@ -222,7 +222,7 @@ static void
 end (host_t *self)
 {
     if (self->gateway)
-        gateway_quiet (self->gateway, CLIENTS_MS);
+        gateway_quiet (self->gateway, CLIENTS_MS, QUIET_MS);
     if (self->control)
         control_quiet (self->control, QUIET_MS);
     if (self->requests)

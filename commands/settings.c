@@ -139,7 +139,7 @@ static const setting_t table[] = {
     ROW (web_key, TEXT, "", 0, SETTINGS_TEXT_MAX, "A file with the key of web_certificate, as PEM without a password."),
     ROW (web_files, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Files of an application that are served as pages: PREFIX=DIRECTORY, several of them parted by spaces, "
-         "\"/=public /lib=vendor/lib\". The longest prefix counts."),
+         "\"/=public /lib=vendor/lib\". The longest prefix counts. The directories must be there."),
     ROW (web_console, FLAG, "yes", 0, 0,
          "Serve the operator's console at /console, unless web_files has something there. Its pages are for anyone, "
          "what they show is for operators."),
@@ -158,7 +158,7 @@ static const setting_t table[] = {
     ROW (web_hook_headers, TEXT,
          "stripe-signature x-hub-signature-256 x-github-event x-github-delivery x-shopify-hmac-sha256 x-shopify-topic "
          "webhook-id webhook-timestamp webhook-signature", 0, SETTINGS_TEXT_MAX,
-         "Names of the headers, besides content-type, that such a verb is given; at most 32."),
+         "Names of the headers, besides content-type, that such a verb is given, in small letters; at most 32."),
     ROW (web_origins, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Origins of pages, besides the gateway's own, that may call and watch from a browser, parted by spaces: "
          "\"https://example.org\". *: all."),
@@ -209,12 +209,14 @@ static const setting_t table[] = {
     ROW (auth_refresh_ms, DURATION, "30d", 1000, 3650 * DAY_MS,
          "How long somebody stays signed in before the password is asked for again."),
     ROW (rate_reads, INTEGER, "0", 0, 1000000,
-         "Reads a second of one client, by its subject, or by its address when it is nobody; ten times as many at "
-         "once. Beyond it 429 or overloaded is answered, with when to come again. 0: no bound."),
+         "Reads and watches that one client may begin in a second, by its subject, or by its address when it is "
+         "nobody; ten times as many at once. Beyond it 429 or overloaded is answered, with when to come again. "
+         "0: no bound."),
     ROW (rate_commands, INTEGER, "0", 0, 1000000, "The same for calls that are no reads, and casts."),
     ROW (rate_sign_ins, INTEGER, "20", 0, 1000000, "The same for requests to /auth/, always by the address."),
 
-    CHOICE (log_level, "info", "debug info warning error", "The least important lines that are logged."),
+    CHOICE (log_level, "info", "debug info warning error",
+            "The least important lines that are logged. Those of the audit log always are."),
     CHOICE (log_format, "human", "human json", "How lines are logged."),
 };
 

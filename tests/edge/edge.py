@@ -125,6 +125,13 @@ class Http:
         return code, body["type"].removeprefix("urn:troupe:"), self.headers["Content-Type"]
 
 
+def metric(node, name):
+    for line in Http(node).ask("GET", "/metrics")[1].splitlines():
+        if line.startswith(name + " "):
+            return float(line.split(" ")[1])
+    raise ValueError(name)
+
+
 def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

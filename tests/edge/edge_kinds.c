@@ -90,6 +90,16 @@ pass (troupe_turn_t *turn)
     return TROUPE_OK;
 }
 
+/*  Answers after two seconds. */
+static troupe_status_t
+late (troupe_turn_t *turn)
+{
+    const char *caller = troupe_reply_later (turn);
+    troupe_store (turn, "caller", caller, strlen (caller) + 1);
+    troupe_timer_at (turn, "late", "passed", troupe_now (turn) + 2000, NULL);
+    return TROUPE_OK;
+}
+
 static troupe_status_t
 note (troupe_turn_t *turn)
 {
@@ -150,6 +160,15 @@ posted (troupe_turn_t *turn)
                          "query", query, "type", type, "size", (json_int_t) size);
 }
 
+/*  The headers that it was given. */
+static troupe_status_t
+heads (troupe_turn_t *turn)
+{
+    json_t *headers;
+    troupe_status_t status = troupe_unpack (turn, "{s:o}", "headers", &headers);
+    return status == TROUPE_OK ? troupe_reply (turn, "o", headers) : status;
+}
+
 /*  Whoever says so in the address, until it is shut. */
 static troupe_status_t
 may_watch (troupe_turn_t *turn)
@@ -168,8 +187,10 @@ static const troupe_verb_t verbs[] = {
     { "echo", echo, .reads = true, .allow = TROUPE_ANYONE },
     { "pour", pour, .allow = TROUPE_ANYONE },
     { "pass", pass, .allow = TROUPE_ANYONE },
+    { "late", late, .allow = TROUPE_ANYONE },
     { "note", note },
     { "posted", posted },
+    { "heads", heads },
     { "passed", passed },
     { "shut", shut, .allow = TROUPE_ANYONE },
     { "lock", lock, .allow = TROUPE_ANYONE },

@@ -359,7 +359,7 @@ put_problem_response (buffer_t *to, unsigned index)
     else
         document_text (to, "description", (const char *) names.data);
     buffer_clear (&names);
-    if (problem->code == 503)
+    if (problem->code == 503 || problem->code == 429)
         document_json (to, "headers", "{\"Retry-After\":{\"schema\":{\"type\":\"integer\"}}}");
     open_content (to, PROBLEM_TYPE);
     document_ref (to, "schema", "#/components/schemas/problem");

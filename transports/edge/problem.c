@@ -21,12 +21,17 @@ static const problem_t problems[] = {
     { "stopping", 503, "Not accepted, the node goes down" },
     { "parked", 503, "Not accepted, the actor waits for an operator" },
     { "failed", 500, "The handler failed" },
+    /* those of HTTP alone */
     { "forbidden", 401, "Sign in" },
+    { "overloaded", 429, "Too much of this client, send again later" },
+    { "invalid", 405, "This method is not for it" },
+    { "invalid", 408, "The request did not come in time" },
+    { "invalid", 411, "A body must tell its length" },
+    { "invalid", 415, "A body of another type is wanted" },
+    { "too_large", 431, "A header is too large" },
 };
 
 #define PROBLEMS (sizeof problems / sizeof *problems)
-
-const problem_t problem_limited = { "overloaded", 429, "Too much of this client, send again later" };
 
 static const problem_t ok = { "ok", 200, "Done" };
 
@@ -41,9 +46,18 @@ problem_of (troupe_status_t status, bool is_signed_in)
 {
     const char *name = message_status (status);
     if (status == TROUPE_FORBIDDEN && !is_signed_in)
-        return &problems[PROBLEMS - 1];
+        return problem_of_code (401);
     for (size_t index = 0; index < PROBLEMS; index++)
         if (strcmp (problems[index].status, name) == 0)
+            return &problems[index];
+    return &ok;
+}
+
+const problem_t *
+problem_of_code (unsigned code)
+{
+    for (size_t index = 0; index < PROBLEMS; index++)
+        if (problems[index].code == code)
             return &problems[index];
     return &ok;
 }

@@ -14,13 +14,13 @@ typedef struct {
     const char *title;
 } problem_t;
 
-/*  A limit of this client alone. */
-extern const problem_t problem_limited;
-
 /*  Never NULL. Who is not signed in and may not is asked to sign in. */
 const problem_t *problem_of (troupe_status_t status, bool is_signed_in);
 
-/*  Each status of the protocol once, TROUPE_OK not, then the 401; NULL at the end. */
+/*  The first with this code of HTTP; never NULL. */
+const problem_t *problem_of_code (unsigned code);
+
+/*  Each status of the protocol once, TROUPE_OK not, then those of HTTP alone; NULL at the end. */
 const problem_t *problem_at (unsigned index);
 
 /*  Appends the body. A write that does not fit makes the buffer `failed` and leaves in it what was there. */

@@ -8,11 +8,11 @@
  *
  *  The eventfd outlives loop and thread: a node that stops still tells its last answers.
  *
- *  The end: clients are told to go, and the loop runs until they have or the time is
- *  over; then the contexts close what is left, and the loop runs until nothing is open.
+ *  The end: clients are told to go, and the loop runs until they have or the time is over. Those that stay are sent
+ *  away by a close frame, when they have no calls in hand any more or after some more time; then the contexts close
+ *  what is left, and the loop runs until nothing is open.
  */
 #include "transports/web/web_inside.h"
-#include "transports/web/web_proxy.h"
 
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define COME_BACK_MS 1000         /* a client that was told to go */
+#define CLOSE_MS 500              /* for a client's close frame, at the end */
 
 /* ---- the loop ---- */
 
@@ -76,6 +77,38 @@ on_end (uv_timer_t *timer)
 }
 
 static void
+send_all_away (web_t *self)
+{
+    self->is_last = true;
+    (void) edge_send_away (self->edge, true);
+    uv_timer_start (&self->end, on_end, CLOSE_MS, 0);
+}
+
+static void
+on_late (uv_timer_t *timer)
+{
+    send_all_away (timer->data);
+}
+
+/*  Those with calls in hand have some more time. */
+static void
+on_impatient (uv_timer_t *timer)
+{
+    web_t *self = timer->data;
+    self->is_sending_away = true;
+    uv_timer_start (&self->end, on_late, self->calls_ms, 0);
+}
+
+static void
+see_to_end (web_t *self)
+{
+    if (self->connections == 0 && self->requests == 0)
+        end_all (self);
+    else if (self->is_sending_away && !self->is_last && !edge_send_away (self->edge, false) && self->requests == 0)
+        send_all_away (self);
+}
+
+static void
 on_before (uv_prepare_t *before)
 {
     web_t *self = before->data;
@@ -94,8 +127,8 @@ on_check (uv_check_t *check)
     self->is_reading = self->is_late = false;
     edge_release (self->edge);
     drain (self);
-    if (self->is_stopping && self->connections == 0 && self->requests == 0)
-        end_all (self);
+    if (self->is_stopping)
+        see_to_end (self);
 }
 
 static void
@@ -127,7 +160,7 @@ on_wake (uv_poll_t *poll, int status, int events)
         return;
     self->is_stopping = true;
     edge_say_drain (self->edge, COME_BACK_MS);
-    uv_timer_start (&self->end, on_end, quiet_ms, 0);
+    uv_timer_start (&self->end, on_impatient, quiet_ms, 0);
 }
 
 static void *
@@ -175,14 +208,6 @@ open_loop (web_t *self, troupe_error_t *error)
     return TROUPE_OK;
 }
 
-static troupe_status_t
-check_proxies (const char *setting, const char *proxies, troupe_error_t *error)
-{
-    const char *bad = proxy_bad_word (proxies);
-    return bad ? error_set (error, TROUPE_INVALID, "%s: an address or a prefix like 10.0.0.0/8 is wanted, not \"%.*s\"",
-                            setting, (int) strcspn (bad, " "), bad) : TROUPE_OK;
-}
-
 web_t *
 web_new (const web_options_t *options, troupe_error_t *error)
 {
@@ -209,9 +234,7 @@ web_new (const web_options_t *options, troupe_error_t *error)
     troupe_status_t status = self->edge ? open_loop (self, error)
                                         : error_set (error, TROUPE_NO_MEMORY, "no memory for the gateway");
     if (status == TROUPE_OK)
-        status = check_proxies ("web_proxies", self->proxies, error);
-    if (status == TROUPE_OK)
-        status = check_proxies ("web_proxy_protocol", self->tcp_proxies, error);
+        status = web_words_check (self, error);
     if (status == TROUPE_OK && !*self->certificate != !*self->key)
         status = error_set (error, TROUPE_INVALID, "web_certificate and web_key go together");
     if (status == TROUPE_OK && *self->certificate)
@@ -261,10 +284,11 @@ web_came_round (web_t *self)
 /* ---- end ---- */
 
 void
-web_quiet (web_t *self, uint64_t most_ms)
+web_quiet (web_t *self, uint64_t most_ms, uint64_t calls_ms)
 {
     if (!self->has_thread)
         return;
+    self->calls_ms = calls_ms;
     atomic_store_explicit (&self->quiet_ms, most_ms ? most_ms : 1, memory_order_release);
     wake (self);
     pthread_join (self->thread, NULL);
@@ -277,7 +301,7 @@ web_destroy (web_t **self_p)
     web_t *self = *self_p;
     if (!self)
         return;
-    web_quiet (self, 0);
+    web_quiet (self, 0, 0);
     if (self->has_loop && !self->is_ending) {
         end_all (self);
         uv_run (&self->loop, UV_RUN_DEFAULT);

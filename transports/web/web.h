@@ -32,8 +32,8 @@ typedef struct {
     const char *origins; /* foreign ones whose pages may come, parted by spaces; "*": all; copied */
     edge_options_t edge; /* without wake */
     void (*log) (bool is_error, const char *line);  /* any thread */
-    /* On the gateway's thread; `failed` when there is no memory for it. */
-    void (*write_page) (void *arg, web_page_t page, buffer_t *to);
+    /* On the gateway's thread, for who found it as `host`, or ""; `failed` when there is no memory for it. */
+    void (*write_page) (void *arg, web_page_t page, const char *host, buffer_t *to);
     bool (*is_ready) (void *arg);
     void *arg;
 } web_options_t;
@@ -59,8 +59,9 @@ bool web_reload (web_t *self);
 /*  One thread: whether the gateway's came round since this was asked the last time, and asks it again. */
 bool web_came_round (web_t *self);
 
-/*  Tells clients to go and takes no more; waits for the thread, at most so long. While the node still runs. */
-void web_quiet (web_t *self, uint64_t most_ms);
+/*  Tells clients to go and takes no more. Those that stay are closed after so long, those with calls in hand, and
+ *  requests, so much later at most. Waits for the thread. While the node still runs. */
+void web_quiet (web_t *self, uint64_t most_ms, uint64_t calls_ms);
 
 /*  After the node stopped. */
 void web_destroy (web_t **self_p);

@@ -41,6 +41,10 @@ read_query (web_request_t *self, const schema_t *schema, troupe_error_t *error)
     uint32_t count = 0;
     troupe_status_t status = TROUPE_OK;
     for (int size; status == TROUPE_OK; count++) {
+        if (lws_hdr_fragment_length (self->wsi, WSI_TOKEN_HTTP_URI_ARGS, (int) count) >= (int) sizeof text) {
+            status = error_set (error, TROUPE_TOO_LARGE, "a field of the query has %d bytes or more", QUERY_MOST);
+            break;
+        }
         size = lws_hdr_copy_fragment (self->wsi, text, sizeof text, WSI_TOKEN_HTTP_URI_ARGS, (int) count);
         if (size < 0)
             break;
@@ -262,7 +266,7 @@ web_call_take_body (web_request_t *self)
         web_answer_error (self, &error, 0);
     } else if (!web_header (self->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, type, sizeof type)
                || (has_body && strncasecmp (type, WEB_TYPE_JSON, strlen (WEB_TYPE_JSON)) != 0))
-        web_answer_text (self, HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE, "a body must be " WEB_TYPE_JSON "\n");
+        web_answer_problem (self, HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE, "a body must be " WEB_TYPE_JSON);
     else
         web_call_wait_for_body (self);
 }

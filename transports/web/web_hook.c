@@ -3,7 +3,8 @@
  *  DESIGN
  *  The setting is the operator's word that this verb may be run for a request of anybody, so the verb needs to be
  *  allowed to nobody else. The actor looks at the signature, and for that it gets the body byte by byte.
- *  libwebsockets lists no headers that it does not know, so they are asked for by name.
+ *  libwebsockets lists no headers that it does not know, so they are asked for by name: web_words.c has seen that each
+ *  is one.
  */
 #include "transports/web/web_inside.h"
 
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HEADERS_MOST 32
 #define VALUE_SIZE 2048
 #define QUERY_SIZE 4096
 
@@ -22,9 +22,8 @@
 static bool
 put_header (web_request_t *self, const char *name, size_t size, buffer_t *to, unsigned *count)
 {
-    char wanted[64], value[VALUE_SIZE];
-    if (snprintf (wanted, sizeof wanted, "%.*s:", (int) size, name) >= (int) sizeof wanted)
-        return true;
+    char wanted[WEB_HEADER_NAME_MAX + 2], value[VALUE_SIZE];
+    snprintf (wanted, sizeof wanted, "%.*s:", (int) size, name);
     if (!web_header_named (self->wsi, wanted, value, sizeof value))
         return false;
     if (*value && utf8_is_valid (value, strlen (value))) {
@@ -47,7 +46,7 @@ put_headers (web_request_t *self)
         count += 1;
     }
     const char *word = self->web->hook_headers;
-    for (unsigned tries = 0; fits && *word && tries < HEADERS_MOST; tries++) {
+    while (fits && *word) {
         size_t size = strcspn (word, " ");
         fits = put_header (self, word, size, &fields, &count);
         word += size;
@@ -131,7 +130,7 @@ web_hook_begin (web_request_t *self, const char *path)
     }
     if (!put_headers (self)) {
         self->is_closing = true;
-        web_answer_text (self, WEB_HEADERS_TOO_LARGE, "a header that is wanted has 2048 bytes or more\n");
+        web_answer_problem (self, WEB_HEADERS_TOO_LARGE, "a header that is wanted has 2048 bytes or more");
         return true;
     }
     web_call_take_trace (self);

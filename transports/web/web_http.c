@@ -20,6 +20,7 @@
 
 #define ANSWER_HEAD_BYTES 2048
 #define METHODS "GET, HEAD, POST"
+#define HTTP_TOO_MANY 429
 #define CONTENT_MOST (1u << 30)  /* lengths are int in libwebsockets */
 
 /* ---- answers ---- */
@@ -49,7 +50,7 @@ web_answer_text (web_request_t *self, unsigned code, const char *text)
 void
 web_answer_error (web_request_t *self, const troupe_error_t *error, uint32_t retry_after_ms)
 {
-    const problem_t *problem = self->is_limited ? &problem_limited
+    const problem_t *problem = self->is_limited ? problem_of_code (HTTP_TOO_MANY)
                                                 : problem_of (error->status, *self->who.subject != '\0');
     buffer_clear (&self->content);
     problem_write (&self->content, problem, error->text, retry_after_ms);
@@ -58,10 +59,18 @@ web_answer_error (web_request_t *self, const troupe_error_t *error, uint32_t ret
 }
 
 void
+web_answer_problem (web_request_t *self, unsigned code, const char *text)
+{
+    buffer_clear (&self->content);
+    problem_write (&self->content, problem_of_code (code), text, 0);
+    web_answer (self, code, PROBLEM_TYPE);
+}
+
+void
 web_answer_method (web_request_t *self, const char *allow)
 {
     self->allow = allow;
-    web_answer_text (self, HTTP_STATUS_METHOD_NOT_ALLOWED, "this method is not for it\n");
+    web_answer_problem (self, HTTP_STATUS_METHOD_NOT_ALLOWED, "");
 }
 
 /*  A header, and room for it. */
@@ -91,7 +100,7 @@ put_origin (web_request_t *self, head_t *head)
     }
     put_header (head, "access-control-allow-methods:", METHODS);
     put_header (head, "access-control-allow-headers:",
-                "authorization, content-type, idempotency-key, if-none-match, last-event-id");
+                "authorization, content-type, idempotency-key, if-none-match, last-event-id, traceparent");
     put_header (head, "access-control-max-age:", "600");
 }
 
@@ -222,10 +231,16 @@ web_header (struct lws *wsi, enum lws_token_indexes token, char *to, size_t size
     return length <= 0 || lws_hdr_copy (wsi, to, (int) size, token) >= 0;
 }
 
+/*  One of those that libwebsockets knows is not among the custom ones. */
 bool
 web_header_named (struct lws *wsi, const char *name, char *to, size_t size)
 {
     *to = '\0';
+    for (enum lws_token_indexes token = 0; token < WSI_TOKEN_COUNT; token++) {
+        const char *known = (const char *) lws_token_to_string (token);
+        if (known && strcmp (known, name) == 0)
+            return web_header (wsi, token, to, size);
+    }
     int length = lws_hdr_custom_length (wsi, name, (int) strlen (name));
     return length <= 0 || lws_hdr_custom_copy (wsi, to, (int) size, name, (int) strlen (name)) >= 0;
 }
@@ -256,8 +271,11 @@ act (web_t *web, web_due_t *due)
     web_request_t *self = (web_request_t *) due;
     if (self->is_stream)
         web_stream_beat (self);
-    else if (self->wants_body)
-        web_break_off (self->wsi);
+    else if (self->wants_body) {
+        self->is_closing = true;
+        web_answer_problem (self, HTTP_STATUS_REQUEST_TIMEOUT, "the body did not come");
+        web_send_answer (self);
+    }
 }
 
 /*  `fits`: what it says of whom it is from. */
@@ -289,8 +307,11 @@ static void
 answer_page (web_request_t *self, web_page_t page, const char *type)
 {
     const web_options_t *options = &self->web->options;
+    char host[WEB_ORIGIN_SIZE];
+    if (!web_header (self->wsi, WSI_TOKEN_HOST, host, sizeof host))
+        *host = '\0';
     if (options->write_page)
-        options->write_page (options->arg, page, &self->content);
+        options->write_page (options->arg, page, host, &self->content);
     web_answer (self, HTTP_STATUS_OK, type);
 }
 
@@ -357,16 +378,16 @@ begin (web_t *web, struct lws *wsi)
     bool is_chunked = lws_hdr_total_length (wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
     if (!fits) {
         self->is_closing = true;
-        web_answer_text (self, WEB_HEADERS_TOO_LARGE, "X-Forwarded-For has 1024 bytes or more\n");
+        web_answer_problem (self, WEB_HEADERS_TOO_LARGE, "X-Forwarded-For has 1024 bytes or more");
     } else if (self->is_limited) {
         self->is_closing = true;
         error_set (&error, TROUPE_OVERLOADED, "too many connections of this address");
         web_answer_error (self, &error, 1000);
     } else if (is_chunked) {
         self->is_closing = true;
-        web_answer_text (self, HTTP_STATUS_LENGTH_REQUIRED, "a body must tell its length\n");
+        web_answer_problem (self, HTTP_STATUS_LENGTH_REQUIRED, "");
     } else if (origin == ORIGIN_FOREIGN) {
-        web_answer_text (self, HTTP_STATUS_FORBIDDEN, "pages of this origin may not (web_origins)\n");
+        web_answer_problem (self, HTTP_STATUS_FORBIDDEN, "pages of this origin may not (web_origins)");
     } else if (self->method == WEB_OPTIONS) {
         self->allow = METHODS;
         web_answer (self, HTTP_STATUS_NO_CONTENT, NULL);

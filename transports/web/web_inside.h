@@ -9,6 +9,7 @@
  *      web_http.c    HTTP requests: which of the following it is for, and what is answered
  *      web_head.c    what headers and queries mean
  *      web_origin.c  pages of other hosts
+ *      web_taken.c   how far the other host of a connection is
  *      web_tls.c     the certificate
  *      web_gzip.c    answers in fewer bytes
  *      web_call.c    calls of verbs
@@ -16,6 +17,7 @@
  *      web_stream.c  feeds as server-sent events
  *      web_auth.c    signing in
  *      web_hook.c    what other services post
+ *      web_words.c   settings that are lists of words
  *      web_crowd.c   how many there are of one address
  *      web_address.c  where a connection comes from
  *      web_proxy.c   and what proxies say of it
@@ -93,8 +95,11 @@ struct web_s {
     uint32_t prefaces_count;
     bool is_bad_told;            /* one began without saying so, and the log has it */
     bool is_stopping, is_ending;
+    bool is_sending_away;        /* clients that were told to go and did not */
+    bool is_last;                /* all were */
 
     /* shared: atomic; set before the wake, read after it */
+    uint64_t calls_ms;           /* set before quiet_ms, read after it */
     _Atomic uint64_t quiet_ms;   /* 0: no */
     _Atomic bool must_reload;
     _Atomic bool is_asked;       /* and has not answered: see web_came_round */
@@ -182,6 +187,7 @@ typedef struct {
     peer_t *peer;
     uint64_t heard_ms;           /* by the loop's clock */
     bool is_asked;               /* whether it lives, since then */
+    uint64_t taken;              /* bytes, when it was; UINT64_MAX: all, and it was pinged */
     web_crowd_t *crowd;          /* behind a proxy */
     buffer_t message;            /* pieces of a message that is not whole yet */
     bool is_closing;             /* our close frame is sent */
@@ -236,7 +242,9 @@ typedef struct web_request_s {
     void (*known) (struct web_request_s *self);
     /* web_stream.c */
     peer_t *peer;
-    unsigned silent;             /* heartbeats that did not go out, one after the other */
+    bool is_told;                /* something was sent since the last look */
+    unsigned silent;             /* looks at which it had taken nothing, one after the other */
+    uint64_t taken;              /* at the last of them */
     /* web_auth.c */
     bool is_sign_in;
     sign_in_flow_t *flow;
@@ -251,6 +259,8 @@ int web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *
 void web_answer (web_request_t *self, unsigned code, const char *type);
 void web_answer_text (web_request_t *self, unsigned code, const char *text);
 void web_answer_error (web_request_t *self, const troupe_error_t *error, uint32_t retry_after_ms);
+/*  A problem of HTTP alone; `text`: what more there is to say, or "". */
+void web_answer_problem (web_request_t *self, unsigned code, const char *text);
 void web_answer_method (web_request_t *self, const char *allow);
 
 /*  Writes what stands in the answer, now. False: the connection is no good any more. */
@@ -261,6 +271,8 @@ void web_send_answer (web_request_t *self);
 
 /*  A header of the request; false: it does not fit. One that is absent is empty. */
 bool web_header (struct lws *wsi, enum lws_token_indexes token, char *to, size_t size);
+
+/*  `name`: in small letters, with its colon. */
 bool web_header_named (struct lws *wsi, const char *name, char *to, size_t size);
 
 /* ---- web_origin.c ---- */
@@ -297,6 +309,13 @@ bool web_file_begin (web_request_t *self, const char *path);
 /*  False: the path leads to no hook. */
 bool web_hook_begin (web_request_t *self, const char *path);
 void web_hook_complete (web_request_t *self);
+
+/* ---- web_words.c ---- */
+
+#define WEB_HEADER_NAME_MAX 62
+
+/*  Sees that the words of each setting mean something; puts names of headers in small letters. */
+troupe_status_t web_words_check (web_t *web, troupe_error_t *error) TROUPE_CHECKED;
 
 /* ---- web_who.c ---- */
 

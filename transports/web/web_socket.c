@@ -7,9 +7,11 @@
  *  bound: so nothing more is written while it keeps something, and the edge knows it.
  *  Close frames are written so, too, and libwebsockets sees those of clients: it would wait for room to answer them.
  *  A message comes in pieces; one that is whole is handed on where it lies.
- *  Who was silent for long is asked by a ping, and let go when it stays so.
+ *  Who was silent for long is asked by a ping, and let go when it stays so. One that has still to read what was sent
+ *  could not answer, so it is enough that it reads.
  */
 #include "transports/web/web_inside.h"
+#include "transports/web/web_taken.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -128,15 +130,18 @@ look (web_t *web, web_due_t *due)
     uint64_t silent_ms = uv_now (&web->loop) - self->heard_ms, most_ms = is_new ? limits->hello_ms : limits->idle_ms;
     if (self->is_closing)
         return;
+    bool waits;
+    uint64_t taken = tcp_bytes_taken (lws_get_socket_fd (self->wsi), &waits);
     if (silent_ms < most_ms)
         web_due_in (web, due, most_ms - silent_ms);
     else if (is_new)
         close_socket (self, CLOSE_POLICY, "no hello in time");
-    else if (self->is_asked)
+    else if (self->is_asked && taken <= self->taken)
         web_break_off (self->wsi);
     else {
         self->is_asked = true;
-        if (!is_choked (self))
+        self->taken = waits ? taken : UINT64_MAX;
+        if (!waits)
             send_bytes (self, ping, sizeof ping);
         web_due_in (web, due, most_ms);
     }
@@ -242,6 +247,7 @@ web_socket_callback (struct lws *wsi, enum lws_callback_reasons reason, void *us
     case LWS_CALLBACK_RECEIVE:
         return received (user, in, size);
     case LWS_CALLBACK_SERVER_WRITEABLE:
+        note_heard (user);  /* it took what waited */
         if (!((web_socket_t *) user)->is_closing)
             peer_has_room (((web_socket_t *) user)->peer);
         return 0;

@@ -4,9 +4,10 @@
  *  The request lives as long as the stream, with a client of the edge (peer_t) that watches one feed. The head of the
  *  answer waits until the watch stands, so that one that is refused has a status of HTTP. The stream ends with the
  *  connection, and what comes behind its request ends it: libwebsockets would take it for the next request.
- *  A heartbeat keeps proxies from closing what is silent; who does not take two of them is gone.
+ *  A heartbeat keeps proxies from closing what is silent; who takes nothing of what waits for two of them is gone.
  */
 #include "transports/web/web_inside.h"
+#include "transports/web/web_taken.h"
 
 #include "runtime/base/error.h"
 
@@ -43,6 +44,7 @@ send_bytes (void *connection, const void *bytes, size_t size)
     web_request_t *self = connection;
     if (!self->is_stream)
         begin_stream (self);
+    self->is_told = true;
     if (lws_write (self->wsi, (unsigned char *) bytes, size, LWS_WRITE_HTTP) < 0)
         web_break_off (self->wsi);
 }
@@ -101,6 +103,8 @@ watch (web_request_t *self)
 {
     troupe_error_t error;
     client_message_t message = { .type = CLIENT_WATCH, .number = 1, .token = "" };
+    if (!web_call_may (self, RATE_READ))
+        return;
     snprintf (message.to, sizeof message.to, "%s/%s", self->to, self->verb);
     snprintf (message.from, sizeof message.from, "%s", self->key);
     self->peer = peer_new (self->web->edge, &sse_codec, &port, self);
@@ -139,7 +143,6 @@ web_stream_begin (web_request_t *self, const char *path)
 int
 web_stream_writable (web_request_t *self)
 {
-    self->silent = 0;
     peer_has_room (self->peer);
     return 0;
 }
@@ -147,14 +150,16 @@ web_stream_writable (web_request_t *self)
 void
 web_stream_beat (web_request_t *self)
 {
+    bool waits;
+    uint64_t taken = tcp_bytes_taken (lws_get_socket_fd (self->wsi), &waits);
+    self->silent = waits && taken <= self->taken ? self->silent + 1 : 0;
+    self->taken = taken;
     if (self->silent == SILENT_MOST) {
         web_break_off (self->wsi);
         return;
     }
-    self->silent += 1;
     set_beat (self);
-    if (!is_choked (self)) {
+    if (!waits && !self->is_told)
         send_bytes (self, BEAT, strlen (BEAT));
-        self->silent = is_choked (self) ? 1 : 0;
-    }
+    self->is_told = false;
 }
