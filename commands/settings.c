@@ -173,8 +173,8 @@ static const setting_t table[] = {
          "The node's own CURVE certificate, a file as \"troupe certificate\" makes it, with its _secret beside it: "
          "then only who has one of zmq_certificates may come. Empty: without encryption, for loopback alone."),
     ROW (zmq_certificates, TEXT, "", 0, 255,
-         "A directory with the certificates of those who may come. What changes in it holds within a second, for whoever "
-         "comes then."),
+         "A directory with the certificates of those who may come. What changes in it holds within a second, for "
+         "whoever comes then."),
     ROW (zmq_connections, INTEGER, "4096", 1, 1000000,
          "Backends that are connected at one time; more are told so, and to come again."),
     ROW (zmq_idle_ms, DURATION, "60s", 1000, DAY_MS,
