@@ -402,8 +402,8 @@ typedef void (troupe_done_t) (void *arg, const troupe_answer_t *answer);
  *  when the process could not tell, or when there is none by `not_after_ms`. That
  *  may be at most twice call_keep_ms ahead.
  *
- *  A verb that reads leaves no record: each submission is run for itself, and its answer shows
- *  the actor as it is then.
+ *  A verb that reads leaves no record: once it is answered, the next submission is run for itself, and its answer
+ *  shows the actor as it is then.
  *
  *  A session belongs to the store as it is. In one that was restored from a backup nothing is known of calls after
  *  the backup: submitted again they would be run again. So take a new session id after a restore, and look at what

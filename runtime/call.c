@@ -9,9 +9,10 @@
  *  door refuses every later twin; shard time never runs back, over a restart
  *  either.
  *
- *  A call without a session has an entry in memory, and only until it is answered or its
- *  end has come: nobody waits for longer, so that calls which no one ever
- *  answers do not fill the table.
+ *  A read, and a call without a session, has an entry in memory alone, and only until it is answered
+ *  or its end has come: nobody waits for longer, so that calls which no one ever
+ *  answers do not fill the table. A twin of a read waits with it as long as it waits, so that a read of
+ *  an ordered session keeps its place when its caller heard that the actor is parked.
  */
 
 #include "runtime/inside.h"
@@ -280,17 +281,18 @@ static void
 accept (shard_t *self, call_t *call, actor_t *actor, const verb_t *verb)
 {
     const troupe_call_t *asked = &call->asked;
-    bool is_kept = !verb->reads && !call_is_sessionless (asked->session);
-    call_entry_t *entry = is_kept ? add (self, asked->session, asked->seq, asked->not_after_ms)
-                                  : add (self, no_session, call->id, asked->not_after_ms);
+    bool has_session = !call_is_sessionless (asked->session), is_kept = has_session && !verb->reads;
+    const uint8_t *session = has_session ? asked->session : no_session;
+    uint64_t seq = has_session ? asked->seq : call->id;
+    call_entry_t *entry = add (self, session, seq, asked->not_after_ms);
     uint8_t trace[TRACE_SIZE];
     bool is_traced = asked->trace && trace_read (asked->trace, trace);
     message_fields_t fields = {
         .id = call->id,
         .flags = (uint8_t) (MESSAGE_CALL | (verb->reads ? 0 : MESSAGE_DURABLE) | (is_traced ? MESSAGE_TRACED : 0)),
         .trace = trace,
-        .session = is_kept ? asked->session : no_session,
-        .seq = is_kept ? asked->seq : call->id,
+        .session = session,
+        .seq = seq,
         .not_after_ms = asked->not_after_ms,
         .subject = asked->subject,
         .subject_size = (uint8_t) (asked->subject ? strnlen (asked->subject, TROUPE_ADDRESS_MAX) : 0),
@@ -307,6 +309,7 @@ accept (shard_t *self, call_t *call, actor_t *actor, const verb_t *verb)
     lanes_forget (&self->lanes, asked, self->now_ms);
     counter_add (&self->metrics.calls, 1);
     entry->is_pending = true;
+    entry->is_kept = is_kept;
     add_waiter (entry, call);
     if (is_kept)
         set_fresh (self, entry);
@@ -368,7 +371,7 @@ call_complete (shard_t *self, const uint8_t session[16], uint64_t seq, uint64_t 
     call_entry_t *entry = find (self, session, seq);
     if (!entry || !entry->is_pending)
         return;
-    bool is_kept = !call_is_sessionless (session);
+    bool is_kept = entry->is_kept;
     if (is_kept) {
         record (self, entry, STATE_DONE, status, body, size, text);
         shard_want_soon (self);
@@ -407,7 +410,7 @@ call_expire (shard_t *self, call_entry_t *entry)
         next = call->next_waiter;
         call_finish (&call, TROUPE_UNKNOWN, NULL, 0, "not decided before its not-after time", 0);
     }
-    if (!call_is_sessionless (entry->session)) {
+    if (entry->is_kept) {
         call_key (entry->session, entry->seq, &key);
         shard_delete (self, &key);
     }
@@ -429,6 +432,7 @@ start_one (void *arg, const uint8_t *key, size_t key_size, const uint8_t *value,
         shard_fail (self, TROUPE_NO_MEMORY, "no memory for the records of calls");
         return false;
     }
+    entry->is_kept = true;
     entry->is_pending = value[0] == STATE_PENDING;
     return true;
 }

@@ -171,12 +171,13 @@ typedef struct output_s {
 typedef struct call_entry_s {
     table_node_t node;           /* by session and seq */
     due_t expiry;
-    uint8_t session[16];         /* zero: none; then it is not recorded and goes with the answer */
+    uint8_t session[16];         /* zero: none */
     uint64_t seq;
     uint64_t not_after_ms;
     call_t *waiters;             /* twins, oldest first */
     struct call_entry_s *fresh_prev, *fresh_next;  /* pending and not recorded yet */
     bool is_pending;
+    bool is_kept;                /* recorded, with its outcome; or else it goes with the answer */
     bool is_fresh;               /* in that list */
 } call_entry_t;
 

@@ -259,6 +259,35 @@ call_of_ordered_session_waits_for_one_that_was_told_parked (void **state)
     assert_int_equal (in_lane (2, "thing/1"), TROUPE_OK);
 }
 
+/*  One that comes again while it waits, say since its client heard nothing or that the actor is parked. */
+static void
+read_that_comes_again_while_it_waits_has_the_answer_of_its_place (void **state)
+{
+    (void) state;
+    hand_answer_t held, reads[2], behind;
+    troupe_call_t read = session_call (5, 1, "look", START_MS + 10000);
+    troupe_call_t command = session_call (5, 2, "count", START_MS + 10000);
+    fails_left = 1;
+    hand_call (&hand, &held, "thing/1", "falter", NULL);
+    submit (&reads[0], &read);
+    submit (&behind, &command);
+    submit (&reads[1], &read);
+    hand_advance (&hand, 1000);
+    hand_commit (&hand);
+    assert_int_equal (behind.status, TROUPE_OK);
+    for (int i = 0; i < 2; i++) {
+        json_int_t total = -1;
+        assert_int_equal (reads[i].status, TROUPE_OK);
+        assert_true (hand_read (&reads[i], "{s:I}", "total", &total));
+        assert_int_equal (total, 0);
+    }
+    submit (&reads[1], &read);
+    hand_commit (&hand);
+    json_int_t total = -1;
+    assert_true (hand_read (&reads[1], "{s:I}", "total", &total));
+    assert_int_equal (total, 1);
+}
+
 static int
 setup_spilling (void **state)
 {
@@ -313,6 +342,7 @@ main (void)
         TEST_WITH (call_may_be_a_little_further_ahead_than_it_is_kept, setup_few),
         TEST (call_too_late_or_too_far_ahead_is_not_accepted),
         TEST_WITH (call_of_ordered_session_waits_for_one_that_was_told_parked, setup_sick),
+        TEST (read_that_comes_again_while_it_waits_has_the_answer_of_its_place),
         TEST_WITH (read_that_meets_a_spilled_mailbox_keeps_its_place_in_an_ordered_session, setup_spilling),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
