@@ -166,7 +166,11 @@ heads (troupe_turn_t *turn)
 {
     json_t *headers;
     troupe_status_t status = troupe_unpack (turn, "{s:o}", "headers", &headers);
-    return status == TROUPE_OK ? troupe_reply (turn, "o", headers) : status;
+    if (status != TROUPE_OK)
+        return status;
+    status = troupe_reply (turn, "o", headers);
+    json_decref (headers);
+    return status;
 }
 
 /*  Whoever says so in the address, until it is shut. */
