@@ -46,7 +46,7 @@ leave_close (bus_t *self)
     memory_free (self->descriptors);
 }
 
-/*  NULL: no memory, or none that can be; then a connection goes by its silence. */
+/*  NULL: no memory, or none that can be: libzmq does not always know it. Then a connection goes by its silence. */
 static descriptor_t *
 descriptor (bus_t *self, uint32_t number)
 {
