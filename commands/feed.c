@@ -122,7 +122,7 @@ follow (reading_t *self)
         usleep (FOLLOW_PAUSE_US);
         int code = read_rest (self);
         if (code == EXIT_UNREACHED)
-            remote_join_again (self->invocation, &self->client);
+            (void) remote_join_again (self->invocation, &self->client, UINT64_MAX);
         else if (code != EXIT_OK)
             return code;
     }

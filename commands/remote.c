@@ -8,6 +8,7 @@
 #include "commands/remote.h"
 
 #include "commands/far.h"
+#include "runtime/base/clock.h"
 #include "runtime/body/json.h"
 
 #include <stdlib.h>
@@ -39,14 +40,17 @@ remote_open (const invocation_t *invocation, client_t **client)
     return *client ? EXIT_OK : remote_fail (invocation, &error);
 }
 
-void
-remote_join_again (const invocation_t *invocation, client_t **client)
+bool
+remote_join_again (const invocation_t *invocation, client_t **client, uint64_t until_ms)
 {
     do {
         client_destroy (client);
         usleep (JOIN_PAUSE_US);
+        if (clock_monotonic_ns () / 1000000 >= until_ms)
+            return false;
         *client = client_open (&invocation->settings, REMOTE_PATIENCE_MS, NULL);
     } while (!*client);
+    return true;
 }
 
 int

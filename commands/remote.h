@@ -16,8 +16,9 @@
 /*  Connects to the node of --store or --control, or of --at. */
 int remote_open (const invocation_t *invocation, client_t **client);
 
-/*  The connection broke: waits for the node to come back. */
-void remote_join_again (const invocation_t *invocation, client_t **client);
+/*  The connection broke: waits for the node to come back, until this time of the monotonic clock. False: it is over,
+ *  and there is no client. */
+bool remote_join_again (const invocation_t *invocation, client_t **client, uint64_t until_ms);
 
 /*  A client over ZeroMQ, of the node of --at, or else of that of --store or --control, which says where. */
 int remote_open_far (const invocation_t *invocation, uint64_t timeout_ms, troupe_client_t **client);

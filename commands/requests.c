@@ -219,6 +219,22 @@ visit_actor (requests_t *self, gather_t *gather)
         gather_give_up (&gather);
 }
 
+/*  An actor, or else all shards. */
+static uint32_t
+visits_of (const requests_t *self, const char *address)
+{
+    return strchr (address, '/') ? 1 : node_shard_count (self->node);
+}
+
+static void
+visit_all_meant (requests_t *self, gather_t *gather)
+{
+    if (strchr (gather->address, '/'))
+        visit_actor (self, gather);
+    else
+        gather_send (self->node, gather, 0);
+}
+
 static troupe_status_t
 look_inspect (const gather_t *gather, shard_t *shard, buffer_t *packed, troupe_error_t *error)
 {
@@ -255,16 +271,12 @@ do_revive (requests_t *self, request_t *request, const wire_message_t *message)
     char address[TROUPE_ADDRESS_MAX + 1];
     if (!must_have_text (request, message, "to", address, sizeof address))
         return;
-    bool is_actor = strchr (address, '/');
-    gather_t *gather = gather_new (request, is_actor ? 1 : node_shard_count (self->node));
+    gather_t *gather = gather_new (request, visits_of (self, address));
     if (!gather)
         return;
     gather->look = look_revive;
     memcpy (gather->address, address, sizeof address);
-    if (is_actor)
-        visit_actor (self, gather);
-    else
-        gather_send (self->node, gather, 0);
+    visit_all_meant (self, gather);
 }
 
 /*  On a thread of the node. */
@@ -351,18 +363,14 @@ do_turns (requests_t *self, request_t *request, const wire_message_t *message)
         return;
     }
     request->error.status = TROUPE_OK;
-    bool is_actor = strchr (of, '/');
-    gather_t *gather = gather_new (request, is_actor ? 1 : node_shard_count (self->node));
+    gather_t *gather = gather_new (request, visits_of (self, of));
     if (!gather)
         return;
     gather->look = look_turns;
     gather->is_list = true;
     gather->number = follower;
     memcpy (gather->address, of, sizeof of);
-    if (is_actor)
-        visit_actor (self, gather);
-    else
-        gather_send (self->node, gather, 0);
+    visit_all_meant (self, gather);
 }
 
 static bool

@@ -144,10 +144,8 @@ follow (tracing_t *self)
             return EXIT_DISK;
         usleep (PAUSE_US);
         code = ask (self);
-        if (code == EXIT_UNREACHED) {
-            remote_join_again (self->invocation, &self->client);
+        if (code == EXIT_UNREACHED && remote_join_again (self->invocation, &self->client, self->until_ms))
             code = EXIT_OK;
-        }
     }
     return code;
 }

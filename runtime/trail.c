@@ -19,7 +19,7 @@
 #define TRAILS_MOST 8
 #define TRAIL_KEPT_MS 10000
 #define TRAIL_BYTES (1u << 20) /* of one trail in all shards, */
-#define TRAIL_BYTES_LEAST (16u << 10) /* or in one */
+#define TRAIL_BYTES_LEAST (4u << 10) /* or in one; what 1,024 shards show fits into an answer */
 #define NAMES_MOST 16 /* of a sort in a turn */
 #define TRACE_ID_SIZE 16
 

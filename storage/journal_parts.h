@@ -8,6 +8,7 @@
 #ifndef STORAGE_JOURNAL_PARTS_H
 #define STORAGE_JOURNAL_PARTS_H
 
+#include "storage/frame_list.h"
 #include "storage/journal.h"
 #include "storage/journal_format.h"
 
@@ -30,10 +31,6 @@ typedef struct segment_s {
 typedef struct {
     segment_t *first, *last;
 } segment_list_t;
-
-typedef struct {
-    frame_t *first, *last;
-} frame_list_t;
 
 typedef struct {
     uint64_t lsn;        /* of the last frame of a batch */
@@ -101,30 +98,6 @@ void journal_add_durable (journal_t *self, frame_list_t frames);
 /*  A sync that is counted and whose failure ends the journal. */
 troupe_status_t journal_sync_file (journal_t *self, disk_file_t *file, troupe_error_t *error) TROUPE_CHECKED;
 troupe_status_t journal_sync_names (journal_t *self, troupe_error_t *error) TROUPE_CHECKED;
-
-static inline void
-frame_list_append (frame_list_t *list, frame_t *frame)
-{
-    frame->next = NULL;
-    if (list->last)
-        list->last->next = frame;
-    else
-        list->first = frame;
-    list->last = frame;
-}
-
-static inline frame_t *
-frame_list_take (frame_list_t *list)
-{
-    frame_t *frame = list->first;
-    if (frame) {
-        list->first = frame->next;
-        frame->next = NULL;
-        if (!list->first)
-            list->last = NULL;
-    }
-    return frame;
-}
 
 /* ------------------------------------------------------------------ *
  *  journal_write.c

@@ -23,6 +23,7 @@
 #include "runtime/base/hex.h"
 #include "storage/changes.h"
 #include "storage/files.h"
+#include "storage/frame_list.h"
 #include "storage/lock.h"
 #include "storage/pages.h"
 #include "storage/store.h"
@@ -33,11 +34,6 @@
 #include <unistd.h>
 
 #define KEY_SHOWN 100  /* bytes of the text of a key */
-
-/*  By frame->next. */
-typedef struct {
-    frame_t *first, *last;
-} frames_t;
 
 typedef struct {
     const char *directory;
@@ -50,8 +46,8 @@ typedef struct {
     uint64_t records, record_bytes;
     uint64_t of_table[256];
     uint64_t frames, frame_bytes, ops;
-    frames_t folded;                       /* that the journal still has */
-    frames_t begun;                        /* above the marks, that a fold has reached */
+    frame_list_t folded;                       /* that the journal still has */
+    frame_list_t begun;                        /* above the marks, that a fold has reached */
     troupe_status_t status;                /* of the callbacks, which only say stop */
 } check_t;
 
@@ -173,24 +169,10 @@ check_ops (const check_t *self, const frame_t *frame, uint64_t *ops)
 }
 
 static void
-keep (frames_t *list, frame_t *frame)
+drop (frame_list_t *list)
 {
-    frame->next = NULL;
-    if (list->last)
-        list->last->next = frame;
-    else
-        list->first = frame;
-    list->last = frame;
-}
-
-static void
-drop (frames_t *list)
-{
-    while (list->first) {
-        frame_t *next = list->first->next;
-        frame_destroy (&list->first);
-        list->first = next;
-    }
+    for (frame_t *frame; (frame = frame_list_take (list)) != NULL;)
+        frame_destroy (&frame);
 }
 
 /*  The first of them that is wrong says so. */
@@ -199,7 +181,7 @@ check_folded (void *arg, frame_t *frame)
 {
     check_t *self = arg;
     uint64_t ops = 0;
-    keep (&self->folded, frame);
+    frame_list_append (&self->folded, frame);
     if (self->status == TROUPE_OK)
         self->status = check_ops (self, frame, &ops);
 }
@@ -219,7 +201,7 @@ check_frame (void *arg, frame_t *frame)
     self->marks[frame->shard].frame = frame->number;
     self->status = status;
     if (frame->number <= self->marks[frame->shard].reached)
-        keep (&self->begun, frame);
+        frame_list_append (&self->begun, frame);
     else
         frame_destroy (&frame);
     return status;

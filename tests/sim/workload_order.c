@@ -72,16 +72,25 @@ on_hint (troupe_turn_t *turn)
     return status;
 }
 
+/*  Where a client's newest call stands, and the number of this one. */
+static troupe_status_t
+read_place (troupe_turn_t *turn, json_int_t *client, json_int_t *number, char key[32])
+{
+    troupe_status_t status = troupe_unpack (turn, "{s:I, s:I}", "client", client, "number", number);
+    if (status == TROUPE_OK)
+        snprintf (key, 32, "client:%lld", (long long) *client);
+    return status;
+}
+
 /*  Calls of one session in its own order. */
 static troupe_status_t
 on_note (troupe_turn_t *turn)
 {
     json_int_t client, number;
     char key[32];
-    troupe_status_t status = troupe_unpack (turn, "{s:I, s:I}", "client", &client, "number", &number);
+    troupe_status_t status = read_place (turn, &client, &number, key);
     if (status != TROUPE_OK)
         return status;
-    snprintf (key, sizeof key, "client:%lld", (long long) client);
     if ((uint64_t) number <= load_number (turn, key))
         wrong ("%s: call %lld of client %lld comes after a later one", troupe_self (turn), (long long) number,
                (long long) client);
@@ -95,11 +104,8 @@ on_peek (troupe_turn_t *turn)
 {
     json_int_t client, number;
     char key[32];
-    troupe_status_t status = troupe_unpack (turn, "{s:I, s:I}", "client", &client, "number", &number);
-    if (status != TROUPE_OK)
-        return status;
-    snprintf (key, sizeof key, "client:%lld", (long long) client);
-    return troupe_reply (turn, "{s:I}", "noted", (json_int_t) load_number (turn, key));
+    troupe_status_t status = read_place (turn, &client, &number, key);
+    return status == TROUPE_OK ? troupe_reply (turn, "{s:I}", "noted", (json_int_t) load_number (turn, key)) : status;
 }
 
 static const troupe_verb_t verbs[] = {

@@ -21,6 +21,8 @@
 #define BUS_CREDIT_MOST (4u << 20)    /* bytes that a client may let wait for it */
 #define BUS_MESSAGE_COST 64           /* what a message counts besides its bytes */
 #define BUS_FAULTS_MOST 3             /* of one connection; then it is answered no more */
+#define BUS_REFUSED_MOST 256          /* connections without a place; more hear nothing at all */
+#define BUS_REFUSALS_MOST 512         /* of one, which may not read them: then it hears nothing either */
 #define BUS_SUBSCRIPTION_MAX 512
 
 typedef enum { FEEDS_JSON, FEEDS_PACK, FEEDS_FORMS } feeds_form_t;
@@ -33,7 +35,10 @@ typedef struct connection_s {
     peer_t *peer;                     /* NULL: no conversation */
     mate_t *worker;                   /* NULL: it serves no kinds */
     uint32_t descriptor;              /* of its socket; 0: not known */
+    bool is_watched;                  /* bus_leave.c was asked for it */
     bool has_left;                    /* it is gone; what it said before is still read */
+    bool has_place;                   /* one of options.connections; else it is told that there is none */
+    uint32_t refusals;                /* how often it was told */
     int64_t credit;
     uint64_t heard_ms;
     uint32_t faults;                  /* conversations that ended by its own */
@@ -63,6 +68,7 @@ struct bus_s {
     certificates_t *certificates;
     host_port_t host;
     table_t connections;
+    uint32_t places;                  /* of them, those that have one */
     table_t topics;                   /* of the PUB socket */
     uint64_t topics_seed;             /* strangers choose them */
     connection_t *ending;
@@ -108,7 +114,7 @@ void leave_close (bus_t *self);
 /*  Hears who left. */
 void leave_hear (bus_t *self);
 
-/*  A new connection, of which this is the first message. */
+/*  A new connection, of which this is the first part. */
 void leave_watch (connection_t *connection, zmq_msg_t *part);
 
 /*  It will be freed. */

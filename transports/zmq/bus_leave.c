@@ -46,7 +46,7 @@ leave_close (bus_t *self)
     memory_free (self->descriptors);
 }
 
-/*  NULL: no memory, or none that can be: libzmq does not always know it. Then a connection goes by its silence. */
+/*  NULL: no memory, or none that can be; then a connection goes by its silence. */
 static descriptor_t *
 descriptor (bus_t *self, uint32_t number)
 {
@@ -108,7 +108,7 @@ void
 leave_watch (connection_t *connection, zmq_msg_t *part)
 {
     bus_t *self = connection->bus;
-    int number = zmq_msg_get (part, ZMQ_SRCFD);
+    int number = zmq_msg_get (part, ZMQ_SRCFD);  /* of a part: what ROUTER puts before them may lack it (4.3.4) */
     leave_hear (self);
     descriptor_t *known = number >= 0 ? descriptor (self, (uint32_t) number) : NULL;
     if (!known)

@@ -129,6 +129,7 @@ end (connection_t *self)
     if (!self->is_gone)
         return;
     leave_forget (self);
+    self->bus->places -= self->has_place;
     table_remove (&self->bus->connections, &self->node);
     memory_free (self);
 }
@@ -183,9 +184,33 @@ begin (connection_t *self, zmq_msg_t *part)
     return true;
 }
 
+/*  False: there is none, and it is told so. */
+static bool
+find_place (connection_t *self, zmq_msg_t *part)
+{
+    bus_t *bus = self->bus;
+    if (self->has_place)
+        return true;
+    if (bus->places < bus->options.connections) {
+        self->has_place = true;
+        bus->places += 1;
+        return true;
+    }
+    if (self->refusals < BUS_REFUSALS_MOST) {
+        self->refusals += 1;
+        say_goodbye (self, codec_of (part), CLOSE_FULL, "too many connections");
+    }
+    return false;
+}
+
 static void
 take_part (connection_t *self, zmq_msg_t *part)
 {
+    if (!self->is_watched)
+        leave_watch (self, part);
+    self->is_watched = true;
+    if (!find_place (self, part))
+        return;
     if (self->is_ending || (!self->peer && !begin (self, part)))
         return;
     const void *bytes = zmq_msg_data (part);
@@ -197,19 +222,18 @@ take_part (connection_t *self, zmq_msg_t *part)
         peer_received (self->peer, bytes, size);
 }
 
-/*  NULL: nobody can be answered there. */
+/*  NULL: nobody, and the rest of the message is for nobody. */
 static connection_t *
-sender_of (bus_t *self, zmq_msg_t *id, connection_t *unknown)
+sender_of (bus_t *self, zmq_msg_t *id)
 {
     const uint8_t *bytes = zmq_msg_data (id);
     if (zmq_msg_size (id) != ID_SIZE || bytes[0] != 0)
         return NULL;
     uint32_t number = (uint32_t) bytes[1] << 24 | (uint32_t) bytes[2] << 16 | (uint32_t) bytes[3] << 8 | bytes[4];
     connection_t *connection = find (self, number);
-    if (!connection && self->connections.count < self->options.connections && (connection = add (self, number)))
-        leave_watch (connection, id);
-    *unknown = (connection_t) { .bus = self, .number = number, .is_ending = true };
-    return connection ? connection : unknown;
+    if (!connection && self->connections.count < self->options.connections + BUS_REFUSED_MOST)
+        connection = add (self, number);
+    return connection;
 }
 
 /*  One message: the number of the connection, and parts that are each a frame of the protocol. */
@@ -217,15 +241,13 @@ static bool
 receive_one (bus_t *self, uint64_t now_ms)
 {
     zmq_msg_t part;
-    connection_t *sender = NULL, unknown;
+    connection_t *sender = NULL;
     bool is_first = true, has_more = true;
     zmq_msg_init (&part);
     while (has_more && zmq_msg_recv (&part, self->router, ZMQ_DONTWAIT) >= 0) {
         has_more = zmq_msg_more (&part);
         if (is_first)
-            sender = sender_of (self, &part, &unknown);
-        else if (sender == &unknown && !has_more)
-            say_goodbye (sender, codec_of (&part), CLOSE_FULL, "too many connections");
+            sender = sender_of (self, &part);
         else if (sender)
             take_part (sender, &part);
         is_first = false;
