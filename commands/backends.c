@@ -65,8 +65,9 @@ backends_bus (backends_t *self)
 }
 
 troupe_status_t
-backends_start (backends_t *self, const host_port_t *host, troupe_error_t *error)
+backends_start (backends_t *self, const host_port_t *host, providers_t *providers, troupe_error_t *error)
 {
+    self->keyring.providers = providers;
     troupe_status_t status = keyring_open (&self->keyring, self->node, host, error);
     remote_host_t remote = node_remote_host (self->node);
     return status == TROUPE_OK ? bus_start (self->bus, host, &remote, error) : status;

@@ -39,6 +39,7 @@ struct gateway_s {
     char host[SETTINGS_TEXT_MAX + 1];
     char address[SETTINGS_TEXT_MAX + 16];
     /* owner: the gateway's thread, once it runs */
+    providers_t *providers;
     keyring_t keyring;
     sign_in_t *sign_in;
 };
@@ -324,7 +325,7 @@ start_backends (gateway_t *self, requests_t *requests, control_t *control, troup
     host_port_t host = self->node_port;
     edge_t *edge = bus_edge (backends_bus (self->backends));
     troupe_status_t status = show_node (self, edge, requests, control, &self->backends_kind, &host, error);
-    return status == TROUPE_OK ? backends_start (self->backends, &host, error) : status;
+    return status == TROUPE_OK ? backends_start (self->backends, &host, self->providers, error) : status;
 }
 
 static troupe_status_t
@@ -343,9 +344,15 @@ start_web (gateway_t *self, requests_t *requests, control_t *control, troupe_err
 troupe_status_t
 gateway_start (gateway_t *self, requests_t *requests, control_t *control, troupe_error_t *error)
 {
-    self->node_port = node_host (self->node, self->epoch);
+    const settings_t *settings = node_settings (self->node);
     troupe_status_t status = TROUPE_OK;
-    if (self->backends)
+    self->node_port = node_host (self->node, self->epoch);
+    if (*settings->token_issuers) {
+        self->providers = providers_new (settings->token_issuers, settings->store, settings->token_fetch_ms, error);
+        self->keyring.providers = self->providers;
+        status = self->providers ? TROUPE_OK : error->status;
+    }
+    if (status == TROUPE_OK && self->backends)
         status = start_backends (self, requests, control, error);
     return status == TROUPE_OK && self->web ? start_web (self, requests, control, error) : status;
 }
@@ -383,6 +390,7 @@ gateway_destroy (gateway_t **self_p)
     sign_in_destroy (&self->sign_in);
     web_destroy (&self->web);
     keyring_close (&self->keyring);
+    providers_destroy (&self->providers);
     node_kind_destroy (&self->kind);
     node_kind_destroy (&self->backends_kind);
     memory_free (self);

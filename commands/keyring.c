@@ -49,6 +49,7 @@ keyring_open (keyring_t *self, troupe_t *node, const host_port_t *host, troupe_e
         .issuer = settings->token_issuer,
         .audience = settings->token_audience,
         .issuers = settings->token_issuers,
+        .fetched = settings->store,
         .roles = self->roles
     };
     self->host = *host;
@@ -81,6 +82,10 @@ keyring_identify (void *arg, const char *token, identity_t *who, troupe_error_t 
     uint64_t now_ms = clock_wall_ms ();
     look_at_keys (self, now_ms);
     troupe_status_t status = tokens_verify (self->tokens, token, now_ms, &claims, error);
+    if (status == TROUPE_NOT_FOUND && self->providers)
+        providers_hurry (self->providers);
+    if (status == TROUPE_NOT_FOUND)
+        status = error->status = TROUPE_FORBIDDEN;
     if (status != TROUPE_OK)
         return status;
     snprintf (who->subject, sizeof who->subject, "%s", claims.subject);

@@ -4,6 +4,7 @@
 #define COMMANDS_KEYRING_H
 
 #include "commands/node.h"
+#include "commands/providers.h"
 #include "runtime/port/host.h"
 #include "transports/auth/tokens.h"
 #include "transports/edge/edge.h"
@@ -12,6 +13,7 @@ typedef struct {
     const char *roles[ROLES_MAX];  /* that kinds and doors ask for, ended by NULL; from keyring_open on */
     tokens_t *tokens;
     uint64_t look_at_ms;
+    providers_t *providers;        /* who fetches keys; NULL: nobody; set before keyring_open */
     host_port_t host;
 } keyring_t;
 

@@ -203,6 +203,9 @@ static const setting_t table[] = {
     ROW (token_issuers, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "A file that names outside identity providers whose tokens are taken, and the files with their keys (JWKS): "
          "see doc/security.md. All are read again when one of them changes. Empty: there are none."),
+    ROW (token_fetch_ms, DURATION, "1h", 1000, DAY_MS,
+         "How often keys of providers that token_issuers names by URL are fetched; also when a token comes with a key "
+         "that is not known."),
 
     ROW (auth_register, FLAG, "no", 0, 1,
          "Whoever comes may make an account by POST /auth/register. With no, only an operator."),

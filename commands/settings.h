@@ -124,6 +124,7 @@ typedef struct {
     char token_issuer[SETTINGS_TEXT_MAX + 1];
     char token_audience[SETTINGS_TEXT_MAX + 1];
     char token_issuers[SETTINGS_TEXT_MAX + 1];  /* "": none */
+    uint64_t token_fetch_ms;
     bool auth_register;
     uint64_t auth_access_ms;
     uint64_t auth_refresh_ms;

@@ -1,26 +1,49 @@
 /*  issuers.c - outside providers whose tokens are taken. */
 #include "transports/auth/issuers.h"
 
+#include "runtime/base/bytes.h"
 #include "runtime/base/memory.h"
 #include "transports/auth/jwks.h"
 #include "transports/auth/member.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-#define TEXT_SIZE 256
 #define PREFIX_SIZE 33
 #define LEEWAY_MS 60000          /* other people's clocks */
 
 typedef struct {
-    char issuer[TEXT_SIZE], audience[TEXT_SIZE], claim[TEXT_SIZE], prefix[PREFIX_SIZE];
+    char issuer[ISSUERS_TEXT_SIZE], audience[ISSUERS_TEXT_SIZE], claim[ISSUERS_TEXT_SIZE], prefix[PREFIX_SIZE];
     key_set_t *keys;
 } issuer_t;
 
 struct issuers_s {
+    const char *path, *fetched;  /* while they are read */
+    const char *const *roles;
+    files_t *files;
     size_t count;
     issuer_t issuers[ISSUERS_MAX];
     jwt_issuer_t rules[ISSUERS_MAX];
 };
+
+static const key_set_t no_keys;
+
+/*  Without TLS from this machine alone. Nor is any with a name and a password, which logs would tell. */
+static bool
+is_url (const char *name)
+{
+    bool is_of_scheme = strncmp (name, "https://", 8) == 0 || strncmp (name, "http://127.0.0.1:", 17) == 0
+                        || strncmp (name, "http://localhost:", 17) == 0;
+    return is_of_scheme && !strchr (name, '@');
+}
+
+void
+issuers_fetched (const char *directory, const char *url, char *path, size_t size)
+{
+    snprintf (path, size, "%s/provider-%016llx.jwks", directory,
+              (unsigned long long) hash_bytes (url, strlen (url), 0));
+}
 
 /*  `name` is in the directory of `path`, unless it begins with a slash. */
 static bool
@@ -31,18 +54,31 @@ path_beside (const char *path, const char *name, char *to, size_t size)
     return snprintf (to, size, "%.*s%s", directory, path, name) < (int) size;
 }
 
+/*  Where the keys of a provider are. */
 static troupe_status_t
-read_jwks (const char *path, packed_reader_t object, files_t *files, key_set_t **keys, troupe_error_t *error)
+find_jwks (const issuers_t *self, packed_reader_t object, char name[ISSUERS_TEXT_SIZE], char *path, size_t size,
+           troupe_error_t *error)
 {
-    char name[TEXT_SIZE], beside[FILE_PATH_SIZE];
+    bool is_good = member_text (object, "jwks", name, ISSUERS_TEXT_SIZE) == MEMBER_OK && *name;
+    if (is_good && is_url (name))
+        issuers_fetched (self->fetched, name, path, size);
+    else if (!is_good || strstr (name, "://") || !path_beside (self->path, name, path, size))
+        return error_set (error, TROUPE_INVALID, "jwks: the name of a file is wanted, or an URL (https)");
+    return TROUPE_OK;
+}
+
+static troupe_status_t
+read_jwks (const issuers_t *self, packed_reader_t object, files_t *files, key_set_t **keys, troupe_error_t *error)
+{
+    char name[ISSUERS_TEXT_SIZE], path[FILE_PATH_SIZE];
     buffer_t text = { 0 };
     troupe_error_t inner;
-    if (member_text (object, "jwks", name, sizeof name) != MEMBER_OK || !*name
-        || !path_beside (path, name, beside, sizeof beside))
-        return error_set (error, TROUPE_INVALID, "jwks: the name of a file is wanted");
-    troupe_status_t status = files_add (files, beside, error);
+    troupe_status_t status = find_jwks (self, object, name, path, sizeof path, error);
     if (status == TROUPE_OK)
-        status = file_read (beside, JWKS_TEXT_MAX, &text, error);
+        status = files_add (files, path, error);
+    if (status != TROUPE_OK || (is_url (name) && access (path, F_OK) != 0))
+        return status;
+    status = file_read (path, JWKS_TEXT_MAX, &text, error);
     if (status == TROUPE_OK && (status = jwks_read ((const char *) text.data, text.size, keys, &inner)) != TROUPE_OK)
         error_set (error, status, "%.100s: %.120s", name, inner.text);
     buffer_clear (&text);
@@ -63,8 +99,7 @@ read_grants (packed_reader_t object, const char *const *roles, uint32_t *grants,
 }
 
 static troupe_status_t
-read_issuer (issuers_t *self, const char *path, packed_reader_t object, const char *const *roles, files_t *files,
-             troupe_error_t *error)
+read_issuer (issuers_t *self, packed_reader_t object, troupe_error_t *error)
 {
     issuer_t *issuer = &self->issuers[self->count];
     jwt_issuer_t *rules = &self->rules[self->count];
@@ -87,53 +122,89 @@ read_issuer (issuers_t *self, const char *path, packed_reader_t object, const ch
         .audience = issuer->audience,
         .prefix = issuer->prefix,
         .claim = *issuer->claim ? issuer->claim : NULL,
-        .roles = roles,
+        .roles = self->roles,
         .leeway_ms = LEEWAY_MS
     };
-    troupe_status_t status = read_grants (object, roles, &rules->grants, error);
+    troupe_status_t status = read_grants (object, self->roles, &rules->grants, error);
     if (status == TROUPE_OK)
-        status = read_jwks (path, object, files, &issuer->keys, error);
-    rules->keys = issuer->keys;
+        status = read_jwks (self, object, self->files, &issuer->keys, error);
+    rules->keys = issuer->keys ? issuer->keys : &no_keys;
     return status;
 }
 
+typedef troupe_status_t (each_t) (void *arg, packed_reader_t object, troupe_error_t *error);
+
+/*  Each provider of the file. */
 static troupe_status_t
-read_all (issuers_t *self, const char *path, const buffer_t *text, const char *const *roles, files_t *files,
-          troupe_error_t *error)
+read_each (const char *path, each_t *each, void *arg, troupe_error_t *error)
 {
-    buffer_t packed = { 0 };
+    buffer_t text = { 0 }, packed = { 0 };
     packed_reader_t object, elements;
     uint32_t count = 0;
-    troupe_status_t status = object_read (text->data, text->size, &packed, &object, error);
+    troupe_status_t status = file_read (path, ISSUERS_FILE_MAX, &text, error);
+    if (status == TROUPE_OK)
+        status = object_read (text.data, text.size, &packed, &object, error);
     if (status == TROUPE_OK && (member_array (object, "issuers", &elements, &count) != MEMBER_OK
                                 || count > ISSUERS_MAX))
         status = error_set (error, TROUPE_INVALID, "an array \"issuers\" of at most %d is wanted", ISSUERS_MAX);
     while (status == TROUPE_OK && count-- > 0)
-        status = read_issuer (self, path, member_element (&elements), roles, files, error);
+        status = each (arg, member_element (&elements), error);
     buffer_clear (&packed);
+    buffer_clear (&text);
     return status;
 }
 
-troupe_status_t
-issuers_open (const char *path, const char *const *roles, files_t *files, issuers_t **self_p, troupe_error_t *error)
+static troupe_status_t
+read_one (void *arg, packed_reader_t object, troupe_error_t *error)
 {
-    buffer_t text = { 0 };
+    return read_issuer (arg, object, error);
+}
+
+troupe_status_t
+issuers_open (const char *path, const char *fetched, const char *const *roles, files_t *files, issuers_t **self_p,
+              troupe_error_t *error)
+{
     troupe_error_t inner;
     issuers_t *self = memory_zalloc (sizeof *self);
     if (!self)
         return error_set (error, TROUPE_NO_MEMORY, "no memory for issuers");
+    self->path = path;
+    self->fetched = fetched;
+    self->roles = roles;
+    self->files = files;
     troupe_status_t status = files_add (files, path, &inner);
     if (status == TROUPE_OK)
-        status = file_read (path, ISSUERS_FILE_MAX, &text, &inner);
-    if (status == TROUPE_OK)
-        status = read_all (self, path, &text, roles, files, &inner);
-    buffer_clear (&text);
+        status = read_each (path, read_one, self, &inner);
     if (status == TROUPE_OK) {
         *self_p = self;
         return status;
     }
     issuers_destroy (&self);
     return error_set (error, status, "%.100s: %s", path, inner.text);
+}
+
+typedef struct {
+    char (*urls)[ISSUERS_TEXT_SIZE];
+    size_t count;
+} urls_t;
+
+static troupe_status_t
+note_url (void *arg, packed_reader_t object, troupe_error_t *error)
+{
+    urls_t *self = arg;
+    char *url = self->urls[self->count];
+    (void) error;
+    self->count += member_text (object, "jwks", url, ISSUERS_TEXT_SIZE) == MEMBER_OK && is_url (url);
+    return TROUPE_OK;
+}
+
+troupe_status_t
+issuers_urls (const char *path, char urls[ISSUERS_MAX][ISSUERS_TEXT_SIZE], size_t *count, troupe_error_t *error)
+{
+    urls_t found = { urls, 0 };
+    troupe_status_t status = read_each (path, note_url, &found, error);
+    *count = found.count;
+    return status;
 }
 
 void

@@ -11,7 +11,7 @@
 #define LEEWAY_MS 1000           /* a clock may have been set back a little since */
 
 struct tokens_s {
-    char path[FILE_PATH_SIZE], issuers_path[FILE_PATH_SIZE];
+    char path[FILE_PATH_SIZE], issuers_path[FILE_PATH_SIZE], fetched[FILE_PATH_SIZE];
     char issuer[NAME_SIZE], audience[NAME_SIZE];
     const char *const *roles;
     files_t files;
@@ -35,7 +35,8 @@ read_files (tokens_t *self, troupe_error_t *error)
         status = keys_open (self->path, clock_wall_ms (), &keys, error);
     if (*self->issuers_path) {
         troupe_error_t other;
-        troupe_status_t outside = issuers_open (self->issuers_path, self->roles, &self->files, &issuers, &other);
+        troupe_status_t outside = issuers_open (self->issuers_path, self->fetched, self->roles, &self->files,
+                                                &issuers, &other);
         if (status == TROUPE_OK && outside != TROUPE_OK)
             status = error_set (error, outside, "%s", other.text);
     }
@@ -72,6 +73,7 @@ tokens_open (const tokens_options_t *options, tokens_t **self_p, troupe_error_t 
     self->roles = options->roles;
     bool fits = take (self->path, sizeof self->path, options->keys)
                 && take (self->issuers_path, sizeof self->issuers_path, options->issuers)
+                && take (self->fetched, sizeof self->fetched, options->fetched ? options->fetched : ".")
                 && take (self->issuer, sizeof self->issuer, options->issuer)
                 && take (self->audience, sizeof self->audience, options->audience);
     self->rules[0] = (jwt_issuer_t) {
@@ -114,8 +116,10 @@ tokens_verify (const tokens_t *self, const char *token, uint64_t now_ms, claims_
     token_result_t result = jwt_verify (self->rules, self->rule_count, token, strlen (token), now_ms, claims);
     if (result == TOKEN_OK)
         return TROUPE_OK;
-    return error_set (error, result == TOKEN_NO_MEMORY ? TROUPE_OVERLOADED : TROUPE_FORBIDDEN, "%s",
-                      token_result_text (result));
+    troupe_status_t status = result == TOKEN_NO_MEMORY     ? TROUPE_OVERLOADED
+                             : result == TOKEN_KEY_UNKNOWN ? TROUPE_NOT_FOUND
+                                                           : TROUPE_FORBIDDEN;
+    return error_set (error, status, "%s", token_result_text (result));
 }
 
 static uint32_t

@@ -16,6 +16,7 @@ typedef struct {
     const char *keys;              /* the file of the node's own; made when there is none */
     const char *issuer, *audience; /* `iss` and `aud` of the node's own */
     const char *issuers;           /* the file of outside providers; "": there are none */
+    const char *fetched;           /* where their keys are that it names by URL */
     const char *const *roles;      /* names of the bits after ROLE_OPERATOR, ended by NULL; NULL: none */
 } tokens_options_t;
 
@@ -26,7 +27,8 @@ void tokens_destroy (tokens_t **self_p);
 /*  Reads again what has changed since. An error is told once, and what was good before goes on. */
 troupe_status_t tokens_look (tokens_t *self, troupe_error_t *error) TROUPE_CHECKED;
 
-/*  TROUPE_FORBIDDEN: it is no good; the text never tells the token. Then the claims are empty. */
+/*  TROUPE_FORBIDDEN: it is no good; the text never tells the token. TROUPE_NOT_FOUND: nor is it, but its key may be one
+ *  that is to be fetched. Then the claims are empty. */
 troupe_status_t tokens_verify (const tokens_t *self, const char *token, uint64_t now_ms, claims_t *claims,
                                troupe_error_t *error) TROUPE_CHECKED;
 
