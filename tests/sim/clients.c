@@ -140,6 +140,7 @@ on_answer (void *arg, const troupe_answer_t *answer)
     case TROUPE_NOT_FOUND:
         check_shown (sim, request, answer);
         request->heard_ms = hears_at (sim, request->client);
+        request->has_place = request->has_place || answer->status == TROUPE_PARKED;
         if (request->client >= SIM_NO_SESSION)
             lose (sim, request);
         return;
@@ -321,7 +322,7 @@ clients_forget (sim_t *sim)
     for (request_t *request = sim->requests; request; request = request->next) {
         if (home_of (sim, request) != sim->world)
             continue;
-        request->was_out = request->was_out || request->out > 0;
+        request->was_out = request->was_out || request->out > 0 || request->has_place;
         request->out = 0;
         request->heard_ms = 0;
         if (request->client >= SIM_NO_SESSION)

@@ -97,6 +97,7 @@ struct request_s {
     bool is_final;               /* the answer is known, and the same for good */
     bool is_unknown;             /* nobody will ever know */
     bool is_read;                /* not recorded: each submission is answered for itself */
+    bool has_place;              /* it was told that the actor is parked, and waits there all the same */
     bool was_out;                /* when a process ended: a read has lost its place then, what came after it has not */
     troupe_status_t status;
     uint8_t *answer;             /* packed, malloced */
