@@ -158,6 +158,23 @@ frame_size (const uint8_t *bytes, size_t size, size_t *head)
     return *head + payload <= size ? *head + (size_t) payload : 0;
 }
 
+/*  A batch holds events alone, and no body has what parts them. */
+static void
+hear_text (bench_clients_t *self, bench_client_t *client, const uint8_t *bytes, size_t size)
+{
+    static const char parts[] = ",{\"event\":";
+    const uint8_t *at = bytes + 1, *end = bytes + size - 1, *next;
+    if (bytes[0] != '[') {
+        self->heard (self, client, bytes, size);
+        return;
+    }
+    for (; at < end; at = next + 1) {
+        next = memmem (at, (size_t) (end - at), parts, sizeof parts - 1);
+        next = next ? next : end;
+        self->heard (self, client, at, (size_t) (next - at));
+    }
+}
+
 /*  Takes what is whole; returns how much. */
 static size_t
 hear (bench_clients_t *self, bench_client_t *client, const uint8_t *bytes, size_t size)
@@ -173,7 +190,9 @@ hear (bench_clients_t *self, bench_client_t *client, const uint8_t *bytes, size_
         if (kind == 8)
             bench_fail (self->bench, "client %u was closed: %.*s", client->number, (int) (one - head - 2),
                         (const char *) bytes + used + head + 2);
-        if (kind == 1 || kind == 2)
+        if (kind == 1)
+            hear_text (self, client, bytes + used + head, one - head);
+        if (kind == 2)
             self->heard (self, client, bytes + used + head, one - head);
         used += one;
     }

@@ -121,6 +121,8 @@ typedef struct {
     size_t room;               /* bytes that its socket takes before it is choked */
     bool is_closed;
     unsigned count, others;    /* events that were read; messages that are none */
+    unsigned frames;           /* in which they came */
+    size_t largest;            /* bytes of one */
     heard_t heard[HEARD_MOST];
 } client_t;
 
@@ -158,10 +160,10 @@ close_it (void *connection, uint16_t code, const char *text)
 static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_it };
 
 static void
-hear (client_t *self, const char *bytes, size_t size)
+hear (client_t *self, const json_t *message)
 {
-    json_t *message = json_loadb (bytes, size, 0, NULL), *event = message ? json_object_get (message, "event") : NULL;
-    assert_non_null (message);
+    const json_t *event = json_object_get (message, "event");
+    assert_true (json_is_object (message));
     const char *key = json_string_value (json_object_get (message, "key"));
     if (!event)
         self->others += 1;
@@ -173,7 +175,22 @@ hear (client_t *self, const char *bytes, size_t size)
         heard->feed = (uint32_t) json_integer_value (event);
         snprintf (heard->key, sizeof heard->key, "%s", key ? key : "");
     }
-    json_decref (message);
+}
+
+static void
+hear_frame (client_t *self, const char *bytes, size_t size)
+{
+    size_t place;
+    json_t *frame = json_loadb (bytes, size, 0, NULL), *message;
+    assert_non_null (frame);
+    assert_true (json_is_object (frame) || json_array_size (frame) > 1);
+    self->frames += 1;
+    self->largest = size > self->largest ? size : self->largest;
+    if (json_is_object (frame))
+        hear (self, frame);
+    json_array_foreach (frame, place, message)
+        hear (self, message);
+    json_decref (frame);
 }
 
 /*  All that was sent, frame by frame. Returns how many bytes it was. */
@@ -181,13 +198,14 @@ static size_t
 read_sent (client_t *self)
 {
     size_t size = self->sent.size;
-    self->count = 0;
+    self->count = self->frames = 0;
+    self->largest = 0;
     for (size_t at = 0; at < size;) {
         const uint8_t *frame = self->sent.data + at;
         size_t wide = frame[1] == 126 ? 2 : frame[1] == 127 ? 8 : 0, bytes = wide ? 0 : frame[1];
         for (size_t i = 0; i < wide; i++)
             bytes = bytes << 8 | frame[2 + i];
-        hear (self, (const char *) frame + 2 + wide, bytes);
+        hear_frame (self, (const char *) frame + 2 + wide, bytes);
         at += 2 + wide + bytes;
     }
     buffer_clear (&self->sent);
@@ -485,6 +503,40 @@ durable_channel_that_conflates_tells_the_latest_at_its_rate (void **state)
     check_latest_at_a_rate ("slow-state");
 }
 
+/*  One as it is, some in one frame, many in frames of a bounded size, and a large one in its own. */
+static void
+several_events_come_in_batches (void **state)
+{
+    (void) state;
+    watch_one ("each");
+    publish ("each", NULL, 1);
+    HEARD (&one, 1);
+    assert_int_equal (one.frames, 1);
+    for (int value = 2; value < 5; value++)
+        publish ("each", "x", value);
+    pass_ms (100);
+    HEARD (&one, 2, 3, 4);
+    assert_int_equal (one.frames, 1);
+    for (int value = 5; value < 605; value++)
+        publish ("each", "x", value);
+    pass_ms (100);
+    read_sent (&one);
+    assert_int_equal (one.count, 600);
+    for (int i = 0; i < 600; i++)
+        assert_int_equal (one.heard[i].value, 5 + i);
+    assert_true (one.largest <= BATCH_MOST && one.largest > BATCH_MOST - 100);
+    watch_one ("gauge");
+    one.room = 0;
+    publish ("gauge", "x", 1);
+    publish_bytes (1, BATCH_MOST);
+    publish ("gauge", "y", 2);
+    publish ("gauge", "z", 3);
+    give_room (&one, SIZE_MAX);
+    read_sent (&one);
+    assert_int_equal (one.count, 4);
+    assert_int_equal (one.frames, 3);
+}
+
 /*  The rate bounds how often something leaves, not how much. */
 static void
 durable_channel_with_a_rate_tells_each_event (void **state)
@@ -577,6 +629,7 @@ main (void)
         cmocka_unit_test_setup_teardown (latest_keep_no_more_bytes_than_they_may, setup, teardown),
         cmocka_unit_test_setup_teardown (volatile_channel_with_a_rate_tells_the_latest_at_that_rate, setup, teardown),
         cmocka_unit_test_setup_teardown (durable_channel_that_conflates_tells_the_latest_at_its_rate, setup, teardown),
+        cmocka_unit_test_setup_teardown (several_events_come_in_batches, setup, teardown),
         cmocka_unit_test_setup_teardown (durable_channel_with_a_rate_tells_each_event, setup, teardown),
         cmocka_unit_test_setup_teardown (channel_that_conflates_tells_each_event_to_who_reads, setup, teardown),
         cmocka_unit_test_setup_teardown (channel_that_conflates_tells_the_latest_to_who_lags, setup, teardown),

@@ -31,6 +31,7 @@
 #define LATEST_MOST 4096           /* keys of a feed that conflates */
 #define LATEST_BYTES_MOST (16u << 20)  /* and their bytes */
 #define GATHER_MOST (256u << 10)   /* bytes of events in one send */
+#define BATCH_MOST (16u << 10)     /* and in one frame of several, which a client has to hold whole */
 #define OUT_SOFT (256u << 10)      /* bytes of answers from which on a client gets no events */
 #define HISTORY_EVENTS 256         /* of one look into a feed's history */
 #define LOOKS_MOST 4               /* of a client at once; what each brings is sent, whatever waits */

@@ -13,6 +13,19 @@
 /*  FIN and opcode by form; 0: nothing is needed. */
 static const uint8_t envelopes[FORMS] = { [FORM_TEXT] = 0x81, [FORM_BINARY] = 0x82, [FORM_LINES] = ENVELOPE_LINE };
 
+static inline bool
+envelope_is_frame (uint8_t kind)
+{
+    return kind > ENVELOPE_LINE;
+}
+
+/*  Bytes of the head of a frame. */
+static inline size_t
+envelope_head (const uint8_t *frame)
+{
+    return frame[1] < 126 ? 2 : frame[1] == 126 ? 4 : 10;
+}
+
 /*  Leaves room for the head and returns the place to give to envelope_close. */
 static inline size_t
 envelope_open (buffer_t *to)
@@ -32,7 +45,7 @@ envelope_close (buffer_t *to, size_t place, uint8_t kind)
         return;
     }
     uint8_t *head = to->data + place;
-    bool has_head = kind > ENVELOPE_LINE;
+    bool has_head = envelope_is_frame (kind);
     size_t size = to->size - place - ENVELOPE_HEAD, used = !has_head ? 0 : size < 126 ? 2 : size < 65536 ? 4 : 10;
     memmove (head + used, head + ENVELOPE_HEAD, size);
     to->size = place + used + size;

@@ -6,8 +6,8 @@
  *  is asked for, so what the history does not hold yet comes here (rule 24).
  *
  *  An event is encoded once for each form in use, as a whole frame. At the flush
- *  the frames that watchers lack are put one behind the other, once for all who
- *  are as far, and each gets them in one send. The ring keeps events for those that
+ *  what watchers lack is put together, once for all who are as far, and each gets it in one send: one event in the frame
+ *  that it has, several in frames for many (batches), which cost a client less. The ring keeps events for those that
  *  lag, and is empty when nobody does. Who lags more than it holds reads the
  *  history again, or, if the channel allows it, gets the latest of each key.
  *
@@ -87,11 +87,11 @@ event_drop (event_t *event)
     memory_free (event);
 }
 
+static const codec_t *const codecs[FORMS] = { &text_codec, &binary_codec, &sse_codec, &lines_codec, &records_codec };
+
 static const encoded_t *
 event_encoded (const feed_t *feed, event_t *event, codec_form_t form)
 {
-    static const codec_t *const codecs[] = { &text_codec, &binary_codec, &sse_codec, &lines_codec,
-                                             &records_codec };
     encoded_t *encoded = &event->forms[form];
     if (encoded->bytes)
         return encoded;
@@ -391,37 +391,78 @@ feed_heard (edge_t *edge, inbox_item_t *item)
 
 /* ---- the flush ---- */
 
+/*  Frames for several events, at the end of what is gathered. */
+typedef struct {
+    buffer_t *to;
+    codec_form_t form;
+    size_t place;                  /* of the frame that is open */
+    uint32_t count;                /* of its events; 0: none is open */
+    const encoded_t *only;         /* the first of them */
+} batch_t;
+
 static void
-gather_one (feed_t *self, event_t *event, codec_form_t form)
+batch_close (batch_t *self)
 {
-    const encoded_t *encoded = event_encoded (self, event, form);
+    if (self->count == 1 && !self->to->failed) {
+        self->to->size = self->place;
+        buffer_append (self->to, self->only->bytes, self->only->size);
+    } else if (self->count > 0) {
+        codecs[self->form]->end (self->to);
+        envelope_close (self->to, self->place, envelopes[self->form]);
+    }
+    self->count = 0;
+}
+
+static void
+batch_add (batch_t *self, const encoded_t *encoded)
+{
+    size_t head = envelope_head (encoded->bytes);
+    if (self->count > 0 && self->to->size - self->place + encoded->size > BATCH_MOST)
+        batch_close (self);
+    if (self->count++ > 0)
+        codecs[self->form]->next (self->to);
+    else {
+        self->only = encoded;
+        self->place = envelope_open (self->to);
+        codecs[self->form]->begin (self->to);
+    }
+    buffer_append (self->to, encoded->bytes + head, encoded->size - head);
+}
+
+static void
+gather_one (feed_t *self, event_t *event, batch_t *batch)
+{
+    const encoded_t *encoded = event_encoded (self, event, batch->form);
     if (!encoded->bytes)
-        self->edge->gathered.failed = true;  /* no memory: none of them leaves, and all are tried again */
-    buffer_append (&self->edge->gathered, encoded->bytes, encoded->size);
+        batch->to->failed = true;  /* no memory: none of them leaves, and all are tried again */
+    else if (envelope_is_frame (envelopes[batch->form]))
+        batch_add (batch, encoded);
+    else
+        buffer_append (batch->to, encoded->bytes, encoded->size);
 }
 
 static uint64_t
-gather_latest (feed_t *self, codec_form_t form, uint64_t from)
+gather_latest (feed_t *self, batch_t *batch, uint64_t from)
 {
     latest_t *latest = self->newest;
     while (latest && latest->before && latest->before->event->offset >= from)
         latest = latest->before;
     for (; latest; latest = latest->after) {
         uint64_t offset = latest->event->offset;
-        if (offset >= from && self->edge->gathered.size >= GATHER_MOST)
+        if (offset >= from && batch->to->size >= GATHER_MOST)
             return offset;
         if (offset >= from)
-            gather_one (self, latest->event, form);
+            gather_one (self, latest->event, batch);
     }
     return self->head + 1;
 }
 
 static uint64_t
-gather_ring (feed_t *self, codec_form_t form, uint64_t from)
+gather_ring (feed_t *self, batch_t *batch, uint64_t from)
 {
     uint64_t first = feed_first (self), offset = from;
-    for (; offset <= self->head && self->edge->gathered.size < GATHER_MOST; offset++)
-        gather_one (self, self->ring[(self->first + (uint32_t) (offset - first)) & (self->places - 1)], form);
+    for (; offset <= self->head && batch->to->size < GATHER_MOST; offset++)
+        gather_one (self, self->ring[(self->first + (uint32_t) (offset - first)) & (self->places - 1)], batch);
     return offset;
 }
 
@@ -433,7 +474,9 @@ feed_gather (feed_t *self, codec_form_t form, uint64_t from, bool latest)
         && edge->gathered_latest == latest)
         return edge->gathered_next;
     buffer_reset (&edge->gathered);
-    edge->gathered_next = latest ? gather_latest (self, form, from) : gather_ring (self, form, from);
+    batch_t batch = { .to = &edge->gathered, .form = form };
+    edge->gathered_next = latest ? gather_latest (self, &batch, from) : gather_ring (self, &batch, from);
+    batch_close (&batch);
     edge->gathered_feed = edge->gathered.failed ? NULL : self;
     edge->gathered_form = form;
     edge->gathered_from = from;
