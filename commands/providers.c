@@ -15,17 +15,14 @@
 #include "runtime/base/memory.h"
 #include "runtime/base/thread.h"
 #include "storage/files.h"
+#include "transports/auth/fetch.h"
 #include "transports/auth/issuers.h"
 #include "transports/auth/jwks.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
 
 #define HURRY_MS 10000
-#define CONNECT_MS 5000l
-#define TRANSFER_MS 20000l
-#define REDIRECTS 3l
 
 struct providers_s {
     char issuers[FILE_PATH_SIZE], directory[FILE_PATH_SIZE];
@@ -37,56 +34,11 @@ struct providers_s {
     bool is_hurried;             /* under the lock */
     _Atomic bool is_stopping;    /* written under it */
     /* owner: the thread */
-    CURL *curl;
+    fetch_t *fetch;
     buffer_t came;
 };
 
 /* ---- one provider ---- */
-
-static size_t
-take (char *bytes, size_t one, size_t count, void *arg)
-{
-    providers_t *self = arg;
-    buffer_append (&self->came, bytes, one * count);
-    return self->came.failed ? 0 : one * count;
-}
-
-static int
-see_to_end (void *arg, curl_off_t all, curl_off_t now, curl_off_t all_up, curl_off_t now_up)
-{
-    const providers_t *self = arg;
-    (void) all, (void) now, (void) all_up, (void) now_up;
-    return atomic_load (&self->is_stopping);
-}
-
-static troupe_status_t
-ask (providers_t *self, const char *url, troupe_error_t *error)
-{
-    char why[CURL_ERROR_SIZE] = "";
-    CURL *curl = self->curl;
-    buffer_reset (&self->came);
-    curl_easy_reset (curl);
-    curl_easy_setopt (curl, CURLOPT_URL, url);
-    curl_easy_setopt (curl, CURLOPT_ERRORBUFFER, why);
-    curl_easy_setopt (curl, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt (curl, CURLOPT_WRITEDATA, self);
-    curl_easy_setopt (curl, CURLOPT_XFERINFOFUNCTION, see_to_end);
-    curl_easy_setopt (curl, CURLOPT_XFERINFODATA, self);
-    curl_easy_setopt (curl, CURLOPT_NOPROGRESS, 0l);
-    curl_easy_setopt (curl, CURLOPT_NOSIGNAL, 1l);
-    curl_easy_setopt (curl, CURLOPT_FAILONERROR, 1l);
-    curl_easy_setopt (curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt (curl, CURLOPT_TIMEOUT_MS, TRANSFER_MS);
-    curl_easy_setopt (curl, CURLOPT_FOLLOWLOCATION, 1l);
-    curl_easy_setopt (curl, CURLOPT_MAXREDIRS, REDIRECTS);
-    curl_easy_setopt (curl, CURLOPT_PROTOCOLS_STR, "https,http");  /* issuers.c has seen which of them */
-    curl_easy_setopt (curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
-    curl_easy_setopt (curl, CURLOPT_USERAGENT, "troupe");
-    CURLcode code = curl_easy_perform (curl);
-    if (code == CURLE_OK)
-        return TROUPE_OK;
-    return error_set (error, TROUPE_UNKNOWN, "%.120s", *why ? why : curl_easy_strerror (code));
-}
 
 /*  What is there already is not written again: doors would read it anew. */
 static bool
@@ -130,7 +82,8 @@ fetch_all (providers_t *self)
     if (issuers_urls (self->issuers, urls, &count, &error) != TROUPE_OK)
         return;  /* who reads it for tokens says so */
     for (size_t i = 0; i < count && !atomic_load (&self->is_stopping); i++) {
-        troupe_status_t status = ask (self, urls[i], &error);
+        buffer_reset (&self->came);
+        troupe_status_t status = fetch_text (self->fetch, urls[i], &self->came, &error);
         if (status == TROUPE_OK)
             status = keep (self, urls[i], &error);
         if (status != TROUPE_OK && !atomic_load (&self->is_stopping))
@@ -182,8 +135,7 @@ providers_new (const char *issuers, const char *directory, uint64_t every_ms, tr
 {
     providers_t *self = memory_zalloc (sizeof *self);
     pthread_condattr_t attributes;
-    if (!self || curl_global_init (CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        memory_free (self);
+    if (!self) {
         error_set (error, TROUPE_NO_MEMORY, "no memory to fetch the keys of providers");
         return NULL;
     }
@@ -196,9 +148,9 @@ providers_new (const char *issuers, const char *directory, uint64_t every_ms, tr
     pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
     pthread_cond_init (&self->news, &attributes);
     pthread_condattr_destroy (&attributes);
-    self->curl = curl_easy_init ();
-    troupe_status_t status = self->curl ? thread_start (&self->thread, "troupe-keys", run, self, error)
-                                        : error_set (error, TROUPE_NO_MEMORY, "no memory to fetch keys");
+    self->fetch = fetch_new (&self->is_stopping);
+    troupe_status_t status = self->fetch ? thread_start (&self->thread, "troupe-keys", run, self, error)
+                                         : error_set (error, TROUPE_NO_MEMORY, "no memory to fetch keys");
     self->has_thread = status == TROUPE_OK;
     if (!self->has_thread)
         providers_destroy (&self);
@@ -226,9 +178,7 @@ providers_destroy (providers_t **self_p)
     pthread_mutex_unlock (&self->lock);
     if (self->has_thread)
         pthread_join (self->thread, NULL);
-    if (self->curl)
-        curl_easy_cleanup (self->curl);
-    curl_global_cleanup ();
+    fetch_destroy (&self->fetch);
     pthread_cond_destroy (&self->news);
     pthread_mutex_destroy (&self->lock);
     buffer_clear (&self->came);

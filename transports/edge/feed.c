@@ -5,11 +5,12 @@
  *  sees in a table of counts by hash. The count is raised before the feed's history
  *  is asked for, so what the history does not hold yet comes here (rule 24).
  *
- *  An event is encoded once for each form in use, as a whole frame. At the flush
- *  what watchers lack is put together, once for all who are as far, and each gets it in one send: one event in the frame
- *  that it has, several in frames for many (batches), which cost a client less. The ring keeps events for those that
- *  lag, and is empty when nobody does. Who lags more than it holds reads the
- *  history again, or, if the channel allows it, gets the latest of each key.
+ *  An event is encoded once for each form in use, as a whole frame. At the flush what
+ *  watchers lack is put together, once for all who are as far, and each gets it in one
+ *  send: one event in the frame that it has, several in frames for many (batches),
+ *  which cost a client less. The ring keeps events for those that lag, and is empty
+ *  when nobody does. Who lags more than it holds reads the history again, or, if the
+ *  channel allows it, gets the latest of each key.
  *
  *  A feed of another node may have events that were never heard of here: then its watchers are told to look into the
  *  history (HOST_LOOK_AGAIN), each from where it is.
