@@ -183,7 +183,8 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .edge.rates = {
             [RATE_READ] = (uint32_t) settings->rate_reads,
             [RATE_COMMAND] = (uint32_t) settings->rate_commands,
-            [RATE_SIGN_IN] = (uint32_t) settings->rate_sign_ins
+            [RATE_SIGN_IN] = (uint32_t) settings->rate_sign_ins,
+            [RATE_ADDRESS] = (uint32_t) settings->rate_address
         },
         .edge.limits = {
             .message_bytes = (uint32_t) settings->web_message_bytes,

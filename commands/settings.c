@@ -219,6 +219,9 @@ static const setting_t table[] = {
          "0: no bound."),
     ROW (rate_commands, INTEGER, "0", 0, 1000000, "The same for calls that are no reads, and casts."),
     ROW (rate_sign_ins, INTEGER, "20", 0, 1000000, "The same for requests to /auth/, always by the address."),
+    ROW (rate_address, INTEGER, "0", 0, 1000000,
+         "What all clients of one address together may ask for, beside those: reads, watches, commands, requests to "
+         "/auth/, and tokens that are no good. Many may be behind one address."),
 
     CHOICE (log_level, "info", "debug info warning error",
             "The least important lines that are logged. Those of the audit log always are."),

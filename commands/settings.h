@@ -131,6 +131,7 @@ typedef struct {
     uint64_t rate_reads;        /* a second, of one client; 0: no bound; so the next two */
     uint64_t rate_commands;
     uint64_t rate_sign_ins;
+    uint64_t rate_address;
 
     /* log */
     uint64_t log_level;         /* troupe_level_t */

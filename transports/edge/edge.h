@@ -32,7 +32,8 @@ typedef struct {
 } identity_t;
 
 /*  What is limited apart. */
-typedef enum { RATE_READ, RATE_COMMAND, RATE_SIGN_IN, RATE_CLASSES } rate_class_t;
+/*  RATE_ADDRESS: all that one address asks for, whoever it is, beside the bound of its class. */
+typedef enum { RATE_READ, RATE_COMMAND, RATE_SIGN_IN, RATE_ADDRESS, RATE_CLASSES } rate_class_t;
 
 typedef struct {
     edge_limits_t limits;

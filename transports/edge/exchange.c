@@ -29,13 +29,22 @@ troupe_status_t
 edge_identify (edge_t *edge, const char *token, const void *address, size_t size, identity_t *who,
                troupe_error_t *error)
 {
+    static const identity_t nobody = { .subject = "" };
     char line[sizeof error->text + 96], from[AUDIT_FROM_SIZE];
+    uint32_t retry_after_ms;
+    troupe_error_t ignored;
     if (!edge->options.identify)
         return error_set (error, TROUPE_FORBIDDEN, "this server knows no tokens");
-    troupe_status_t status = edge->options.identify (edge->options.identify_arg, token, who, error);
+    troupe_status_t status = rates_look (edge->rates, RATE_ADDRESS, &nobody, address, size, &retry_after_ms, error);
+    if (status != TROUPE_OK)
+        return status;
+    status = edge->options.identify (edge->options.identify_arg, token, who, error);
     if (status == TROUPE_OK && accounts_is_out (edge->accounts, who->subject))
         status = error_set (error, TROUPE_FORBIDDEN, "the account is disabled");
     if (status == TROUPE_FORBIDDEN) {
+        troupe_status_t counted = rates_take (edge->rates, RATE_ADDRESS, &nobody, address, size, &retry_after_ms,
+                                              &ignored);
+        (void) counted;  /* it was there to be taken */
         snprintf (line, sizeof line, "sign-in failed: token from %s: %s", edge_audit_from (address, size, from),
                   error->text);
         (void) edge_audit (edge, AUDIT_FAILED, line);

@@ -26,7 +26,8 @@ typedef struct {
     buffer_t text;           /* JSON; of an error what was said, with a NUL */
 } exchange_answer_t;
 
-/*  Who a token stands for, that came from this address. TROUPE_FORBIDDEN, and the audit log has it. */
+/*  Who a token stands for, that came from this address. TROUPE_FORBIDDEN, and the audit log has it; TROUPE_OVERLOADED:
+ *  too many that are no good came from there, or there is no memory. */
 troupe_status_t edge_identify (edge_t *edge, const char *token, const void *address, size_t size, identity_t *who,
                                troupe_error_t *error) TROUPE_CHECKED;
 

@@ -20,6 +20,7 @@
 #include <sodium.h>
 
 enum { CLOSE_DONE = 1000, CLOSE_PROTOCOL = 1002, CLOSE_POLICY = 1008, CLOSE_SERVER = 1011, CLOSE_TOKEN = 4401 };
+#define AGAIN_MS 1000  /* then a hello that could not be looked at may come again */
 
 static const identity_t nobody;
 
@@ -452,7 +453,7 @@ fail_hello (peer_t *self, const troupe_error_t *error, uint32_t retry_after_ms)
         return;
     }
     peer_say_error (self, ERROR_PROTOCOL, 0, error, retry_after_ms);
-    peer_close (self, CLOSE_POLICY, "API key");
+    peer_close (self, CLOSE_POLICY, "who asks cannot be told now");
 }
 
 /*  Its token is looked at when it ends. */
@@ -494,7 +495,7 @@ identify (peer_t *self, const char *token)
                                                   &error);
     if (status == TROUPE_OK)
         return become (self, &who);
-    peer_fail_token (self, &error);
+    fail_hello (self, &error, status == TROUPE_OVERLOADED ? AGAIN_MS : 0);
     return false;
 }
 

@@ -50,15 +50,15 @@ typedef bool (bucket_use_t) (buckets_t *self, const void *key, size_t size, cons
                              uint32_t tokens, uint64_t now_ns, uint64_t *wait_ns);
 
 static troupe_status_t
-use (rates_t *self, bucket_use_t *bucket_use, rate_class_t class, const identity_t *who, const void *address,
+use_one (rates_t *self, bucket_use_t *bucket_use, rate_class_t class, const identity_t *who, const void *address,
      size_t address_size, uint32_t *retry_after_ms, troupe_error_t *error)
 {
     uint64_t wait_ns;
     char key[2 + TROUPE_ADDRESS_MAX + 1];
     const bucket_rate_t *rate = &self->rates[class];
-    bool is_somebody = *who->subject != '\0' && class != RATE_SIGN_IN;
+    bool is_somebody = *who->subject != '\0' && class != RATE_SIGN_IN && class != RATE_ADDRESS;
     size_t size = is_somebody ? strlen (who->subject) : address_size < ADDRESS_MOST ? address_size : ADDRESS_MOST;
-    if (rate->burst == 0)
+    if (rate->burst == 0 || (class == RATE_ADDRESS && size == 0))
         return TROUPE_OK;
     key[0] = (char) class;
     key[1] = is_somebody ? 's' : 'a';
@@ -66,7 +66,18 @@ use (rates_t *self, bucket_use_t *bucket_use, rate_class_t class, const identity
     if (bucket_use (self->buckets, key, 2 + size, rate, 1, clock_monotonic_ns (), &wait_ns))
         return TROUPE_OK;
     *retry_after_ms = (uint32_t) (wait_ns / 1000000 + 1);
-    return error_set (error, TROUPE_OVERLOADED, "this client asks for too much");
+    return error_set (error, TROUPE_OVERLOADED, "this %s asks for too much",
+                      class == RATE_ADDRESS ? "address" : "client");
+}
+
+static troupe_status_t
+use (rates_t *self, bucket_use_t *bucket_use, rate_class_t class, const identity_t *who, const void *address,
+     size_t address_size, uint32_t *retry_after_ms, troupe_error_t *error)
+{
+    troupe_status_t status = use_one (self, bucket_use, class, who, address, address_size, retry_after_ms, error);
+    return status == TROUPE_OK && class != RATE_ADDRESS
+               ? use_one (self, bucket_use, RATE_ADDRESS, who, address, address_size, retry_after_ms, error)
+               : status;
 }
 
 troupe_status_t

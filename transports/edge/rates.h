@@ -1,4 +1,5 @@
-/*  rates.h - how much one client may ask for: by its subject, or its address when it is nobody, by class. */
+/*  rates.h - how much one client may ask for: by its subject, or its address when it is nobody, by class; and how much
+ *  one address, which may have many. */
 #ifndef TRANSPORTS_EDGE_RATES_H
 #define TRANSPORTS_EDGE_RATES_H
 
