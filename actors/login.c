@@ -293,7 +293,9 @@ set_roles (troupe_turn_t *turn)
         return status;
     if (roles_are_good (roles, text, sizeof text)) {
         troupe_save (turn, "roles", "o", roles);
-        audit (turn, "roles_changed", text);
+        troupe_publish (turn, "audit", "{s:s, s:s, s:s, s:I, s:s, s:o}", "event", "roles_changed", "what", text, "by",
+                        caller (turn), "at", (json_int_t) troupe_now (turn), "subject", account.subject, "roles",
+                        roles);
     } else
         status = troupe_refuse (turn, "roles are at most %d names", ROLES_MAX);
     json_decref (roles);

@@ -91,6 +91,7 @@ keyring_identify (void *arg, const char *token, identity_t *who, troupe_error_t 
     snprintf (who->subject, sizeof who->subject, "%s", claims.subject);
     who->is_operator = (claims.roles & ROLE_OPERATOR) != 0;
     who->roles = claims.roles >> 1;
+    who->issued_ms = claims.issued_ms;
     who->until_ms = self->host.now_ms (self->host.self) + (claims.expires_ms > now_ms ? claims.expires_ms - now_ms : 0);
     return TROUPE_OK;
 }

@@ -271,6 +271,7 @@ account_roles_are_replaced_whole (void **state)
                       TROUPE_OK);
     assert_non_null (strstr (read_text ("secret", NULL, NULL), "\"roles\":[\"operator\",\"coach\"]"));
     assert_true (audit_has ("\"event\":\"roles_changed\",\"what\":\"operator coach\",\"by\":\"root\""));
+    assert_true (audit_has ("\"subject\":\"anna\",\"roles\":[\"operator\",\"coach\"]"));
     assert_int_equal (troupe_test_call (node, ANNA, "set_roles", NULL, "{s:[i]}", "roles", 7), TROUPE_REFUSED);
     assert_int_equal (troupe_test_call (node, ANNA, "set_roles", NULL, "{s:[s]}", "roles", "a b"), TROUPE_REFUSED);
     assert_int_equal (troupe_test_call (node, ANNA, "set_roles", NULL, "{s:[]}", "roles"), TROUPE_OK);

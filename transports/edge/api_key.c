@@ -106,18 +106,6 @@ told (void *arg, const troupe_answer_t *answer)
     edge_tell (self->edge, &self->item);
 }
 
-static bool
-take_roles (const api_key_t *self, packed_reader_t account, identity_t *who)
-{
-    const char *const *roles = self->edge->options.roles;
-    bool has, is_good = member_has (account, "roles", "operator", &who->is_operator) != MEMBER_BAD;
-    for (unsigned bit = 0; is_good && roles && roles[bit]; bit++) {
-        is_good = member_has (account, "roles", roles[bit], &has) != MEMBER_BAD;
-        who->roles |= has ? 1u << bit : 0;
-    }
-    return is_good;
-}
-
 static troupe_status_t
 read_account (api_key_t *self, identity_t *who, troupe_error_t *error)
 {
@@ -128,7 +116,7 @@ read_account (api_key_t *self, identity_t *who, troupe_error_t *error)
         return error_set (error, TROUPE_FORBIDDEN, wrong_key);
     if (self->told_status != TROUPE_OK)
         return error_set (error, self->told_status, "%s", (const char *) self->told.data);
-    if (!api_key_fits (&self->secret, &self->told) || !take_roles (self, account, who)
+    if (!api_key_fits (&self->secret, &self->told) || !accounts_read_roles (self->edge->options.roles, account, who)
         || member_text (account, "subject", who->subject, sizeof who->subject) != MEMBER_OK)
         return error_set (error, TROUPE_FORBIDDEN, wrong_key);
     const edge_t *edge = self->edge;

@@ -23,7 +23,7 @@ edge_new (const edge_options_t *options)
     self->options = *options;
     self->look_at_ms = EDGE_NEVER;
     self->rates = rates_new (options->rates);
-    self->accounts = accounts_new ();
+    self->accounts = accounts_new (self->options.roles);
     self->keys_seen = recent_new (KEYS_SEEN);
     if (!self->rates || !self->accounts || !self->keys_seen)
         edge_destroy (&self);

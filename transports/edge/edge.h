@@ -28,11 +28,11 @@ typedef struct {
     bool is_operator;
     uint32_t roles;                        /* a bit for each of edge_options_t.roles */
     uint64_t until_ms;                     /* by the host's clock; 0: no end */
+    uint64_t issued_ms;                    /* when its token was made; 0: it is not said */
     uint64_t key, account;                 /* api_key_hash of the API key and its login; 0: it was another way */
 } identity_t;
 
-/*  What is limited apart. */
-/*  RATE_ADDRESS: all that one address asks for, whoever it is, beside the bound of its class. */
+/*  What is limited apart. RATE_ADDRESS: all that one address asks for, whoever it is, beside the bound of its class. */
 typedef enum { RATE_READ, RATE_COMMAND, RATE_SIGN_IN, RATE_ADDRESS, RATE_CLASSES } rate_class_t;
 
 typedef struct {

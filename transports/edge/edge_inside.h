@@ -299,7 +299,7 @@ void peer_fail_token (peer_t *self, const troupe_error_t *error);
 /*  Closes those whose token has ended. Returns in how many ms the next may, or EDGE_NEVER. */
 uint64_t peer_end_tokens (edge_t *edge, uint64_t now_ms);
 
-/*  Closes those of whom an account said so. */
+/*  Closes those of whom an account said so, and gives others their new roles. */
 void peer_end_all (edge_t *edge, const account_end_t *end);
 
 /* ---- exchange.c ---- */

@@ -41,6 +41,8 @@ edge_identify (edge_t *edge, const char *token, const void *address, size_t size
     status = edge->options.identify (edge->options.identify_arg, token, who, error);
     if (status == TROUPE_OK && accounts_is_out (edge->accounts, who->subject))
         status = error_set (error, TROUPE_FORBIDDEN, "the account is disabled");
+    if (status == TROUPE_OK)
+        accounts_update (edge->accounts, who);
     if (status == TROUPE_FORBIDDEN) {
         troupe_status_t counted = rates_take (edge->rates, RATE_ADDRESS, &nobody, address, size, &retry_after_ms,
                                               &ignored);

@@ -335,9 +335,10 @@ static void
 see_account (edge_t *edge, const event_t *event)
 {
     account_end_t end;
+    const uint8_t *body = (const uint8_t *) event_key (event) + event->key_size + 1;
+    packed_reader_t object = { body, body + event->body_size };
     if (accounts_want (event->bytes, event->bytes + event->address_size + 1)
-        && accounts_heard (edge->accounts, event->bytes, event_key (event) + event->key_size + 1, event->body_size,
-                           &end))
+        && accounts_heard (edge->accounts, event->bytes, object, &end))
         peer_end_all (edge, &end);
 }
 

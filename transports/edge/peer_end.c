@@ -39,9 +39,14 @@ peer_end_all (edge_t *edge, const account_end_t *end)
         const identity_t *who = peer_identity (peer);
         bool is_meant = (*end->subject && strcmp (who->subject, end->subject) == 0)
                         || (end->key && who->key == end->key) || (end->account && who->account == end->account);
+        bool is_changed = *end->changed && strcmp (who->subject, end->changed) == 0 && !who->account;
         next = peer->after;
         if (peer->state == PEER_OPEN && is_meant)
             peer_fail_token (peer, &error);
+        else if (peer->state == PEER_OPEN && is_changed) {
+            accounts_update (edge->accounts, peer->who);
+            watch_check_all (peer);
+        }
     }
 }
 
