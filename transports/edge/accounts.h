@@ -1,7 +1,7 @@
 /*  accounts.h - what happens to accounts, as far as it touches who is here now. Of the gateway's thread.
  *
- *  The gateway hears the audit of every account. Who is disabled is cut at once, and no token of his is taken until he is
- *  enabled. Roles that an account is given are at once those of its subject, whatever its tokens say that were made
+ *  The gateway hears the audit of every account. Who is disabled is cut at once, and no token of his is taken until he
+ *  is enabled. Roles that an account is given are at once those of its subject, whatever its tokens say that were made
  *  before. Both are kept of the 4096 subjects that were heard of last, until the node starts again. Who came by an API
  *  key is cut when it is removed, or when the roles of its account change.
  */
