@@ -158,20 +158,32 @@ frame_size (const uint8_t *bytes, size_t size, size_t *head)
     return *head + payload <= size ? *head + (size_t) payload : 0;
 }
 
-/*  A batch holds events alone, and no body has what parts them. */
+/*  Where the message at the front of a batch ends. A batch holds events alone, and no body has what parts them; most
+ *  are as long as the one before, which is looked at first: this must cost less than what is measured. */
+static const uint8_t *
+message_end (const uint8_t *at, const uint8_t *end, size_t before)
+{
+    static const char parts[] = ",{\"event\":";
+    const size_t size = sizeof parts - 1;
+    if (before > 0 && before + size <= (size_t) (end - at) && memcmp (at + before, parts, size) == 0)
+        return at + before;
+    const uint8_t *next = memmem (at, (size_t) (end - at), parts, size);
+    return next ? next : end;
+}
+
 static void
 hear_text (bench_clients_t *self, bench_client_t *client, const uint8_t *bytes, size_t size)
 {
-    static const char parts[] = ",{\"event\":";
     const uint8_t *at = bytes + 1, *end = bytes + size - 1, *next;
+    size_t before = 0;
     if (bytes[0] != '[') {
         self->heard (self, client, bytes, size);
         return;
     }
     for (; at < end; at = next + 1) {
-        next = memmem (at, (size_t) (end - at), parts, sizeof parts - 1);
-        next = next ? next : end;
-        self->heard (self, client, at, (size_t) (next - at));
+        next = message_end (at, end, before);
+        before = (size_t) (next - at);
+        self->heard (self, client, at, before);
     }
 }
 
