@@ -218,7 +218,8 @@ slow_down (sign_in_flow_t *self, troupe_error_t *error)
 static bool
 read_roles (const buffer_t *packed, char *text, size_t size, const char *names[ROLES_MAX])
 {
-    packed_reader_t reader = { packed->data, packed->data + packed->size };
+    const uint8_t *data = packed->size ? packed->data : (const uint8_t *) "";
+    packed_reader_t reader = { data, data + packed->size };
     packed_value_t value;
     bool is_operator = false;
     unsigned count = 0;
