@@ -161,8 +161,9 @@ void
 providers_hurry (providers_t *self)
 {
     pthread_mutex_lock (&self->lock);
+    if (!self->is_hurried)
+        pthread_cond_signal (&self->news);  /* once, however many such tokens come */
     self->is_hurried = true;
-    pthread_cond_signal (&self->news);
     pthread_mutex_unlock (&self->lock);
 }
 

@@ -99,8 +99,9 @@ read_grants (packed_reader_t object, const char *const *roles, uint32_t *grants,
 }
 
 static troupe_status_t
-read_issuer (issuers_t *self, packed_reader_t object, troupe_error_t *error)
+read_issuer (void *arg, packed_reader_t object, troupe_error_t *error)
 {
+    issuers_t *self = arg;
     issuer_t *issuer = &self->issuers[self->count];
     jwt_issuer_t *rules = &self->rules[self->count];
     packed_reader_t head = object;
@@ -154,12 +155,6 @@ read_each (const char *path, each_t *each, void *arg, troupe_error_t *error)
     return status;
 }
 
-static troupe_status_t
-read_one (void *arg, packed_reader_t object, troupe_error_t *error)
-{
-    return read_issuer (arg, object, error);
-}
-
 troupe_status_t
 issuers_open (const char *path, const char *fetched, const char *const *roles, files_t *files, issuers_t **self_p,
               troupe_error_t *error)
@@ -174,7 +169,7 @@ issuers_open (const char *path, const char *fetched, const char *const *roles, f
     self->files = files;
     troupe_status_t status = files_add (files, path, &inner);
     if (status == TROUPE_OK)
-        status = read_each (path, read_one, self, &inner);
+        status = read_each (path, read_issuer, self, &inner);
     if (status == TROUPE_OK) {
         *self_p = self;
         return status;

@@ -51,7 +51,7 @@ typedef bool (bucket_use_t) (buckets_t *self, const void *key, size_t size, cons
 
 static troupe_status_t
 use_one (rates_t *self, bucket_use_t *bucket_use, rate_class_t class, const identity_t *who, const void *address,
-     size_t address_size, uint32_t *retry_after_ms, troupe_error_t *error)
+         size_t address_size, uint32_t *retry_after_ms, troupe_error_t *error)
 {
     uint64_t wait_ns;
     char key[2 + TROUPE_ADDRESS_MAX + 1];
