@@ -14,7 +14,8 @@
  *  is none when memory gets short, when a shard urges, and when somebody waits.
  *
  *  A fold that finds no space loses nothing: it is tried again each second, and
- *  the bounds of the shards close their doors meanwhile.
+ *  the bounds of the shards close their doors meanwhile. While the disk has little
+ *  room folds are as frequent, since only they give back what the journal takes.
  */
 #include "commands/checkpointer.h"
 
@@ -75,6 +76,8 @@ is_due (checkpointer_t *self)
     uint64_t since_ns = atomic_load_explicit (&self->since_ns, memory_order_relaxed);
     if (since_ns == 0)
         return self->is_full;
+    if (self->is_short)
+        return true;
     uint64_t bytes = journal_counts (self->store->journal).unfolded_bytes;
     bool is_urgent = atomic_load_explicit (&self->is_urgent, memory_order_relaxed);
     return self->is_full || bytes >= self->options.most_bytes || (is_urgent && bytes >= self->options.urgent_bytes)

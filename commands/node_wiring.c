@@ -308,7 +308,7 @@ has_room (void *arg)
     uint64_t room;
     look_at_clock (self);
     bool may_grow = is_within_quota (self);
-    bool is_short = !store_has_room (self->store, &room);
+    bool is_short = !room_is_enough (&self->store->room, self->store->journal, &room);
     if (node_set_door (self, DOOR_SHORT, is_short)) {
         if (is_short)
             log_error ("calls are refused until the disk has more room: %llu MB are free in %s (soft_room_bytes)",

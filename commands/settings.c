@@ -70,7 +70,8 @@ static const setting_t table[] = {
          "so that a checkpoint and the operator still have room. 0: never."),
     ROW (ballast_bytes, BYTES, "64M", 0, TIB,
          "The size of a file that is given back to the disk when it is full, so that the checkpoint that frees "
-         "the journal has room. 0: none."),
+         "the journal has room, or the start of a node. It is made again after a checkpoint, when twice as much is "
+         "free. 0: none."),
 
     ROW (unfolded_bytes, BYTES, "256M", MIB, 64 * GIB,
          "Bytes of frames that a shard keeps in memory until they are folded. Beyond it calls from outside "

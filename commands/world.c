@@ -46,8 +46,10 @@ world_new (const world_options_t *options, troupe_error_t *error)
     if (!self || !self->disk || !self->state || !self->recorder) {
         error_set (error, TROUPE_NO_MEMORY, "no memory for a world");
         world_destroy (&self);
-    } else
+    } else {
         make_port (self);
+        world_make_volume (self);
+    }
     return self;
 }
 
@@ -251,7 +253,9 @@ port_fold (void *self_, const state_change_t *changes, size_t count, const state
     world_meanwhile (self);
     if (dice_once_in (&self->dice, self->options.faults.no_room_in))
         return error_set (error, TROUPE_FULL, "no room for the state");
-    troupe_status_t status = self->state->fold (self->state->self, changes, count, marks, error);
+    troupe_status_t status = world_take_room (self, changes, count, error);
+    if (status == TROUPE_OK)
+        status = self->state->fold (self->state->self, changes, count, marks, error);
     world_meanwhile (self);
     return status;
 }
@@ -365,7 +369,7 @@ recover (world_t *self, troupe_error_t *error)
     self->state->marks (self->state->self, marks);
     for (uint32_t i = 0; i < self->shard_count; i++)
         self->durable_frame[i] = self->folded_frame[i] = marks[i].frame;
-    return journal_recover (self->journal, marks, self->shard_count, replay, self, error);
+    return room_recover (&self->volume.room, self->journal, marks, self->shard_count, replay, self, error);
 }
 
 /*  As a node does: time goes on from the newest frame. */
@@ -410,7 +414,9 @@ world_boot (world_t *self, const troupe_kind_t *const *kinds, troupe_error_t *er
         status = world_open_roads (self, error);
     if (status == TROUPE_OK)
         status = start_shards (self, error);
-    if (status != TROUPE_OK)
+    if (status == TROUPE_OK)
+        world_look_at_room (self);
+    else
         world_halt (self, false);
     return status;
 }
@@ -499,6 +505,7 @@ world_halt (world_t *self, bool power)
     restore_strikes (self);
     self->submitted = self->durable = self->within = 0;
     self->is_full = false;
+    self->door = 0;
     disk_memory_crash (self->disk, dice_next (&self->dice), !power);
     state_memory_revive (self->state);
 }
@@ -609,11 +616,20 @@ world_errand (world_t *self, uint16_t shard, world_errand_t *run, void *arg)
 }
 
 void
-world_close_door (world_t *self, troupe_status_t why)
+world_set_door (world_t *self, unsigned reason, bool is_closed)
 {
-    for (uint32_t i = 0; i < self->shard_count; i++)
+    bool was_closed = self->door;
+    self->door = is_closed ? self->door | reason : self->door & ~reason;
+    bool closes = self->door;
+    for (uint32_t i = 0; closes != was_closed && i < self->shard_count; i++)
         if (self->shards[i])
-            shard_close_door (self->shards[i], why, "the door is closed");
+            shard_close_door (self->shards[i], closes ? TROUPE_OVERLOADED : TROUPE_OK, "the door is closed");
+}
+
+void
+world_close_door (world_t *self, bool closes)
+{
+    world_set_door (self, DOOR_ASKED, closes);
 }
 
 const registry_t *

@@ -21,6 +21,7 @@
 #include "storage/checkpoint.h"
 #include "storage/disk_memory.h"
 #include "storage/journal.h"
+#include "storage/room.h"
 #include "storage/state.h"
 
 #define WORLD_SHARDS_MAX 16
@@ -44,6 +45,7 @@ typedef struct {
     void (*replayed) (void *self, const frame_t *frame);  /* a boot found it in the journal */
     void (*durable) (void *self, uint16_t shard, uint64_t frame);
     void (*folded) (void *self, uint16_t shard, uint64_t frame);
+    void (*lacked_room) (void *self, bool had_ballast);  /* the disk was full for a fold */
     void (*carried) (void *self, uint16_t from, uint16_t to, const letter_t *letter);
     void (*published) (void *self, uint16_t shard, const char *address, const char *channel, uint64_t offset,
                        const char *key, const void *body, size_t size);
@@ -73,6 +75,9 @@ typedef struct {
     /* What it says to another one, whose world_received it may or may not reach. False: nothing goes there now. */
     bool (*send) (void *network, uint16_t from, uint16_t to, const void *bytes, size_t size);
     void *network;
+    /* The volume that journal, state and ballast share; 0: none has a bound. */
+    uint64_t volume_bytes;
+    uint64_t soft_room_bytes, ballast_bytes;  /* as in room.h */
     const remote_port_t *remote;              /* NULL: no kind is remote */
     const troupe_kind_t *const *remote_kinds; /* NULL-ended; known at each boot */
 } world_options_t;
@@ -140,8 +145,27 @@ bool world_has (const world_t *self, uint16_t shard);
 void world_remote_outcome (world_t *self, const char *address, const remote_token_t *token,
                            const remote_outcome_t *outcome);
 
-/*  Closes the door of all shards, or opens it (TROUPE_OK). */
-void world_close_door (world_t *self, troupe_status_t why);
+/*  While it is off: its store becomes one that was restored from a backup of what is folded, with an epoch of its
+ *  own and no journal; it knows no other node any more. */
+troupe_status_t world_restore (world_t *self, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  Whether the road to another node is open; why not. */
+bool world_is_linked (const world_t *self, uint16_t peer, const char **why);
+
+/*  As an operator does when the other store, or this one, is not that which links were made with: first the shards
+ *  here are to believe those there; when they have heard that, the node does. False: nobody was refused. */
+bool world_adopt (world_t *self, uint16_t peer);
+void world_accept (world_t *self, uint16_t peer);
+
+/*  Closes the door of all shards, or opens it unless the disk lacks room. */
+void world_close_door (world_t *self, bool closes);
+
+/*  Others take so much of the volume, as far as it is there; or it has no bound any more (0). */
+void world_crowd (world_t *self, uint64_t bytes);
+void world_set_volume (world_t *self, uint64_t bytes);
+uint64_t world_volume (const world_t *self);
+uint64_t world_room (const world_t *self);  /* what is free of it */
+bool world_has_ballast (const world_t *self);
 
 /*  All roads between two shards of this node break: what is on them is lost, both are told. */
 void world_cut (world_t *self, uint16_t one, uint16_t other);

@@ -2,6 +2,7 @@
  *      world.c       the machine, the process, calls from outside
  *      world_step.c  what happens next
  *      world_road.c  roads to other nodes
+ *      world_volume.c  the room on its disk
  */
 #ifndef COMMANDS_WORLD_INSIDE_H
 #define COMMANDS_WORLD_INSIDE_H
@@ -22,7 +23,20 @@ typedef struct {
     road_t *road;                          /* of the process; NULL: it is this node, or off */
     bool is_known;                         /* of the machine: links were made with this store */
     uint8_t identity[ROAD_IDENTITY_SIZE];
+    bool asks;                             /* of the machine: another store came, or this one is another */
+    uint8_t asked[ROAD_IDENTITY_SIZE];
+    char why[ROAD_REASON_MAX];             /* of the process: why it is not open */
 } way_t;
+
+/*  The disk as a whole: journal, tree and ballast share it with others. */
+typedef struct {
+    room_t room;
+    uint64_t bytes;              /* 0: no bound */
+    uint64_t others, tree, ballast;
+} volume_t;
+
+/*  Why the door is closed; 0: it is open. */
+enum { DOOR_ASKED = 1, DOOR_FULL = 2, DOOR_SHORT = 4 };
 
 struct world_s {
     /* fixed */
@@ -34,6 +48,7 @@ struct world_s {
     state_port_t *state;
     state_port_t port;           /* the state as the process sees it: folds take a while, and may find no room */
     recorder_t *recorder;
+    volume_t volume;
     uint64_t own_clock_ms, *clock;
     uint64_t slices_ns, slice_looks;  /* how time passes within steps of shards, for these alone */
     uint64_t salt;               /* the seed, another one for each node */
@@ -54,6 +69,7 @@ struct world_s {
     uint64_t durable_frame[WORLD_SHARDS_MAX];  /* newest of each shard */
     uint64_t folded_frame[WORLD_SHARDS_MAX];
     uint32_t within;             /* a commit or a fold is under way: WITHIN_* */
+    unsigned door;               /* DOOR_* */
     bool is_full;
     uint64_t retry_ms;           /* of a full disk */
     uint64_t call_ids;
@@ -82,6 +98,16 @@ void world_close_roads (world_t *self);
 void world_send_away (world_t *self, uint16_t to, letter_t *letter);
 uint64_t world_roads_due (const world_t *self);
 void world_tick_roads (world_t *self);
+
+/*  The door of all shards closes for this reason, or no longer for it. */
+void world_set_door (world_t *self, unsigned reason, bool is_closed);
+
+/*  The room on its disk. */
+void world_make_volume (world_t *self);
+void world_look_at_room (world_t *self);
+
+/*  What a fold of these changes takes of the volume; TROUPE_FULL when it has not got it. */
+troupe_status_t world_take_room (world_t *self, const state_change_t *changes, size_t count, troupe_error_t *error);
 
 void world_clear_path (world_t *self, uint16_t from, uint16_t to);
 

@@ -1,7 +1,8 @@
 /*  world_road.c - a world among others: roads to other nodes, over a network that the caller makes.
  *
  *  DESIGN
- *  Roads are of the process and die with it; which stores the links were made with is remembered by the machine. What a
+ *  Roads are of the process and die with it; which stores the links were made with is remembered by the machine, or
+ *  rather by its store: one that was restored knows nobody, and links with nobody before an operator accepts. What a
  *  dead process would say is not said.
  */
 #include "commands/world_inside.h"
@@ -9,6 +10,8 @@
 #include "runtime/base/bytes.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
+
+#include <stdio.h>
 
 static bool
 send (void *way_, const void *bytes, size_t size)
@@ -34,16 +37,17 @@ knows (void *way_, const uint8_t *identity, troupe_error_t *error)
     way->is_known = true;
     if (memcmp (way->identity, identity, sizeof way->identity) == 0)
         return true;
+    way->asks = true;
+    memcpy (way->asked, identity, sizeof way->asked);
     error_set (error, TROUPE_MISMATCH, "it is another store");
     return false;
 }
 
 static void
-changed (void *way, bool is_open, const char *why)
+changed (void *way_, bool is_open, const char *why)
 {
-    (void) way;
-    (void) is_open;
-    (void) why;
+    way_t *way = way_;
+    snprintf (way->why, sizeof way->why, "%s", is_open ? "" : why);
 }
 
 static road_t *
@@ -121,4 +125,57 @@ world_tick_roads (world_t *self)
     for (uint32_t i = 0; i < WORLD_NODES_MAX; i++)
         if (self->ways[i].road && road_next_due (self->ways[i].road) <= *self->clock)
             road_tick (self->ways[i].road, *self->clock);
+}
+
+bool
+world_is_linked (const world_t *self, uint16_t peer, const char **why)
+{
+    const way_t *way = &self->ways[peer];
+    *why = way->why;
+    return way->road && road_is_open (way->road);
+}
+
+/* ---- another store ---- */
+
+troupe_status_t
+world_restore (world_t *self, troupe_error_t *error)
+{
+    CHECK (!self->journal);
+    disk_t *disk = disk_memory_new ();
+    if (!disk)
+        return error_set (error, TROUPE_NO_MEMORY, "no memory for a disk");
+    disk_memory_destroy (&self->disk);
+    self->disk = disk;
+    state_memory_new_epoch (self->state, hash_mix (self->salt, self->counts.boots + 3000));
+    for (uint32_t i = 0; i < WORLD_NODES_MAX; i++) {
+        self->ways[i].is_known = true;
+        memset (self->ways[i].identity, 0, sizeof self->ways[i].identity);
+    }
+    return TROUPE_OK;
+}
+
+static void
+adopt (void *peer, shard_t *shard)
+{
+    if (shard)
+        shard_link_adopt (shard, (uint16_t) (uintptr_t) peer);
+}
+
+bool
+world_adopt (world_t *self, uint16_t peer)
+{
+    const cluster_t *cluster = self->options.cluster;
+    for (uint32_t i = 0; self->ways[peer].asks && i < self->shard_count; i++)
+        for (uint32_t from = 0; world_has (self, (uint16_t) i) && from < self->shard_count; from++)
+            if (cluster->owners[from] == peer)
+                world_errand (self, (uint16_t) i, adopt, (void *) (uintptr_t) from);
+    return self->ways[peer].asks;
+}
+
+void
+world_accept (world_t *self, uint16_t peer)
+{
+    way_t *way = &self->ways[peer];
+    memcpy (way->identity, way->asked, sizeof way->identity);
+    way->asks = false;
 }

@@ -15,6 +15,7 @@
 #define CLOCK_STEP_MS 4        /* most that passes in one step */
 #define NO_MEMORY_AFTER 40     /* allocations, at most */
 #define CHECKPOINT_ONCE_IN 40  /* steps, by default */
+#define SHORT_ONCE_IN 10       /* when the disk has little room */
 
 /* ------------------------------------------------------------------ *
  *  What can happen
@@ -62,26 +63,29 @@ commit (world_t *self)
     troupe_status_t status = journal_commit (self->journal, &frames, &error);
     self->within &= ~(uint32_t) WITHIN_COMMIT;
     self->durable += frames;
-    bool was_full = self->is_full;
     self->is_full = status == TROUPE_FULL;
     if (self->is_full)
         self->retry_ms = *self->clock + FULL_RETRY_MS;
     else if (status != TROUPE_OK)
         world_fail (self, &error);
-    if (self->is_full != was_full)
-        world_close_door (self, self->is_full ? TROUPE_OVERLOADED : TROUPE_OK);
+    world_set_door (self, DOOR_FULL, self->is_full);
+    world_look_at_room (self);
 }
 
 static void
 fold (world_t *self)
 {
     troupe_error_t error = { 0 };
+    bool had_ballast = world_has_ballast (self);
     self->counts.folds += 1;
     self->within |= WITHIN_FOLD;
-    troupe_status_t status = checkpoint_run (self->checkpoint, &error);
+    troupe_status_t status = room_fold (&self->volume.room, self->journal, self->checkpoint, &error);
     self->within &= ~(uint32_t) WITHIN_FOLD;
     if (status != TROUPE_OK && status != TROUPE_FULL)
         world_fail (self, &error);
+    if (status == TROUPE_FULL && self->options.watch.lacked_room)
+        self->options.watch.lacked_room (self->options.watch.self, had_ballast);
+    world_look_at_room (self);
 }
 
 bool
@@ -253,7 +257,11 @@ world_step (world_t *self)
     uint32_t fold_once_in = self->options.weights[WORLD_CHECKPOINT];
     if (!self->is_up)
         return false;
-    if (world_has_unfolded (self) && dice_once_in (&self->dice, fold_once_in ? fold_once_in : CHECKPOINT_ONCE_IN)) {
+    if (fold_once_in == 0)
+        fold_once_in = CHECKPOINT_ONCE_IN;
+    if (self->door & DOOR_SHORT && fold_once_in > SHORT_ONCE_IN)
+        fold_once_in = SHORT_ONCE_IN;
+    if (world_has_unfolded (self) && dice_once_in (&self->dice, fold_once_in)) {
         act (self, WORLD_CHECKPOINT, 0, 0);
         return true;
     }

@@ -689,6 +689,12 @@ disk_memory_set_space (disk_t *self, uint64_t bytes)
     disk_of (self)->space = bytes;
 }
 
+uint64_t
+disk_memory_used (const disk_t *self)
+{
+    return used_space (self->self);
+}
+
 troupe_status_t
 disk_memory_damage (disk_t *self, const char *name, uint64_t at, uint8_t mask)
 {

@@ -37,6 +37,9 @@ void disk_memory_fail_sync_after (disk_t *self, uint64_t syncs);
  *  too, as on a file system that copies on write. 0: no bound. */
 void disk_memory_set_space (disk_t *self, uint64_t bytes);
 
+/*  Bytes that files take now. */
+uint64_t disk_memory_used (const disk_t *self);
+
 /*  Flips bits of what is durable, as bit rot does. */
 troupe_status_t disk_memory_damage (disk_t *self, const char *name, uint64_t at, uint8_t mask);
 

@@ -64,12 +64,12 @@ journal_t *journal_new (disk_t *disk, const state_identity_t *identity, const jo
                         troupe_error_t *error);
 void journal_destroy (journal_t **self_p);
 
-/*  Once, before anything is submitted. Hands out, in LSN order, a new frame
+/*  Before anything is submitted. Hands out, in LSN order, a new frame
  *  (owned by the callee; lsn set) for each record whose number is above its
  *  shard's mark. TROUPE_CORRUPT: rot, or a frame missing between the mark and the
  *  journal: the text says file and byte. Frames handed out count as durable
  *  and are in the list of journal_take_durable. TROUPE_FULL: there is no room for
- *  even a small fresh segment; nothing is lost. When `replay` refuses, so does
+ *  even a small fresh segment; nothing is lost, and it may be called again. When `replay` refuses, so does
  *  this, and destroys what was not handed out. The state must have been synced
  *  before: nothing here looks at it again. */
 typedef troupe_status_t (journal_replay_t) (void *arg, frame_t *frame);
@@ -92,6 +92,9 @@ troupe_status_t journal_commit (journal_t *self, uint32_t *frames, troupe_error_
  *  ready, so that no commit has to wait for that. TROUPE_FULL is no harm while the
  *  current segment has room. */
 troupe_status_t journal_prepare (journal_t *self, troupe_error_t *error) TROUPE_CHECKED;
+
+/*  The checkpoint's thread: while it is held back it takes no new segments, and gives TROUPE_FULL where it would. */
+void journal_hold_back (journal_t *self, bool holds);
 
 /*  The checkpoint's thread: the list (by frame->next, LSN order) of frames that became
  *  durable since the last call; NULL when none. */

@@ -63,6 +63,7 @@ struct journal_s {
 
     /* shared: atomic */
     _Atomic (frame_t *) submitted;  /* newest first; journal_submit's release pairs with gather's acquire */
+    atomic_bool is_held_back;       /* a hint, pairs with nothing */
     atomic_bool has_failed;         /* release after `failure` is set, pairs with journal_failed */
     atomic_uint_fast64_t lsn, trimmed_lsn, live_bytes, written_bytes, syncs, unfolded_bytes;  /* counts only */
 

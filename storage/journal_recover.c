@@ -418,6 +418,17 @@ sort_segments (recovery_t *self, troupe_error_t *error)
     return status;
 }
 
+/*  There was no room: all are found again by the next try. */
+static void
+unsort_segments (journal_t *journal)
+{
+    for (const segment_t *segment = journal->live.first; segment; segment = segment->next)
+        atomic_fetch_sub_explicit (&journal->live_bytes, segment->size, memory_order_relaxed);
+    for (segment_t *segment; (segment = segment_list_take (&journal->ready)) != NULL;)
+        segment_list_append (&journal->live, segment);
+    journal->ready_count = 0;
+}
+
 static uint64_t
 batch_bytes (const frame_list_t *batch)
 {
@@ -446,6 +457,7 @@ take_fresh (recovery_t *self, uint64_t first_lsn, segment_t **fresh, troupe_erro
 static troupe_status_t
 allocate_buffer (journal_t *journal, troupe_error_t *error)
 {
+    memory_free (journal->buffer_block);  /* of a try before */
     journal->buffer_block = memory_alloc (JOURNAL_BUFFER_SIZE + JOURNAL_PAGE);
     if (!journal->buffer_block)
         return no_memory (error);
@@ -557,6 +569,8 @@ journal_recover (journal_t *self, const state_mark_t *marks, uint32_t shards, jo
         status = allocate_buffer (self, error);
     if (status == TROUPE_OK)
         status = begin_fresh (&recovery, error);
+    if (status == TROUPE_FULL)
+        unsort_segments (self);
     if (status == TROUPE_OK) {
         settle_batch (&recovery);
         set_counts (&recovery);

@@ -190,11 +190,27 @@ fill (journal_t *self, segment_t *segment, uint64_t size, troupe_error_t *error)
     return journal_sync_file (self, segment->file, error);
 }
 
+void
+journal_hold_back (journal_t *self, bool holds)
+{
+    atomic_store_explicit (&self->is_held_back, holds, memory_order_relaxed);
+}
+
+static troupe_status_t
+check_held_back (const journal_t *self, troupe_error_t *error)
+{
+    if (!atomic_load_explicit (&self->is_held_back, memory_order_relaxed))
+        return TROUPE_OK;
+    return error_set (error, TROUPE_FULL, "the disk is full, and what room there is belongs to the checkpoint");
+}
+
 static troupe_status_t
 make (journal_t *self, uint64_t size, segment_t **segment_p, troupe_error_t *error)
 {
     char name[SEGMENT_NAME_SIZE];
     *segment_p = NULL;
+    if (check_held_back (self, error) != TROUPE_OK)
+        return TROUPE_FULL;
     if (self->highest >= SEGMENT_NUMBER_MAX) {
         error_set (error, TROUPE_IO, "the journal has used up its segment numbers");
         return journal_fail (self, error);
@@ -291,7 +307,9 @@ new_salt (journal_t *self, uint64_t number, uint64_t *salt, troupe_error_t *erro
 static troupe_status_t
 grow (journal_t *self, segment_t **segment_p, uint64_t size, troupe_error_t *error)
 {
-    troupe_status_t status = fill (self, *segment_p, size, error);
+    troupe_status_t status = check_held_back (self, error);
+    if (status == TROUPE_OK)
+        status = fill (self, *segment_p, size, error);
     if (status == TROUPE_OK)
         return status;
     pthread_mutex_lock (&self->making);

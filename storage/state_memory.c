@@ -161,15 +161,21 @@ map_merge (const map_t *old, const state_change_t *changes, size_t count)
 static const state_port_t port_functions;
 
 static void
+set_epoch (state_identity_t *identity, uint64_t seed)
+{
+    for (uint64_t i = 0; i < 2; i++)
+        put_le64 (identity->epoch + 8 * i, hash_mix (seed, 4 + i));
+}
+
+static void
 set_identity (state_identity_t *identity, uint32_t shards, uint64_t seed)
 {
     identity->format = STATE_FORMAT;
     identity->shards = shards;
     identity->hash_seed = hash_mix (seed, 1);
-    for (uint64_t i = 0; i < 2; i++) {
+    for (uint64_t i = 0; i < 2; i++)
         put_le64 (identity->store_id + 8 * i, hash_mix (seed, 2 + i));
-        put_le64 (identity->epoch + 8 * i, hash_mix (seed, 4 + i));
-    }
+    set_epoch (identity, seed);
 }
 
 state_port_t *
@@ -242,6 +248,25 @@ state_memory_revive (state_port_t *port)
         drop_view (self->views);
     self->can_die = false;
     pthread_mutex_unlock (&self->mutex);
+}
+
+void
+state_memory_new_epoch (state_port_t *port, uint64_t seed)
+{
+    set_epoch (&((state_memory_t *) port->self)->identity, seed);
+}
+
+uint64_t
+state_memory_bytes (state_port_t *port)
+{
+    state_memory_t *self = port->self;
+    uint64_t bytes = 0;
+    pthread_mutex_lock (&self->mutex);
+    for (uint32_t i = 0; i < self->identity.shards; i++)
+        for (size_t j = 0; j < self->maps[i]->count; j++)
+            bytes += self->maps[i]->records[j]->key_size + self->maps[i]->records[j]->value_size;
+    pthread_mutex_unlock (&self->mutex);
+    return bytes;
 }
 
 static const state_identity_t *

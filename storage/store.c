@@ -7,10 +7,6 @@
  *  state have lost it. Both are refused, since going on would lose what was
  *  promised.
  *
- *  The disk is full in two steps. The door closes while there is still room for
- *  a checkpoint (store_has_room). If others fill the disk all the same, the
- *  ballast goes: folding needs pages, and only folding trims the journal.
- *
  *  After an I/O error nothing may be believed of the disk: the kernel tells it once, and the next sync of the
  *  same pages succeeds although they are lost. So each call here that meets one leaves the marker before it
  *  returns, be it of a node or of a tool; what may not be read or written is no I/O error, and leaves none.
@@ -32,7 +28,7 @@
 #define BALLAST "ballast"
 
 /* ------------------------------------------------------------------ *
- *  Ballast and room
+ *  Room
  * ------------------------------------------------------------------ */
 
 /*  0 or an errno. What exists and is large enough stays. */
@@ -50,39 +46,33 @@ fill_ballast (const char *path, uint64_t size)
     return code;
 }
 
-/*  Never the last room that there is. */
-void
-store_make_ballast (store_t *self)
+static bool
+get_free (void *self_, uint64_t *bytes)
+{
+    return files_room (((const store_t *) self_)->directory, bytes);
+}
+
+static bool
+has_ballast (void *self_)
+{
+    return files_exists (((const store_t *) self_)->directory, BALLAST);
+}
+
+static void
+make_ballast (void *self_, uint64_t bytes)
 {
     char path[PATH_MAX];
-    uint64_t room;
-    if (self->options.ballast_bytes == 0 || files_path (path, self->directory, BALLAST, NULL) != TROUPE_OK)
-        return;
-    if (!files_exists (self->directory, BALLAST)
-        && (!files_room (self->directory, &room) || room / 2 < self->options.ballast_bytes))
-        return;
-    if (fill_ballast (path, self->options.ballast_bytes) != 0)
+    if (files_path (path, ((const store_t *) self_)->directory, BALLAST, NULL) == TROUPE_OK
+        && fill_ballast (path, bytes) != 0)
         unlink (path);
 }
 
-void
-store_free_ballast (const store_t *self)
+static void
+free_ballast (void *self_)
 {
     char path[PATH_MAX];
-    if (files_path (path, self->directory, BALLAST, NULL) == TROUPE_OK)
+    if (files_path (path, ((const store_t *) self_)->directory, BALLAST, NULL) == TROUPE_OK)
         unlink (path);
-}
-
-bool
-store_has_room (const store_t *self, uint64_t *free_bytes)
-{
-    uint64_t room = 0;
-    bool is_known = files_room (self->directory, &room);
-    if (free_bytes)
-        *free_bytes = room;
-    if (self->options.soft_room_bytes == 0 || !is_known)
-        return true;
-    return room >= self->options.soft_room_bytes + 2 * journal_counts (self->journal).unfolded_bytes;
 }
 
 uint64_t
@@ -101,7 +91,7 @@ store_mark_broken (const store_t *self, const char *text)
     if (store_is_broken (self->directory))
         return;
     if (files_write_text (self->directory, MARKER_BROKEN, text, NULL) == TROUPE_FULL) {
-        store_free_ballast (self);
+        self->room.port.free_ballast (self->room.port.self);
         (void) !files_write_text (self->directory, MARKER_BROKEN, text, NULL);
     }
 }
@@ -239,6 +229,8 @@ store_open (const store_options_t *options, troupe_error_t *error)
     if (self) {
         self->options = *options;
         self->directory = memory_strdup (options->directory);
+        self->room = (room_t) { { self, get_free, has_ballast, free_ballast, make_ballast },
+                                options->soft_room_bytes, options->ballast_bytes };
     }
     if (!self || !self->directory) {
         error_set (error, TROUPE_NO_MEMORY, "no memory to open the store %s", options->directory);
@@ -247,7 +239,7 @@ store_open (const store_options_t *options, troupe_error_t *error)
     }
     self->options.directory = self->directory;
     if (marked (self, open_parts (self, error), error) == TROUPE_OK)
-        store_make_ballast (self);
+        room_make_ballast (&self->room);
     else
         store_close (&self);
     return self;
@@ -281,7 +273,7 @@ store_recover (store_t *self, journal_replay_t *replay, void *arg, troupe_error_
         status = state_lmdb_sync (self->state, error);
     self->state->marks (self->state->self, marks);
     if (status == TROUPE_OK)
-        status = journal_recover (self->journal, marks, shards, replay, arg, error);
+        status = room_recover (&self->room, self->journal, marks, shards, replay, arg, error);
     return marked (self, status, error);
 }
 
@@ -294,12 +286,5 @@ store_fold (store_t *self, troupe_error_t *error)
 {
     troupe_error_t own;
     error = error ? error : &own;
-    troupe_status_t status = checkpoint_run (self->checkpoint, error);
-    if (status == TROUPE_FULL && files_exists (self->directory, BALLAST)) {
-        store_free_ballast (self);
-        status = checkpoint_run (self->checkpoint, error);
-    }
-    if (status == TROUPE_OK)
-        store_make_ballast (self);
-    return marked (self, status, error);
+    return marked (self, room_fold (&self->room, self->journal, self->checkpoint, error), error);
 }

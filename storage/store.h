@@ -15,12 +15,12 @@
  *  it is restored into a store with an epoch of its own.
  *
  *  Threads. open, close, check, restore, acknowledge: while nobody else is here.
- *  fold and the ballast: the checkpoint's. The rest: any.
+ *  fold and the room: the checkpoint's. The rest: any.
  */
 #ifndef STORAGE_STORE_H
 #define STORAGE_STORE_H
 
-#include "storage/checkpoint.h"
+#include "storage/room.h"
 #include "storage/state.h"
 
 #define STORE_JOURNAL "journal"
@@ -40,7 +40,7 @@ typedef struct {
     bool of_any_node;            /* `cluster` does not count: it is opened to be copied, no node runs on it */
     uint64_t map_bytes;          /* bound of the state; 0: STATE_MAP_BYTES */
     uint64_t segment_size;       /* of the journal; 0: STORE_SEGMENT_BYTES */
-    uint64_t soft_room_bytes;    /* see store_has_room; 0: no bound */
+    uint64_t soft_room_bytes;    /* as in room.h; 0: no bound */
     uint64_t ballast_bytes;      /* 0: none */
     const char *tables;          /* first bytes that keys may have, for the check of a backup; NULL: any */
     void (*on_taken) (void *arg, uint16_t shard, uint64_t frame);    /* as in journal.h */
@@ -57,6 +57,7 @@ typedef struct {
     disk_t *disk;
     journal_t *journal;
     checkpoint_t *checkpoint;
+    room_t room;
 } store_t;
 
 /*  One line for people. */
@@ -71,21 +72,12 @@ typedef void (store_tell_t) (void *arg, const char *line);
 store_t *store_open (const store_options_t *options, troupe_error_t *error);
 void store_close (store_t **self_p);
 
-/*  Syncs the names and the state, then journal_recover with its marks. */
+/*  Syncs the names and the state, then room_recover with its marks. */
 troupe_status_t store_recover (store_t *self, journal_replay_t *replay, void *arg, troupe_error_t *error)
     TROUPE_CHECKED;
 
-/*  checkpoint_run. When the disk is full it gives the ballast back and tries again;
- *  after a success it makes the ballast anew. */
+/*  room_fold. */
 troupe_status_t store_fold (store_t *self, troupe_error_t *error) TROUPE_CHECKED;
-
-/*  Best effort; both may be called at any time. */
-void store_free_ballast (const store_t *self);
-void store_make_ballast (store_t *self);
-
-/*  Whether the door may be open: soft_room_bytes and twice the unfolded bytes are
- *  free, so that a whole checkpoint has room. `free_bytes` may be NULL. */
-bool store_has_room (const store_t *self, uint64_t *free_bytes);
 
 /*  What state and journal take on the disk. Pages that a deletion left free do not count. Any thread. */
 uint64_t store_used_bytes (const store_t *self);

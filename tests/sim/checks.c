@@ -179,6 +179,21 @@ on_folded (void *sim_, uint16_t shard, uint64_t number)
         drop_first (record);
     record->folded = number;
     sim->is_folded = true;
+    sim->node->boots = 0;
+    sim->node->was_crowded = sim->node->is_crowded || !world_has_ballast (sim->world);
+}
+
+/*  The door closes in time, and the ballast is room for a whole checkpoint. A process that dies again and again
+ *  before it folds takes more. */
+static void
+on_lacked_room (void *sim_, bool had_ballast)
+{
+    sim_t *sim = sim_;
+    sim_note (sim, "lacked room", had_ballast, world_room (sim->world), 0, NULL);
+    bool is_excused = sim->node->was_crowded || sim->node->boots > SIM_SHORT_BOOTS;
+    if (sim->profile.volume_bytes && (had_ballast || !is_excused))
+        sim_fail ("a fold has no room on the disk: %llu bytes are free (rule 19)",
+                  (unsigned long long) world_room (sim->world));
 }
 
 /* ------------------------------------------------------------------ *
@@ -493,6 +508,7 @@ checks_watch (sim_t *sim, world_watch_t *watch)
     watch->replayed = on_replayed;
     watch->durable = on_durable;
     watch->folded = on_folded;
+    watch->lacked_room = on_lacked_room;
     watch->carried = on_carried;
     watch->published = on_published;
 }

@@ -25,11 +25,11 @@
 #define LAST_ROUND_MS 30         /* after that a caller has heard that it is refused */
 
 extern const workload_t workload_bank, workload_counter, workload_order, workload_feed, workload_timer, workload_ask,
-    workload_upgrade, workload_chaos, workload_dead, workload_guest, workload_remote;
+    workload_upgrade, workload_chaos, workload_dead, workload_guest, workload_remote;  /* and workload_hoard */
 
 const workload_t *const sim_workloads[] = {
     &workload_bank, &workload_counter, &workload_order, &workload_feed, &workload_timer, &workload_ask,
-    &workload_upgrade, &workload_chaos, &workload_dead, &workload_guest, &workload_remote, NULL
+    &workload_upgrade, &workload_chaos, &workload_dead, &workload_guest, &workload_remote, &workload_hoard, NULL
 };
 
 bool
@@ -118,12 +118,14 @@ pass_downtime (sim_t *sim)
     sim->noted_ms = world_now (sim->world);
 }
 
-static void
-halt (sim_t *sim, bool power)
+void
+sim_halt (sim_t *sim, bool power)
 {
     sim_note (sim, power ? "power" : "kill", 0, 0, 0, NULL);
     sim->figures.powers += power;
     world_halt (sim->world, power);
+    if (power)
+        sim->node->boots = SIM_SHORT_BOOTS;  /* removed segments may be back */
     clients_forget (sim);
 }
 
@@ -138,8 +140,32 @@ die_in_boot (sim_t *sim)
     disk_memory_die_after (world_disk (sim->world), operations);
 }
 
+/*  Others go from the disk. */
 static void
-boot (sim_t *sim)
+give_room (sim_t *sim)
+{
+    sim->node->is_crowded = false;
+    if (sim->profile.volume_bytes)
+        world_crowd (sim->world, 0);
+    else
+        disk_memory_set_space (world_disk (sim->world), 0);
+}
+
+/*  It cannot even start. */
+static void
+make_room (sim_t *sim)
+{
+    if (sim->profile.volume_bytes && !sim->node->is_crowded) {
+        bool is_excused = sim->node->was_crowded || sim->node->boots > SIM_SHORT_BOOTS;
+        if (!is_excused || world_has_ballast (sim->world))
+            sim_fail ("there is no room to start, %llu bytes are free", (unsigned long long) world_room (sim->world));
+        world_set_volume (sim->world, world_volume (sim->world) + sim->profile.soft_room_bytes);
+    }
+    give_room (sim);
+}
+
+void
+sim_boot (sim_t *sim)
 {
     for (uint32_t tries = 0; tries < BOOTS_MOST; tries++) {
         troupe_error_t error = { TROUPE_OK, "" };
@@ -150,6 +176,7 @@ boot (sim_t *sim)
             if (sim_workloads[i]->booting && sim_has (sim, sim_workloads[i]))
                 sim_workloads[i]->booting (sim);
         checks_boot_begins (sim);
+        sim->node->boots += 1;
         sim_note (sim, "boot", sim->node->version, 0, 0, NULL);
         troupe_status_t status = world_boot (sim->world, sim->node->kinds, &error);
         if (status == TROUPE_OK) {
@@ -161,15 +188,15 @@ boot (sim_t *sim)
                     sim_workloads[i]->booted (sim);
             return;
         }
-        sim_note (sim, "boot fails", status, 0, 0, error.text);
+        sim_note (sim, "boot fails", status, world_room (sim->world), 0, error.text);
         sim->figures.deaths_in_boot += 1;
         if (status == TROUPE_FULL)
-            disk_memory_set_space (world_disk (sim->world), 0);
+            make_room (sim);
         else if (status != TROUPE_IO)
             sim_fail ("the process does not start: %s", error.text);
         disk_memory_die_after (world_disk (sim->world), 0);
         if (once_in (sim, 2))
-            halt (sim, true);
+            sim_halt (sim, true);
     }
     sim_fail ("the process does not start");
 }
@@ -187,9 +214,9 @@ revive (sim_t *sim)
     if (status == TROUPE_IO && !sim->node->may_fail)
         sim_fail ("the process stopped: %s", text);
     sim->node->may_fail = false;
-    halt (sim, once_in (sim, 2));
+    sim_halt (sim, once_in (sim, 2));
     state_memory_die_after (world_state (sim->world), 0);
-    boot (sim);
+    sim_boot (sim);
 }
 
 /* ------------------------------------------------------------------ *
@@ -208,8 +235,8 @@ strike (sim_t *sim)
     const profile_t *profile = &sim->profile;
     sim_enter (sim, any_node (sim));
     if (once_in (sim, profile->power_in) || once_in (sim, profile->kill_in)) {
-        halt (sim, once_in (sim, profile->kill_in ? 2 : 1));
-        boot (sim);
+        sim_halt (sim, once_in (sim, profile->kill_in ? 2 : 1));
+        sim_boot (sim);
     }
     if (once_in (sim, profile->disk_death_in)) {
         sim->node->may_fail = true;
@@ -263,7 +290,15 @@ bother (sim_t *sim)
         sim->figures.full += 1;
         sim_note (sim, "full", room, 0, 0, NULL);
     } else if (profile->full_in && once_in (sim, 30))
-        disk_memory_set_space (world_disk (sim->world), 0);
+        give_room (sim);
+    if (once_in (sim, profile->crowd_in)) {
+        uint64_t bytes = once_in (sim, 2) ? UINT64_MAX : dice_roll (&sim->dice, profile->volume_bytes);
+        sim_note (sim, "crowd", bytes, world_room (sim->world), 0, NULL);
+        sim->node->is_crowded = sim->node->was_crowded = true;
+        sim->figures.full += 1;
+        world_crowd (sim->world, bytes);
+    } else if (sim->node->is_crowded && once_in (sim, 30))
+        give_room (sim);
     network_bother (sim);
     if (once_in (sim, 3 * profile->faults.cut_in))
         world_cut (sim->world, (uint16_t) dice_roll (&sim->dice, profile->shards),
@@ -271,7 +306,7 @@ bother (sim_t *sim)
     if (once_in (sim, profile->door_in)) {
         bool closes = once_in (sim, 2);
         sim_note (sim, "door", closes, 0, 0, NULL);
-        world_close_door (sim->world, closes ? TROUPE_OVERLOADED : TROUPE_OK);
+        world_close_door (sim->world, closes);
     }
     if (once_in (sim, profile->operator_in))
         operator_act (sim);
@@ -281,13 +316,14 @@ bother (sim_t *sim)
  *  What happens
  * ------------------------------------------------------------------ */
 
-static void
-client_acts (sim_t *sim)
+void
+sim_act (sim_t *sim)
 {
     uint32_t count = 0;
-    while (sim_workloads[count])
+    while (sim_workloads[count] != &workload_hoard)
         count += 1;
-    uint32_t which = (uint32_t) dice_roll (&sim->dice, count);
+    bool hoards = sim->profile.volume_bytes && once_in (sim, 2);
+    uint32_t which = hoards ? count : (uint32_t) dice_roll (&sim->dice, count);
     while (!sim_has (sim, sim_workloads[which]))
         which = (which + 1) % count;
     bool has_session = !once_in (sim, sim->profile.sessionless_in);
@@ -311,7 +347,7 @@ step (sim_t *sim)
     strike (sim);
     bother (sim);
     if (once_in (sim, sim->profile.act_in))
-        client_acts (sim);
+        sim_act (sim);
     if (once_in (sim, 3 * sim->profile.act_in))
         clients_repeat (sim);
     for (uint32_t i = 0; sim_workloads[i]; i++)
@@ -336,15 +372,15 @@ static void
 end_faults_of_node (sim_t *sim)
 {
     disk_t *disk = world_disk (sim->world);
-    disk_memory_set_space (disk, 0);
+    give_room (sim);
     disk_memory_die_after (disk, 0);
     disk_memory_fail_sync_after (disk, 0);
     state_memory_die_after (world_state (sim->world), 0);
     world_set_faults (sim->world, &(world_faults_t) { 0, 0, 0 });
-    world_close_door (sim->world, TROUPE_OK);
+    world_close_door (sim->world, false);
     if (sim->node->version != SIM_KIND_VERSIONS || sim->node->lacks_kinds || !world_is_up (sim->world)) {
-        halt (sim, false);
-        boot (sim);
+        sim_halt (sim, false);
+        sim_boot (sim);
     }
 }
 
@@ -386,8 +422,8 @@ work_goes_on (sim_t *sim)
 }
 
 /*  Until nothing can happen now. Frames may wait a moment for more. */
-static void
-settle (sim_t *sim)
+void
+sim_settle (sim_t *sim)
 {
     do
         settle_once (sim);
@@ -418,7 +454,7 @@ make_round (sim_t *sim, bool retries)
             sim_workloads[i]->ending (sim);
     operator_end (sim, retries);
     clients_push (sim);
-    settle (sim);
+    sim_settle (sim);
 }
 
 /*  Time passes from one due thing to the next, until all calls are answered and nothing is due. */
@@ -428,7 +464,7 @@ come_to_rest (sim_t *sim)
     uint64_t until = world_now (sim->world) + REST_MS, next_round = 0;
     for (uint32_t i = 0; i < REST_STEPS; i++) {
         sim->step += 1;
-        settle (sim);
+        sim_settle (sim);
         uint64_t now = world_now (sim->world), due = nodes_next_due (sim);
         if (now >= next_round) {
             make_round (sim, now + REST_MS > until + UNTOUCHED_MS);
@@ -472,32 +508,56 @@ make_last_calls (sim_t *sim)
     for (uint32_t i = 0; sim_workloads[i]; i++)
         if (sim_workloads[i]->last && sim_has (sim, sim_workloads[i]))
             sim_workloads[i]->last (sim);
-    settle (sim);
+    sim_settle (sim);
     for (uint32_t i = 0; i < LAST_ROUNDS && sim->waiting; i++) {
         world_pass (sim->world, LAST_ROUND_MS);
         sim_note_time (sim);
         clients_push (sim);
-        settle (sim);
+        sim_settle (sim);
     }
+}
+
+/*  Behind the closed door all that was accepted comes to rest; then the disk gets larger, and calls are taken again. */
+static void
+enlarge_disks (sim_t *sim)
+{
+    if (!sim->profile.volume_bytes)
+        return;
+    if (sim->node->boots <= SIM_SHORT_BOOTS && !sim->node->was_crowded)
+        sim_settle (sim);
+    sim_note (sim, "no bound", world_room (sim->world), world_has_ballast (sim->world), 0, NULL);
+    world_set_volume (sim->world, 0);
+}
+
+/*  All is as it was after one more end of the process, and nothing is left over. */
+static void
+check_for_good (sim_t *sim)
+{
+    for (uint32_t i = 0; i < sim->profile.nodes; i++) {
+        sim_enter (sim, i);
+        sim_halt (sim, true);
+        sim_boot (sim);
+    }
+    sim_settle (sim);
+    operator_flush (sim);
+    sim_settle (sim);
+    check_all (sim);
+    checks_left (sim);
 }
 
 static void
 finish (sim_t *sim)
 {
     end_faults (sim);
+    enlarge_disks (sim);
     come_to_rest (sim);
     make_last_calls (sim);
     check_all (sim);
-    for (uint32_t i = 0; i < sim->profile.nodes; i++) {
-        sim_enter (sim, i);
-        halt (sim, true);
-        boot (sim);
+    check_for_good (sim);
+    if (restore_one (sim)) {
+        come_to_rest (sim);
+        check_for_good (sim);
     }
-    settle (sim);
-    operator_flush (sim);
-    settle (sim);
-    check_all (sim);
-    checks_left (sim);
 }
 
 /* ------------------------------------------------------------------ *
@@ -511,10 +571,14 @@ begin (sim_t *sim)
     world_options_t options = { .seed = sim->seed };
     profile_roll (profile, &sim->dice);
     nodes_roll (sim);
+    profile_roll_volume (sim);
     options.shards = profile->shards;
     options.limits = profile->limits;
     options.segment_size = profile->segment_size;
     options.spare_segments = profile->spare_segments;
+    options.volume_bytes = profile->volume_bytes;
+    options.soft_room_bytes = profile->soft_room_bytes;
+    options.ballast_bytes = profile->ballast_bytes;
     memcpy (options.weights, profile->weights, sizeof options.weights);
     options.meanwhile_most = profile->meanwhile_most;
     options.fold_changes = profile->fold_changes;
@@ -534,7 +598,7 @@ begin (sim_t *sim)
     for (uint32_t i = 0; i < profile->nodes; i++) {
         sim_enter (sim, i);
         sim->node->version = profile->nodes > 1 && !profile->upgrade_in ? SIM_KIND_VERSIONS : 1;
-        boot (sim);
+        sim_boot (sim);
     }
 }
 

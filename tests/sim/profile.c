@@ -8,6 +8,10 @@
  */
 #include "tests/sim/sim.h"
 
+#define UNFOLDED_MOST 3000
+#define CHECKPOINT_BYTES 48000  /* a shard's whole checkpoint at most, with what it writes before that is done */
+#define JOURNAL_BYTES 64000     /* of pages until a fold ends, if not at the first try */
+
 static uint64_t
 one_of (dice_t *dice, const uint64_t *choices, size_t count)
 {
@@ -77,7 +81,7 @@ void
 profile_roll (profile_t *profile, dice_t *dice)
 {
     uint32_t count = 0;
-    while (sim_workloads[count])
+    while (sim_workloads[count] != &workload_hoard)
         count += 1;
     *profile = (profile_t) { 0 };
     profile->shards = (uint32_t) ONE_OF (1, 2, 3, 4);
@@ -95,4 +99,32 @@ profile_roll (profile_t *profile, dice_t *dice)
     roll_limits (dice, &profile->limits);
     roll_faults (dice, profile);
     roll_moods (dice, profile);
+}
+
+/*  The door must close before a whole checkpoint has no room, whatever waits behind it: bounds small enough for that,
+ *  and calls enough to get there. */
+void
+profile_roll_volume (sim_t *sim)
+{
+    profile_t *profile = &sim->profile;
+    dice_t own = dice_of (hash_mix (sim->seed, 9)), *dice = &own;
+    if (profile->nodes > 1 || !dice_once_in (dice, 6))
+        return;
+    for (uint32_t i = 0; sim_workloads[i]; i++)
+        if (sim_workloads[i] == &workload_hoard)
+            profile->workloads |= 1u << i;
+    profile->shards = 1 + (profile->shards - 1) % 2;
+    profile->limits.unfolded_bytes = UNFOLDED_MOST;
+    profile->limits.undurable_bytes = ONE_OF (400, 2000);
+    profile->limits.mailbox_door = (uint32_t) ONE_OF (3, 8);
+    profile->limits.slice_turns = (uint32_t) ONE_OF (1, 2);
+    profile->segment_size = ONE_OF (8192, profile->shards * 32768);
+    profile->spare_segments = (uint32_t) ONE_OF (0, 1);
+    profile->full_in = profile->faults.no_room_in = 0;
+    profile->act_in = (uint32_t) ONE_OF (1, 2);
+    profile->steps = 1000;
+    profile->crowd_in = (uint32_t) ONE_OF (0, 0, 40, 100);
+    profile->ballast_bytes = profile->shards * CHECKPOINT_BYTES;
+    profile->soft_room_bytes = profile->ballast_bytes + JOURNAL_BYTES + 2 * profile->segment_size;
+    profile->volume_bytes = profile->soft_room_bytes + profile->ballast_bytes + dice_roll (dice, CHECKPOINT_BYTES);
 }

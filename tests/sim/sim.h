@@ -5,6 +5,7 @@
  *      profile.c     what a seed decides beforehand
  *      drive.c       one run: what happens next, faults, the end
  *      nodes.c       the nodes of a run, one or several, and the network between them
+ *      restore.c     a node of several gets a restored store
  *      clients.c     callers with sessions: call, repeat, forget, compare answers
  *      checks.c      what holds at any moment: releases, links, frames, recovery (I1 to I6)
  *      fold.c        a fold of frames of its own, to compare the state with
@@ -24,6 +25,7 @@
 #define SIM_CLIENTS_MAX 8
 #define SIM_KIND_VERSIONS 3
 #define SIM_TEXT_MAX 96
+#define SIM_SHORT_BOOTS 2        /* without a fold between them, for which there is room */
 
 typedef struct sim_s sim_t;
 typedef struct request_s request_t;
@@ -49,6 +51,8 @@ typedef struct {
     shard_limits_t limits;
     uint64_t segment_size;
     uint32_t spare_segments;
+    uint64_t volume_bytes, soft_room_bytes, ballast_bytes;  /* 0: the disk has no bound */
+    uint32_t crowd_in;           /* others take room on it */
     uint32_t weights[WORLD_ACTIONS];
 } profile_t;
 
@@ -77,6 +81,7 @@ typedef struct {
 } workload_t;
 
 extern const workload_t *const sim_workloads[];     /* NULL-ended */
+extern const workload_t workload_hoard;             /* the last of them: of runs with little room alone */
 extern const remote_port_t sim_remote_port;         /* workload_remote.c */
 extern const troupe_kind_t *const sim_remote_kinds[];
 
@@ -139,7 +144,7 @@ typedef struct {
 typedef struct {
     uint64_t seeds, steps, turns, frames, calls, resends, halts, powers, deaths_in_boot, full, sync_failures, cuts,
         folds, handler_deaths, runaways, upgrades, compared, released, answers, events, parcels, packets, splits,
-        roads_opened, roads_broken;
+        roads_opened, roads_broken, restores;
 } figures_t;
 
 typedef struct {
@@ -149,6 +154,9 @@ typedef struct {
     const troupe_kind_t *kinds[32];
     bool lacks_kinds;            /* it runs without some of them */
     bool may_fail;               /* a fault is under way that may end the process with an I/O error */
+    bool is_crowded;             /* others have room on its disk */
+    bool was_crowded;            /* and its ballast is not back */
+    uint32_t boots;              /* since its last fold: each takes a segment, one after a power cut several */
 } node_t;
 
 typedef struct packet_s {
@@ -222,6 +230,9 @@ void sim_catch_signals (void);
 
 void profile_roll (profile_t *profile, dice_t *dice);
 
+/*  Some runs have little room on the disk: they hoard. */
+void profile_roll_volume (sim_t *sim);
+
 /* ---- drive.c ---- */
 
 void sim_run (sim_t *sim, uint64_t seed, bool verbose);
@@ -235,6 +246,22 @@ void sim_note_time (sim_t *sim);
 
 /*  Whether this workload is part of the run. */
 bool sim_has (const sim_t *sim, const workload_t *workload);
+
+/*  The process ends, and starts again. */
+void sim_halt (sim_t *sim, bool power);
+void sim_boot (sim_t *sim);
+
+/*  Until nothing can happen now. */
+void sim_settle (sim_t *sim);
+
+/*  A client does something. */
+void sim_act (sim_t *sim);
+
+/* ---- restore.c ---- */
+
+/*  In some runs of several nodes, while all is quiet and nothing is on its way: the store of one is restored. Links
+ *  with it stand until an operator accepts them, then they go on. False: not in this run. */
+bool restore_one (sim_t *sim);
 
 /* ---- nodes.c ---- */
 

@@ -130,6 +130,10 @@ rig_open (rig_t *rig)
     for (int shard = 0; shard < RIG_SHARDS; shard++)
         rig->submitted[shard] = rig->taken[shard] = rig->durable[shard] = rig->marks[shard].frame;
     troupe_status_t status = journal_recover (rig->journal, rig->marks, RIG_SHARDS, take_over, rig, &rig->error);
+    if (status == TROUPE_FULL && rig->grows) {
+        disk_memory_set_space (rig->disk, 0);
+        status = journal_recover (rig->journal, rig->marks, RIG_SHARDS, take_over, rig, &rig->error);
+    }
     if (status != TROUPE_OK)
         rig_close (rig);
     return status;

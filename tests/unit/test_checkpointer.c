@@ -21,11 +21,13 @@ static checkpointer_t *checkpointer;
 static frame_t *frames[8];
 static uint64_t newest;
 
+static bool is_short;
+
 static bool
 has_room (void *arg)
 {
     (void) arg;
-    return true;
+    return !is_short;
 }
 
 static void
@@ -55,8 +57,8 @@ on_replay (void *arg, frame_t *frame)
 static int
 start (void **state)
 {
-    (void) state;
     assert_int_equal (system ("rm -rf store"), 0);
+    is_short = *state != NULL;
     troupe_error_t error = { TROUPE_OK, "" };
     store = store_open (&(store_options_t) { .directory = "store", .create = true, .shards = 1 }, &error);
     assert_string_equal (error.text, "");
@@ -90,11 +92,11 @@ key_of (uint32_t number, uint8_t key[9])
 }
 
 static void
-write_frame (void)
+write_frame (uint32_t changes)
 {
     frame_t *frame = frames[newest] = frame_new (0, newest + 1);
     newest++;
-    for (uint32_t i = 0; i < CHANGES; i++) {
+    for (uint32_t i = 0; i < changes; i++) {
         uint8_t key[9];
         key_of (i, key);
         memset (frame_put (frame, key, sizeof key, VALUE), (int) newest, VALUE);
@@ -124,7 +126,7 @@ is_in_tree (uint32_t number)
 static void
 fold_half (void)
 {
-    write_frame ();
+    write_frame (CHANGES);
     uint64_t began_ns = clock_monotonic_ns ();
     while (!is_in_tree (0)) {
         assert_true (clock_monotonic_ns () - began_ns < PATIENCE_NS);
@@ -139,6 +141,16 @@ is_folded (void)
 {
     assert_true (is_in_tree (CHANGES - 1));
     assert_int_equal (journal_counts (store->journal).unfolded_bytes, 0);
+}
+
+static void
+wait_for_fold (void)
+{
+    uint64_t began_ns = clock_monotonic_ns ();
+    while (checkpoint_counts (store->checkpoint).folds == 0) {
+        assert_true (clock_monotonic_ns () - began_ns < PATIENCE_NS);
+        usleep (1000);
+    }
 }
 
 static void
@@ -170,12 +182,17 @@ checkpointer_under_pressure_does_not_wait (void **state)
     (void) state;
     fold_half ();
     assert_int_equal (checkpoint_counts (store->checkpoint).folds, 0);
-    write_frame ();
-    uint64_t began_ns = clock_monotonic_ns ();
-    while (checkpoint_counts (store->checkpoint).folds == 0) {
-        assert_true (clock_monotonic_ns () - began_ns < PATIENCE_NS);
-        usleep (1000);
-    }
+    write_frame (CHANGES);
+    wait_for_fold ();
+}
+
+/*  The next one would be due in a day. */
+static void
+checkpointer_on_a_disk_with_little_room_folds_soon (void **state)
+{
+    (void) state;
+    write_frame (1);
+    wait_for_fold ();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown (name, start, stop)
@@ -187,6 +204,8 @@ main (void)
         TEST (checkpointer_that_is_asked_ends_its_fold_at_once),
         TEST (checkpointer_that_is_stopped_ends_its_fold_at_once),
         TEST (checkpointer_under_pressure_does_not_wait),
+        cmocka_unit_test_prestate_setup_teardown (checkpointer_on_a_disk_with_little_room_folds_soon, start, stop,
+                                                  &is_short),
     };
     return cmocka_run_group_tests (tests, NULL, NULL);
 }

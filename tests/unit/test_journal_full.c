@@ -100,6 +100,53 @@ journal_starts_on_a_full_disk_with_a_small_segment (void **state)
     assert_true (rig_replayed (&rig, 0, rig.marks[0].frame + 1, 23));
 }
 
+/*  With a segment that was ready, and one behind the end. */
+static void
+journal_that_had_no_room_to_start_tries_again (void **state)
+{
+    (void) state;
+    rig.options.spare_segments = 2;
+    for (uint64_t first = 1; first <= 9; first += 3) {
+        open_ok ();
+        for (uint64_t i = 0; i < 3; i++) {
+            rig_submit (&rig, 0, RIG_SEGMENT / 2, 1);
+            commit_ok ();
+        }
+        assert_int_equal (journal_prepare (rig.journal, &rig.error), TROUPE_OK);
+        uint64_t bytes = journal_counts (rig.journal).bytes;
+        rig_crash (&rig, first, false);
+        disk_memory_set_space (rig.disk, 1);
+        rig.grows = true;
+        open_ok ();
+        assert_true (rig_replayed (&rig, 0, 1, first + 2));
+        assert_true (journal_counts (rig.journal).bytes >= bytes);
+        assert_true (journal_counts (rig.journal).bytes <= disk_memory_used (rig.disk));
+        rig_crash (&rig, first, false);
+    }
+}
+
+/*  What is there it uses, it takes nothing more. */
+static void
+journal_that_is_held_back_takes_no_room (void **state)
+{
+    (void) state;
+    open_ok ();
+    journal_hold_back (rig.journal, true);
+    assert_int_equal (journal_prepare (rig.journal, &rig.error), TROUPE_FULL);
+    rig_submit (&rig, 0, RIG_SEGMENT / 2, 1);
+    commit_ok ();
+    rig_submit (&rig, 0, RIG_SEGMENT / 2, 1);
+    assert_int_equal (rig_commit (&rig), TROUPE_FULL);
+    assert_int_equal (rig.error.status, TROUPE_FULL);
+    assert_non_null (strstr (rig.error.text, "belongs to the checkpoint"));
+    assert_int_equal (count_files (), 1);
+    journal_hold_back (rig.journal, false);
+    commit_ok ();
+    assert_int_equal (rig.durable[0], 2);
+    reopen (1);
+    assert_true (rig_replayed (&rig, 0, 1, 2));
+}
+
 static void
 journal_failed_sync_ends_it_for_good (void **state)
 {
@@ -222,6 +269,8 @@ main (void)
         TEST (journal_full_disk_is_freed_by_a_trim),
         TEST (journal_write_that_found_no_space_is_repeated_in_place),
         TEST (journal_starts_on_a_full_disk_with_a_small_segment),
+        TEST (journal_that_had_no_room_to_start_tries_again),
+        TEST (journal_that_is_held_back_takes_no_room),
         TEST (journal_failed_sync_ends_it_for_good),
         TEST (journal_failed_sync_of_the_checkpoints_thread_ends_it_too),
         TEST (journal_out_of_memory_never_loses_a_frame),

@@ -207,12 +207,12 @@ store_room_is_bounded_by_the_soft_limit (void **state)
     (void) state;
     open_store (PLACE);
     uint64_t room = 0;
-    assert_true (store_has_room (store, &room));
+    assert_true (room_is_enough (&store->room, store->journal, &room));
     assert_true (room > 0);
-    store->options.soft_room_bytes = room / 2;
-    assert_true (store_has_room (store, NULL));
-    store->options.soft_room_bytes = room * 2;
-    assert_false (store_has_room (store, NULL));
+    store->room.soft_bytes = room / 2;
+    assert_true (room_is_enough (&store->room, store->journal, NULL));
+    store->room.soft_bytes = room * 2;
+    assert_false (room_is_enough (&store->room, store->journal, NULL));
 }
 
 static state_port_t whole_port;
@@ -247,7 +247,7 @@ store_fold_on_a_full_disk_takes_the_ballast (void **state)
     assert_true (number_in_state (0) == 1);
     assert_int_equal (stat ("store/ballast", &info), 0);
     assert_int_equal (info.st_size, 100000);
-    store_free_ballast (store);
+    store->room.port.free_ballast (store->room.port.self);
     assert_int_equal (access ("store/ballast", F_OK), -1);
 }
 
