@@ -93,7 +93,8 @@ troupe_status_t journal_commit (journal_t *self, uint32_t *frames, troupe_error_
  *  current segment has room. */
 troupe_status_t journal_prepare (journal_t *self, troupe_error_t *error) TROUPE_CHECKED;
 
-/*  The checkpoint's thread: while it is held back it takes no new segments, and gives TROUPE_FULL where it would. */
+/*  The checkpoint's thread, or before journal_recover: while it is held back and anything waits to be folded it
+ *  takes no new segments, and gives TROUPE_FULL where it would; a start takes a small one. */
 void journal_hold_back (journal_t *self, bool holds);
 
 /*  The checkpoint's thread: the list (by frame->next, LSN order) of frames that became

@@ -444,10 +444,11 @@ static troupe_status_t
 take_fresh (recovery_t *self, uint64_t first_lsn, segment_t **fresh, troupe_error_t *error)
 {
     journal_t *journal = self->journal;
-    uint64_t need = JOURNAL_PAGE + batch_bytes (&self->batch);
+    uint64_t need = JOURNAL_PAGE + batch_bytes (&self->batch), small = need + SMALL_SEGMENT;
     uint64_t whole = need > journal->options.segment_size ? need : journal->options.segment_size;
+    if (atomic_load_explicit (&journal->is_held_back, memory_order_relaxed) && small < whole)
+        whole = small;
     troupe_status_t status = journal_next_segment (journal, need, whole, first_lsn, fresh, error);
-    uint64_t small = need + SMALL_SEGMENT;
     if (status == TROUPE_FULL && small < whole)
         status = journal_next_segment (journal, need, small, first_lsn, fresh, error);
     return status;

@@ -196,10 +196,12 @@ journal_hold_back (journal_t *self, bool holds)
     atomic_store_explicit (&self->is_held_back, holds, memory_order_relaxed);
 }
 
+/*  Without anything to fold it would stand for good. */
 static troupe_status_t
 check_held_back (const journal_t *self, troupe_error_t *error)
 {
-    if (!atomic_load_explicit (&self->is_held_back, memory_order_relaxed))
+    bool has_unfolded = atomic_load_explicit (&self->unfolded_bytes, memory_order_relaxed) > 0;
+    if (!has_unfolded || !atomic_load_explicit (&self->is_held_back, memory_order_relaxed))
         return TROUPE_OK;
     return error_set (error, TROUPE_FULL, "the disk is full, and what room there is belongs to the checkpoint");
 }

@@ -56,7 +56,9 @@ room_recover (const room_t *self, journal_t *journal, const state_mark_t *marks,
               journal_replay_t *replay, void *arg, troupe_error_t *error)
 {
     troupe_status_t status = journal_recover (journal, marks, shards, replay, arg, error);
-    if (status == TROUPE_FULL && give_ballast (self))
+    if (status == TROUPE_FULL && give_ballast (self)) {
+        journal_hold_back (journal, true);
         status = journal_recover (journal, marks, shards, replay, arg, error);
+    }
     return status;
 }

@@ -34,7 +34,8 @@ bool room_is_enough (const room_t *self, const journal_t *journal, uint64_t *fre
 troupe_status_t room_fold (const room_t *self, journal_t *journal, checkpoint_t *checkpoint, troupe_error_t *error)
     TROUPE_CHECKED;
 
-/*  journal_recover, which gives the ballast back as well: a node must start in order to fold. */
+/*  journal_recover, which gives the ballast back as well: a node must start in order to fold. What is left of it is
+ *  the fold's. */
 troupe_status_t room_recover (const room_t *self, journal_t *journal, const state_mark_t *marks, uint32_t shards,
                               journal_replay_t *replay, void *arg, troupe_error_t *error) TROUPE_CHECKED;
 

@@ -118,12 +118,12 @@ profile_roll_volume (sim_t *sim)
     profile->limits.undurable_bytes = ONE_OF (400, 2000);
     profile->limits.mailbox_door = (uint32_t) ONE_OF (3, 8);
     profile->limits.slice_turns = (uint32_t) ONE_OF (1, 2);
-    profile->segment_size = ONE_OF (8192, profile->shards * 32768);
+    profile->segment_size = ONE_OF (8192, profile->shards * 40960);
     profile->spare_segments = (uint32_t) ONE_OF (0, 1);
     profile->full_in = profile->faults.no_room_in = 0;
     profile->act_in = (uint32_t) ONE_OF (1, 2);
     profile->steps = 1000;
-    profile->crowd_in = (uint32_t) ONE_OF (0, 0, 40, 100);
+    profile->crowd_in = (uint32_t) ONE_OF (0, 0, 20, 100);
     profile->ballast_bytes = profile->shards * CHECKPOINT_BYTES;
     profile->soft_room_bytes = profile->ballast_bytes + JOURNAL_BYTES + 2 * profile->segment_size;
     profile->volume_bytes = profile->soft_room_bytes + profile->ballast_bytes + dice_roll (dice, CHECKPOINT_BYTES);

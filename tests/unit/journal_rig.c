@@ -132,6 +132,7 @@ rig_open (rig_t *rig)
     troupe_status_t status = journal_recover (rig->journal, rig->marks, RIG_SHARDS, take_over, rig, &rig->error);
     if (status == TROUPE_FULL && rig->grows) {
         disk_memory_set_space (rig->disk, 0);
+        journal_hold_back (rig->journal, true);
         status = journal_recover (rig->journal, rig->marks, RIG_SHARDS, take_over, rig, &rig->error);
     }
     if (status != TROUPE_OK)

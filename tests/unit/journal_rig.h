@@ -25,7 +25,7 @@ typedef struct {
     state_mark_t marks[RIG_SHARDS];
     journal_t *journal;                /* NULL before rig_open and after rig_close */
     troupe_error_t error;              /* of the last call */
-    bool grows;                        /* a disk that is full at a start gets larger, and the journal tries again */
+    bool grows;                        /* a disk that is full at a start gets larger; it tries again, held back */
 
     uint64_t submitted[RIG_SHARDS];    /* newest number */
     uint64_t taken[RIG_SHARDS];        /* as on_taken said */

@@ -125,6 +125,25 @@ journal_that_had_no_room_to_start_tries_again (void **state)
     }
 }
 
+static void
+journal_that_is_held_back_starts_with_a_small_segment (void **state)
+{
+    (void) state;
+    rig.options.segment_size = 1 << 20;
+    open_ok ();
+    rig_submit (&rig, 0, 5000, 1);
+    commit_ok ();
+    rig_crash (&rig, 1, false);
+    uint64_t used = disk_memory_used (rig.disk);
+    disk_memory_set_space (rig.disk, used);
+    rig.grows = true;
+    open_ok ();
+    assert_true (rig_replayed (&rig, 0, 1, 1));
+    assert_true (disk_memory_used (rig.disk) > used && disk_memory_used (rig.disk) <= used + (100 << 10));
+    assert_true (journal_counts (rig.journal).unfolded_bytes > 0);
+    assert_int_equal (journal_prepare (rig.journal, &rig.error), TROUPE_FULL);
+}
+
 /*  What is there it uses, it takes nothing more. */
 static void
 journal_that_is_held_back_takes_no_room (void **state)
@@ -132,9 +151,9 @@ journal_that_is_held_back_takes_no_room (void **state)
     (void) state;
     open_ok ();
     journal_hold_back (rig.journal, true);
-    assert_int_equal (journal_prepare (rig.journal, &rig.error), TROUPE_FULL);
     rig_submit (&rig, 0, RIG_SEGMENT / 2, 1);
     commit_ok ();
+    assert_int_equal (journal_prepare (rig.journal, &rig.error), TROUPE_FULL);
     rig_submit (&rig, 0, RIG_SEGMENT / 2, 1);
     assert_int_equal (rig_commit (&rig), TROUPE_FULL);
     assert_int_equal (rig.error.status, TROUPE_FULL);
@@ -145,6 +164,20 @@ journal_that_is_held_back_takes_no_room (void **state)
     assert_int_equal (rig.durable[0], 2);
     reopen (1);
     assert_true (rig_replayed (&rig, 0, 1, 2));
+}
+
+static void
+journal_that_is_held_back_for_no_fold_goes_on (void **state)
+{
+    (void) state;
+    open_ok ();
+    journal_hold_back (rig.journal, true);
+    rig_submit (&rig, 0, 2 * RIG_SEGMENT, 1);
+    commit_ok ();
+    assert_int_equal (journal_trim (rig.journal, rig_fold (&rig), &rig.error), TROUPE_OK);
+    rig_submit (&rig, 0, 2 * RIG_SEGMENT, 1);
+    commit_ok ();
+    assert_int_equal (rig.durable[0], 2);
 }
 
 static void
@@ -270,7 +303,9 @@ main (void)
         TEST (journal_write_that_found_no_space_is_repeated_in_place),
         TEST (journal_starts_on_a_full_disk_with_a_small_segment),
         TEST (journal_that_had_no_room_to_start_tries_again),
+        TEST (journal_that_is_held_back_starts_with_a_small_segment),
         TEST (journal_that_is_held_back_takes_no_room),
+        TEST (journal_that_is_held_back_for_no_fold_goes_on),
         TEST (journal_failed_sync_ends_it_for_good),
         TEST (journal_failed_sync_of_the_checkpoints_thread_ends_it_too),
         TEST (journal_out_of_memory_never_loses_a_frame),
