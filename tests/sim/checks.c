@@ -190,8 +190,7 @@ on_lacked_room (void *sim_, bool had_ballast)
 {
     sim_t *sim = sim_;
     sim_note (sim, "lacked room", had_ballast, world_room (sim->world), 0, NULL);
-    bool is_excused = sim->node->was_crowded || sim->node->boots > SIM_SHORT_BOOTS;
-    if (sim->profile.volume_bytes && (had_ballast || !is_excused))
+    if (sim->profile.volume_bytes && (had_ballast || sim_must_have_room (sim)))
         sim_fail ("a fold has no room on the disk: %llu bytes are free (rule 19)",
                   (unsigned long long) world_room (sim->world));
 }

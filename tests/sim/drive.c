@@ -156,8 +156,7 @@ static void
 make_room (sim_t *sim)
 {
     if (sim->profile.volume_bytes && !sim->node->is_crowded) {
-        bool is_excused = sim->node->was_crowded || sim->node->boots > SIM_SHORT_BOOTS;
-        if (!is_excused || world_has_ballast (sim->world))
+        if (sim_must_have_room (sim) || world_has_ballast (sim->world))
             sim_fail ("there is no room to start, %llu bytes are free", (unsigned long long) world_room (sim->world));
         world_set_volume (sim->world, world_volume (sim->world) + sim->profile.soft_room_bytes);
     }
@@ -523,7 +522,7 @@ enlarge_disks (sim_t *sim)
 {
     if (!sim->profile.volume_bytes)
         return;
-    if (sim->node->boots <= SIM_SHORT_BOOTS && !sim->node->was_crowded)
+    if (sim_must_have_room (sim))
         sim_settle (sim);
     sim_note (sim, "no bound", world_room (sim->world), world_has_ballast (sim->world), 0, NULL);
     world_set_volume (sim->world, 0);

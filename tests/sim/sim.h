@@ -280,6 +280,13 @@ sim_node_number (const sim_t *sim)
     return (uint32_t) (sim->node - sim->nodes);
 }
 
+/*  Whether its disk has room for a fold, and for a start. */
+static inline bool
+sim_must_have_room (const sim_t *sim)
+{
+    return !sim->node->was_crowded && sim->node->boots <= SIM_SHORT_BOOTS;
+}
+
 /*  The world that has this shard. */
 world_t *sim_world_of (sim_t *sim, uint16_t shard);
 
