@@ -2,6 +2,7 @@
  *
  *  Whatever it is, the turn is done or fails, the shard goes on, and nothing is left of a turn that failed.
  */
+#include "runtime/base/bytes.h"
 #include "runtime/base/error.h"
 #include "runtime/remote.h"
 #include "tests/unit/hand.h"
@@ -16,7 +17,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 static const char table_text[] = "{\"kind\": \"wallet\", \"version\": 1, \"verbs\": [{\"name\": \"add\"}, {\"name\": "
                                  "\"see\", \"reads\": true}, {\"name\": \"heard\"}], \"channels\": [{\"name\": "
                                  "\"moves\"}]}";
-static char address[32];  /* each input has an actor of its own ... */
+static char address[32];  /* each input has an actor of its own, which none before it can guess ... */
 static hand_t hand;
 static remote_table_t *table;
 static unsigned inputs, offers, settlements;
@@ -101,7 +102,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     static hand_answer_t answer;  /* of callers who may hear later than this input */
     if (inputs % INPUTS == 0)
         start ();
-    snprintf (address, sizeof address, "wallet/%u", inputs++ % INPUTS);
+    snprintf (address, sizeof address, "wallet/%016llx", (unsigned long long) hash_mix (1, inputs++));
     offers = settlements = 0;
     hand_call (&hand, &answer, address, "add", NULL);
     hand_commit (&hand);
