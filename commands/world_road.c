@@ -62,6 +62,7 @@ new_road (world_t *self, way_t *way)
     };
     memcpy (options.identity, identity->store_id, 16);
     memcpy (options.identity + 16, identity->epoch, 16);
+    *way->why = 0;
     return road_new (&options);
 }
 

@@ -32,13 +32,19 @@ const workload_t *const sim_workloads[] = {
     &workload_upgrade, &workload_chaos, &workload_dead, &workload_guest, &workload_remote, &workload_hoard, NULL
 };
 
+uint32_t
+sim_place (const workload_t *workload)
+{
+    uint32_t place = 0;
+    while (sim_workloads[place] != workload)
+        CHECK (sim_workloads[place++]);
+    return place;
+}
+
 bool
 sim_has (const sim_t *sim, const workload_t *workload)
 {
-    for (uint32_t i = 0; sim_workloads[i]; i++)
-        if (sim_workloads[i] == workload)
-            return sim->profile.workloads >> i & 1;
-    return false;
+    return sim->profile.workloads >> sim_place (workload) & 1;
 }
 
 static bool
@@ -318,9 +324,7 @@ bother (sim_t *sim)
 void
 sim_act (sim_t *sim)
 {
-    uint32_t count = 0;
-    while (sim_workloads[count] != &workload_hoard)
-        count += 1;
+    uint32_t count = sim_place (&workload_hoard);
     bool hoards = sim->profile.volume_bytes && once_in (sim, 2);
     uint32_t which = hoards ? count : (uint32_t) dice_roll (&sim->dice, count);
     while (!sim_has (sim, sim_workloads[which]))

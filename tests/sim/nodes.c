@@ -27,15 +27,6 @@ roll (sim_t *sim, uint64_t below)
 /* ---- who there is ---- */
 
 static uint32_t
-bit_of (const workload_t *workload)
-{
-    for (uint32_t i = 0; sim_workloads[i]; i++)
-        if (sim_workloads[i] == workload)
-            return 1u << i;
-    return 0;
-}
-
-static uint32_t
 one_in (sim_t *sim, uint32_t in)
 {
     return roll (sim, 3) ? in : 0;
@@ -55,9 +46,9 @@ nodes_roll (sim_t *sim)
     profile->clock_jump_in = 0;
     if (roll (sim, 3))
         profile->upgrade_in = 0;  /* then no node is started anew when the faults end: what is stuck stays so */
-    profile->workloads &= ~bit_of (&workload_remote);
+    profile->workloads &= ~(1u << sim_place (&workload_remote));
     if (!profile->workloads)
-        profile->workloads = bit_of (&workload_bank);
+        profile->workloads = 1u << sim_place (&workload_bank);
     profile->lose_in = one_in (sim, 30);
     profile->double_in = one_in (sim, 10);
     profile->reorder_in = one_in (sim, 30);

@@ -80,9 +80,7 @@ roll_moods (dice_t *dice, profile_t *profile)
 void
 profile_roll (profile_t *profile, dice_t *dice)
 {
-    uint32_t count = 0;
-    while (sim_workloads[count] != &workload_hoard)
-        count += 1;
+    uint32_t count = sim_place (&workload_hoard);
     *profile = (profile_t) { 0 };
     profile->shards = (uint32_t) ONE_OF (1, 2, 3, 4);
     profile->clients = (uint32_t) (1 + dice_roll (dice, SIM_CLIENTS_MAX));
@@ -110,9 +108,7 @@ profile_roll_volume (sim_t *sim)
     dice_t own = dice_of (hash_mix (sim->seed, 9)), *dice = &own;
     if (profile->nodes > 1 || !dice_once_in (dice, 6))
         return;
-    for (uint32_t i = 0; sim_workloads[i]; i++)
-        if (sim_workloads[i] == &workload_hoard)
-            profile->workloads |= 1u << i;
+    profile->workloads |= 1u << sim_place (&workload_hoard);
     profile->shards = 1 + (profile->shards - 1) % 2;
     profile->limits.unfolded_bytes = UNFOLDED_MOST;
     profile->limits.undurable_bytes = ONE_OF (400, 2000);

@@ -244,6 +244,9 @@ bool sim_is_failing (sim_t *sim);
 /*  Takes note of the clock: sim->newest_ms. */
 void sim_note_time (sim_t *sim);
 
+/*  Where it stands in sim_workloads. */
+uint32_t sim_place (const workload_t *workload);
+
 /*  Whether this workload is part of the run. */
 bool sim_has (const sim_t *sim, const workload_t *workload);
 
