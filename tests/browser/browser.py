@@ -27,7 +27,7 @@ def start():
             [program(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
              "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={os.getcwd()}/browser",
              "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=log, env=dict(os.environ, HOME=os.getcwd()))
+            stdout=subprocess.DEVNULL, stderr=log, env=dict(os.environ, HOME=os.getcwd(), TMPDIR=os.getcwd()))
     atexit.register(lambda: (process.terminate(), process.wait(PATIENCE_S)))
     while process.poll() is None:
         with open("browser.log", encoding="utf-8", errors="replace") as log:
