@@ -15,6 +15,7 @@ const feeds = {
 const rowsOf = (snapshot) => snapshot.athletes ?? Object.values(snapshot);
 
 const shownMs = 5 * 60_000;
+const shownAtFirstMs = 30_000;
 const gapMs = 10_000;
 const colors = 8;
 
@@ -179,9 +180,11 @@ function drawCharts(shown, what, member) {
     if (values.length === 0)
         return;
     const common = axis(Math.min(...values), Math.max(...values));
+    const first = Math.min(...lines.filter((line) => line.length > 0).map(([[time]]) => time));
+    const begin = Math.max(end - shownMs, Math.min(first, end - shownAtFirstMs));
     shown.forEach(({ card }, index) => {
         const figure = card.querySelector(`.${what}`);
-        const options = { begin: end - shownMs, end, gapMs, axis: common };
+        const options = { begin, end, gapMs, axis: common };
         figure.querySelector("b").textContent = number(lines[index].at(-1)?.[1]);
         drawLine(figure.querySelector("svg"), lines[index], options);
     });

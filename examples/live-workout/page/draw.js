@@ -26,6 +26,11 @@ export function axis(low, high) {
     return { floor, ceiling: Math.max(Math.ceil(high / step) * step, floor + step), step };
 }
 
+function minutes(ms) {
+    const seconds = Math.round(ms / 1000);
+    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
 /**
  * Samples as [time, value], oldest first, from `begin` to `end`. A pause longer than gapMs interrupts the line. Charts
  * that are to be compared get one axis.
@@ -41,7 +46,7 @@ export function drawLine(svg, samples, { begin, end, gapMs, axis: { floor, ceili
             element("line", { x1: left, x2: width, y1: y(value), y2: y(value) }),
             element("text", { x: left - 6, y: y(value) + 3.5, "text-anchor": "end" }, String(Math.round(value))));
     marks.push(
-        element("text", { x: left, y: height - 1 }, `−${Math.round((end - begin) / 60_000)} min`),
+        element("text", { x: left, y: height - 1 }, `−${minutes(end - begin)}`),
         element("text", { x: width - 2, y: height - 1, "text-anchor": "end" }, "now"));
     const lines = pieces(samples, gapMs).map((piece) =>
         element("polyline", { points: line(piece.map(([time, value]) => [x(time), y(value)])) }));
@@ -98,18 +103,23 @@ function mark({ points }) {
     return element("circle", { cx, cy, r: 6 });
 }
 
-//  Names of those who run side by side stand below each other; none leaves the picture.
+//  Names that would stand on each other stand below each other; none leaves the picture.
 function placeLabels(drawn, width) {
-    const [tall, wide] = [13, 110];
+    const [tall, wide, beside] = [13, 7, 10];
     const placed = [];
     const byHeight = [...drawn].sort((one, other) => one.points.at(-1)[1] - other.points.at(-1)[1]);
     return new Map(byHeight.map((one) => {
         const [x, top] = one.points.at(-1);
-        const beside = placed.filter((label) => Math.abs(label.x - x) < wide);
-        const y = Math.max(top, ...beside.map((label) => label.y + tall));
-        placed.push({ x, y });
-        const left = x + wide > width;
-        const at = { x: left ? x - 10 : x + 10, y: y + 4, "text-anchor": left ? "end" : "start" };
+        const room = wide * one.name.length;
+        const isLeft = x + beside + room > width;
+        const label = { begin: isLeft ? x - beside - room : x + beside, y: top };
+        label.end = label.begin + room;
+        const isInTheWay = ({ begin, end, y }) =>
+            begin < label.end && label.begin < end && label.y < y + tall && y < label.y + tall;
+        for (let other = placed.find(isInTheWay); other; other = placed.find(isInTheWay))
+            label.y = other.y + tall;
+        placed.push(label);
+        const at = { x: isLeft ? x - beside : x + beside, y: label.y + 4, "text-anchor": isLeft ? "end" : "start" };
         return [one, element("text", at, one.name)];
     }));
 }
