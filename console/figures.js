@@ -39,9 +39,11 @@ export class Figures {
         return this.#points.get(name);
     }
 
-    /** A new sample. That of another boot is no sample of before: charts show a hole. */
+    /** A new sample. That of another boot is no sample of before: charts show a hole. Some come again. */
     take(sample) {
         const last = this.now;
+        if (last && last.node.boot === sample.node.boot && last.node.steady_ns >= sample.node.steady_ns)
+            return;
         this.before = last && last.node.boot === sample.node.boot ? last : null;
         this.now = sample;
         this.seconds = this.before ? (sample.node.steady_ns - last.node.steady_ns) / 1e9 : 1;

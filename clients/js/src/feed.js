@@ -23,6 +23,7 @@ export class Feed {
     #presence;
     #known = [];     // subjects, as they were told last
     #wake = () => {};
+    _forgetSignal = () => {};
 
     /** hub: join (feed), leave (feed). */
     constructor(address, options, hub) {
@@ -120,6 +121,7 @@ export class Feed {
         if (this.#state === "closed")
             return;
         this.#error = error;
+        this._forgetSignal();
         this._become("closed", error);
         this.#leave();
         this.#wake();
@@ -146,7 +148,8 @@ export class Feed {
         this.#queue.push(item);
         this.#wake();
         //  Who takes nothing stops to watch, and goes on from its place when it has caught up: bounded, without a loss.
-        if (this.#queue.length >= this.#options.bufferItems && !this.#paused) {
+        //  Not from within a gap, which would only be told again.
+        if (this.#queue.length >= this.#options.bufferItems && !this.#paused && !this.#renewing) {
             this.#paused = true;
             this.#leave();
             this._become("paused");

@@ -2,6 +2,7 @@
 
 import { Backoff } from "./clock.js";
 import { Connection } from "./connection.js";
+import { TroupeError } from "./error.js";
 
 //  A connection that stood so long was a good one: the next attempt comes soon.
 const goodMs = 5_000;
@@ -47,7 +48,7 @@ export class Link {
         const attempt = ++this.#attempt;
         this.#become("connecting");
         try {
-            const token = await this.token();
+            const token = await this.#inTime(this.token());
             if (attempt !== this.#attempt)
                 return;
             this.#connection = new Connection(new this.#options.WebSocket(this.#url, ["troupe.v1"]), {
@@ -68,6 +69,15 @@ export class Link {
     async token() {
         const { token } = this.#options;
         return typeof token === "function" ? token() : token;
+    }
+
+    //  What is asked for a token may hang on a road that is gone.
+    #inTime(promise) {
+        return new Promise((resolve, reject) => {
+            const timeout = () => reject(new TroupeError("timeout", "no token"));
+            const timer = this.#timer = this.#clock.setTimeout(timeout, this.#options.connectMs);
+            promise.finally(() => this.#clock.clearTimeout(timer)).then(resolve, reject);
+        });
     }
 
     /** Connects after a pause. */

@@ -11,6 +11,9 @@ import { bytesOf, checkName, encode } from "./wire.js";
 //  The server says that a call with such an error can be sent again, and the number keeps it from running twice.
 const retried = new Set(["overloaded", "stopping", "timeout"]);
 const retryMs = 1_000;
+const leastRetryMs = 100;
+//  After such an answer the server lets no later call of the session by until this one comes again, or is over.
+const awaited = new Set(["overloaded", "parked"]);
 const congestedMs = 50;
 const maxTimerMs = 2 ** 31 - 1;
 //  Close codes that say that something this side sent was the reason.
@@ -33,6 +36,7 @@ export class Outbox {
     #heldUntil = new Map();
     #careful = 0;
     #atMostOnce = false;
+    #greeted = false;
     #pumping = false;
     #timer;
 
@@ -108,12 +112,17 @@ export class Outbox {
     }
 
     async #write(entry) {
-        entry.seq = this.#session.number();
+        const session = this.#session;
+        entry.seq = session.number();
         try {
-            await this.#session.put(record(entry));
+            await session.put(record(entry));
+            if (this.#session !== session)
+                return;
             entry.written = true;
             this.#pump();
         } catch (cause) {
+            if (this.#session !== session)
+                return;
             const text = `not sent, for it could not be kept: ${cause.message}`;
             this.#end(entry, new TroupeError("unsaved", text, { cause }));
         }
@@ -122,8 +131,19 @@ export class Outbox {
     #abort(entry, reason) {
         this.#settle(entry, reason);
         //  Where the server has it, its place in the window is taken until the answer comes.
-        if (this.#flying.get(entry.seq) !== entry)
+        if (this.#flying.get(entry.seq) !== entry && !this.#giveUp(entry))
             this.#drop(entry);
+    }
+
+    /** One that the server waits for comes once more, with its time over. Returns false for any other. */
+    #giveUp(entry) {
+        if (!entry.awaited || entry.givenUp || !this.#connection)
+            return false;
+        entry.givenUp = true;
+        this.#waiting = this.#waiting.filter((other) => other !== entry);
+        this.#flying.set(entry.seq, entry);
+        this.#connection.send(encodeMessage({ ...entry, until: 1 }));
+        return true;
     }
 
     //  ------------------------------------------------------------------------------------------------------------
@@ -148,16 +168,32 @@ export class Outbox {
     /** The session goes out of use, and the outcome of its calls is lost. `keep`: another life may find them. */
     abandon(text, { keep = false } = {}) {
         const session = this.#session;
+        if (keep && !this.#greeted)
+            this.#part(session);
         const numbered = [...this.#waiting, ...this.#flying.values()].filter((entry) => entry.seq !== undefined);
         this.#session = null;
         numbered.forEach((entry) => this.#end(entry, unknown(text)));
         return keep ? session.release() : session.forget();
     }
 
+    //  No server had said yet whose this life is: what it has added to the session that it found goes on to another,
+    //  and what it found stays there.
+    #part(session) {
+        for (const entry of [...this.#waiting]) {
+            if (entry.adopted)
+                this.#drop(entry);
+            else if (entry.seq !== undefined)
+                session.remove(entry.seq).catch((cause) => this.#events.emit("error", cause));
+            entry.seq = undefined;
+            entry.written = entry.cast;
+        }
+    }
+
     /** Sends what waits, once the session knows what the welcome said. */
     async connected(connection, { epoch, now, subject, session: kept }) {
         const session = this.#session;
         this.#opening = true;
+        this.#greeted = true;
         const keepMs = connection.limits.keep_ms;
         const offsetMs = now - this.#clock.now();
         if (session.record.offsetMs === undefined)
@@ -276,10 +312,14 @@ export class Outbox {
 
     failed({ seq, status, text, retry_after_ms: retryAfterMs }) {
         this.#landed(seq, (entry) => {
-            if (!retried.has(status) || entry.settled)
-                return this.#end(entry, new TroupeError(status, text, { retryAfterMs }));
+            entry.awaited = awaited.has(status);
+            if (!retried.has(status) || entry.settled) {
+                this.#settle(entry, new TroupeError(status, text, { retryAfterMs }));
+                return this.#giveUp(entry) || this.#drop(entry);
+            }
             this.#flying.delete(seq);
-            this.#heldUntil.set(entry.address, this.#clock.now() + (retryAfterMs ?? retryMs));
+            const waitMs = Math.max(leastRetryMs, retryAfterMs ?? retryMs);
+            this.#heldUntil.set(entry.address, this.#clock.now() + waitMs);
             this.#requeue([entry]);
         });
     }

@@ -8,6 +8,7 @@ import { TroupeError } from "./error.js";
 import { Events } from "./events.js";
 
 const leastMs = 1_000;
+const answerMs = 30_000;
 
 export class SignIn {
     #url;
@@ -15,6 +16,8 @@ export class SignIn {
     #events = new Events();
     #timer;
     #renewing = null;
+    #isIn = false;
+    #unlisten;
 
     constructor(url = "/auth", options = {}) {
         this.#url = url;
@@ -22,6 +25,8 @@ export class SignIn {
             storage: new Memory(), storageKey: "troupe-sign-in", fetch: (...values) => globalThis.fetch(...values),
             clock: realClock, beforeMs: 60_000, clientName: "", ...options,
         };
+        this.#isIn = this.#load() !== null;
+        this.#unlisten = onChange(() => this.#load() || this.#left());
         this.#schedule();
     }
 
@@ -64,6 +69,7 @@ export class SignIn {
     /** No timer is left. What is kept stays. */
     close() {
         this.#options.clock.clearTimeout(this.#timer);
+        this.#unlisten();
     }
 
     async #enter(what, body) {
@@ -80,8 +86,10 @@ export class SignIn {
 
     async #exchange() {
         const kept = this.#load();
-        if (!kept)
+        if (!kept) {
+            this.#left();
             return;
+        }
         if (kept.endsAt - this.#options.clock.now() > this.#margin(kept)) {  // another tab was first
             this.#schedule();
             this.#events.emit("token", kept.accessToken);
@@ -117,6 +125,7 @@ export class SignIn {
         try {
             response = await this.#options.fetch(`${this.#url}/${what}`, {
                 method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+                signal: AbortSignal.timeout(answerMs),
             });
             answer = await response.json();
         } catch (cause) {
@@ -136,14 +145,23 @@ export class SignIn {
 
     #keep({ access_token: accessToken, refresh_token: refreshToken, expires_in: seconds, subject }) {
         const lifeMs = seconds * 1000, endsAt = this.#options.clock.now() + lifeMs;
+        this.#isIn = true;
         this.#save({ accessToken, refreshToken, subject, lifeMs, endsAt });
         this.#schedule();
         this.#events.emit("token", accessToken);
     }
 
     #forget(error) {
-        this.#options.clock.clearTimeout(this.#timer);
         this.#options.storage.removeItem(this.#options.storageKey);
+        this.#left(error);
+    }
+
+    //  Told once, also when it was another tab that signed out.
+    #left(error) {
+        this.#options.clock.clearTimeout(this.#timer);
+        if (!this.#isIn)
+            return;
+        this.#isIn = false;
         this.#events.emit("end", error);
     }
 
@@ -162,6 +180,12 @@ export class SignIn {
     #save(kept) {
         this.#options.storage.setItem(this.#options.storageKey, JSON.stringify(kept));
     }
+}
+
+//  Another tab changed what a storage of the browser keeps.
+function onChange(run) {
+    globalThis.addEventListener?.("storage", run);
+    return () => globalThis.removeEventListener?.("storage", run);
 }
 
 class Memory {

@@ -65,11 +65,24 @@ export class IndexedDbStore {
             request.result.createObjectStore("sessions", { keyPath: "id" });
             request.result.createObjectStore("calls", { keyPath: ["session", "seq"] });
         };
-        return settled(request);
+        const opened = settled(request);
+        const forget = () => {
+            if (this.#opened === opened)
+                this.#opened = undefined;
+        };
+        opened.then((database) => { database.onclose = forget; }, forget);
+        return opened;
     }
 
+    //  Browsers drop an open database, of a page in the background say, and may only tell at the next use.
     async #begin(mode) {
-        return (await (this.#opened ??= this.#open())).transaction(["sessions", "calls"], mode);
+        const begin = async () => (await (this.#opened ??= this.#open())).transaction(["sessions", "calls"], mode);
+        try {
+            return await begin();
+        } catch {
+            this.#opened = undefined;
+            return begin();
+        }
     }
 
     #callsOf(id) {

@@ -76,7 +76,7 @@ export interface Outcome {
     verb: string;
     seq: number;
     body?: any;
-    error?: TroupeError;
+    error: TroupeError | null;
 }
 
 interface TroupeEvents {

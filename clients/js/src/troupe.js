@@ -242,9 +242,12 @@ export class Troupe {
     async #renewSession(text, { keep, born }) {
         this.#link.leave();
         await this.#outbox.abandon(text, { keep }).catch((error) => this.#events.emit("error", error));
-        if (this.state === "closed")
+        const session = this.state !== "closed" && await this.#newSession(born);
+        if (this.state === "closed") {
+            await session?.release?.();
             return;
-        this.#outbox.adopt(await this.#newSession(born));
+        }
+        this.#outbox.adopt(session);
         this.#link.retry();
     }
 

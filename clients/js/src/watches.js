@@ -20,6 +20,7 @@ export class Watches {
     #watches = new Map();
     #byId = new Map();
     #byNumber = new Map();
+    #closed = false;
 
     /** backoff: { firstMs, maxMs } between attempts of a watch that the server ended or did not grant. */
     constructor({ clock, backoff }) {
@@ -37,7 +38,9 @@ export class Watches {
             throw new TroupeError("invalid", "bufferItems must be at least 1");
         signal?.throwIfAborted();
         const feed = new Feed(address, { ...options, bufferItems }, this);
-        signal?.addEventListener("abort", () => feed.close(), { once: true });
+        const abort = () => feed.close();
+        signal?.addEventListener("abort", abort, { once: true });
+        feed._forgetSignal = () => signal?.removeEventListener("abort", abort);
         this.join(feed);
         return feed;
     }
@@ -47,6 +50,8 @@ export class Watches {
     //  ------------------------------------------------------------------------------------------------------------
 
     join(feed) {
+        if (this.#closed)
+            return feed._end();
         const watch = this.#watches.get(feed.address) ?? this.#make(feed.address);
         const from = feed._from;
         watch.feeds.add(feed);
@@ -113,6 +118,7 @@ export class Watches {
     }
 
     close() {
+        this.#closed = true;
         for (const watch of [...this.#watches.values()])
             [...watch.feeds].forEach((feed) => feed._end());
     }

@@ -327,3 +327,35 @@ test("call_on_a_connection_without_a_session_is_lost_with_it", async () => {
     assert.equal(call.status, "unknown");
     assert.equal(world.server.received("call").length, 1);
 });
+
+test("call_that_the_server_waits_for_comes_once_more_when_it_is_given_up", async () => {
+    const world = new World();
+    const troupe = await world.open();
+    const gone = new AbortController();
+    world.server.handle = ({ call, until }) =>
+        until === 1 ? { status: "unknown", text: "" }
+            : { status: call === "patient/1" ? "parked" : "overloaded", text: "", retry_after_ms: 60_000 };
+    const parked = look(troupe.call("patient/1", "add"));
+    const held = look(troupe.call("runner/anna", "lap", 1, { signal: gone.signal }));
+    await world.clock.settle();
+    assert.deepEqual([parked.status, held.state], ["parked", "pending"]);
+    gone.abort();
+    await world.clock.advance(100_000);
+    assert.equal(held.status, "AbortError");
+    assert.deepEqual(world.server.received("call").map(({ seq, until }) => [seq, until === 1]),
+        [[1, false], [2, false], [1, true], [2, true]]);
+    assert.deepEqual(world.kept(), []);
+    const idle = look(troupe.call("runner/ben", "lap", 1));
+    world.server.handle = null;
+    await world.clock.settle();
+    assert.equal(idle.state, "done");
+});
+
+test("server_that_gives_no_pause_is_not_hammered", async () => {
+    const world = new World();
+    const troupe = await world.open();
+    world.server.handle = () => ({ status: "overloaded", text: "", retry_after_ms: 1 });
+    look(troupe.call("runner/anna", "lap", 1));
+    await world.clock.advance(1000);
+    assert.equal(world.server.received("call").length, 11);
+});

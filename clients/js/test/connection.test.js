@@ -364,3 +364,17 @@ test("wrong_options_throw_at_once", () => {
     assert.throws(() => world.client({ WebSocket: "ws" }), /pass the option WebSocket/);
     assert.throws(() => world.client({ clientName: "x".repeat(128) }), { status: "invalid" });
 });
+
+test("token_that_never_comes_is_asked_for_again", async () => {
+    const world = new World();
+    let asked = 0;
+    const troupe = world.client({
+        connectMs: 5000, token: () => (++asked === 1 ? new Promise(() => {}) : Promise.resolve("t")),
+    });
+    await world.clock.advance(5000);
+    assert.equal(troupe.state, "waiting");
+    await world.clock.advance(5000);
+    assert.deepEqual([troupe.state, asked], ["open", 2]);
+    await troupe.close();
+    assert.equal(world.clock.timers, 0);
+});

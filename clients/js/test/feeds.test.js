@@ -329,3 +329,33 @@ test("presence_is_told_with_who_came_and_who_left", async () => {
     world.server.socket.drop();
     assert.deepEqual([feed.presence, late.presence], [undefined, undefined]);
 });
+
+test("loop_over_a_paused_feed_ends_when_the_client_is_closed", async () => {
+    const world = new World();
+    const troupe = await world.open();
+    const feed = troupe.watch(live, { bufferItems: 2 });
+    await world.clock.settle();
+    ["a", "b"].forEach((body) => world.server.publish(live, body));
+    assert.equal(feed.state, "paused");
+    await troupe.close();
+    const got = [];
+    for await (const { body } of feed)
+        got.push(body);
+    assert.deepEqual(got, ["a", "b"]);
+    assert.equal(feed.state, "closed");
+});
+
+test("gap_does_not_pause_a_feed_before_its_snapshot", async () => {
+    const world = new World();
+    ["a", "b", "c"].forEach((body) => world.server.publish(live, body));
+    world.server.trim(live);
+    world.server.snapshots.set(live, "all");
+    const troupe = await world.open();
+    const feed = troupe.watch(live, { from: "e1-1", bufferItems: 1 });
+    await world.clock.settle();
+    const got = [];
+    for await (const { type } of feed)
+        if (got.push(type) === 2)
+            break;
+    assert.deepEqual(got, ["gap", "snapshot"]);
+});

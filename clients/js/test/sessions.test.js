@@ -226,3 +226,40 @@ test("addresses_are_checked", () => {
     const { WebSocket } = new World().server;
     assert.throws(() => connect("ftp://x/v1", { WebSocket }), /ws:/);
 });
+
+test("first_calls_of_another_subject_go_to_a_session_of_their_own", async () => {
+    const world = new World();
+    const first = await world.open();
+    world.server.answers = false;
+    look(first.call("runner/anna", "lap", 1));
+    await world.clock.settle();
+    world.crash(first);
+    world.server.answers = true;
+    world.server.subject = "ben";
+    const second = world.client();
+    const own = look(second.call("runner/ben", "lap", 2));
+    await world.clock.advance(1000);
+    assert.deepEqual([own.state, own.value.body], ["done", 2]);
+    assert.deepEqual(world.outcomes, []);
+    assert.deepEqual(world.kept().map(({ address }) => address), ["runner/anna"]);
+    world.crash(second);
+    world.server.subject = "anna";
+    await world.open();
+    await world.clock.settle();
+    assert.deepEqual(world.outcomes.map(({ address }) => address), ["runner/anna"]);
+    assert.deepEqual(world.server.runs, ["runner/anna lap 1", "runner/ben lap 2"]);
+});
+
+test("calls_that_one_subject_made_are_not_run_as_the_next", async () => {
+    const world = new World();
+    const troupe = await world.open();
+    world.server.reachable = false;
+    world.server.socket.drop();
+    const call = look(troupe.call("runner/anna", "lap", 1));
+    await world.clock.settle();
+    world.server.reachable = true;
+    world.server.subject = "ben";
+    await world.clock.advance(10_000);
+    assert.equal(call.status, "unknown");
+    assert.deepEqual(world.server.runs, []);
+});

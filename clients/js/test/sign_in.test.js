@@ -175,3 +175,18 @@ test("password_is_changed_with_the_old_one", async () => {
     assert.deepEqual(office.asked, [{ what: "password", name: "anna", password: "right", new_password: "another" }]);
     assert.equal(await signIn.token(), "access-1");
 });
+
+test("signing_out_in_one_tab_is_told_in_the_other", async () => {
+    const office = new Office();
+    const one = office.signIn();
+    await one.login("anna", "right");
+    const other = office.signIn();
+    const ends = [];
+    one.on("end", () => ends.push("one"));
+    other.on("end", () => ends.push("other"));
+    office.logout = () => [200, {}];
+    await one.logout();
+    await office.clock.advance(lifeS * 1000);
+    assert.deepEqual(ends, ["one", "other"]);
+    [one, other].forEach((signIn) => signIn.close());
+});
