@@ -464,13 +464,15 @@ note_end (edge_t *edge, uint64_t until_ms)
         edge->look_at_ms = until_ms;
 }
 
-/*  False: it is somebody else already, or there is no memory, and the client is told. */
+/*  False: it is somebody else already, or there is no memory, and the client is told. After the hello nobody is
+ *  somebody as well, since its session is named by who it is. */
 static bool
 become (peer_t *self, const identity_t *who)
 {
     troupe_error_t error;
     troupe_status_t status = TROUPE_OK;
-    if (self->who && strcmp (self->who->subject, who->subject) != 0)
+    bool is_known = self->who || self->state == PEER_OPEN;
+    if (is_known && strcmp (peer_identity (self)->subject, who->subject) != 0)
         status = error_set (&error, TROUPE_FORBIDDEN, "the token is another subject's");
     else if (!self->who && !(self->who = memory_alloc (sizeof *self->who)))
         status = error_set (&error, TROUPE_OVERLOADED, "no memory");
