@@ -32,6 +32,7 @@ typedef struct {
     const char *current;         /* hash of the token that is good */
     const char *previous;        /* of the one before it; "": none */
     const char *client;          /* what the owner sees in the list */
+    const char *key;             /* of the device that it began with; "": none */
     json_int_t created, used, expires;
 } family_t;
 
@@ -132,17 +133,17 @@ save (troupe_turn_t *turn, const account_t *account)
 static bool
 fetch_family (troupe_turn_t *turn, const char *key, family_t *family)
 {
-    return troupe_fetch (turn, key, "{s:s, s:s, s:s, s:I, s:I, s:I}", "current", &family->current, "previous",
-                         &family->previous, "client", &family->client, "created", &family->created, "used",
-                         &family->used, "expires", &family->expires) == TROUPE_OK;
+    return troupe_fetch (turn, key, "{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "current", &family->current, "previous",
+                         &family->previous, "client", &family->client, "key", &family->key, "created",
+                         &family->created, "used", &family->used, "expires", &family->expires) == TROUPE_OK;
 }
 
 static troupe_status_t
 save_family (troupe_turn_t *turn, const char *key, const family_t *family)
 {
-    return troupe_save (turn, key, "{s:s, s:s, s:s, s:I, s:I, s:I}", "current", family->current, "previous",
-                        family->previous, "client", family->client, "created", family->created, "used", family->used,
-                        "expires", family->expires);
+    return troupe_save (turn, key, "{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "current", family->current, "previous",
+                        family->previous, "client", family->client, "key", family->key, "created", family->created,
+                        "used", family->used, "expires", family->expires);
 }
 
 static bool
@@ -387,17 +388,21 @@ begin_family (troupe_turn_t *turn)
     char key[KEY_SIZE];
     size_t size;
     json_int_t now = (json_int_t) troupe_now (turn);
-    family_t family = { .previous = "", .client = "", .created = now, .used = now };
+    family_t family = { .previous = "", .client = "", .key = "", .created = now, .used = now };
     troupe_status_t status = load_enabled (turn, &account);
     if (status == TROUPE_OK)
-        status = troupe_unpack (turn, "{s:s, s:s, s:I, s?:s}", "family", &name, "token_hash", &family.current,
-                                "expires", &family.expires, "client", &family.client);
+        status = troupe_unpack (turn, "{s:s, s:s, s:I, s?:s, s?:s}", "family", &name, "token_hash", &family.current,
+                                "expires", &family.expires, "client", &family.client, "key", &family.key);
     if (status != TROUPE_OK)
         return status;
-    if (!is_name (name) || !is_hash (family.current) || !is_text (family.client, LABEL_MAX))
+    if (!is_name (name) || !is_hash (family.current) || !is_text (family.client, LABEL_MAX)
+        || (*family.key && !is_name (family.key)))
         return troupe_refuse (turn, "a name, a hash or a text is not what it should be");
     if (family.expires <= now)
         return troupe_refuse (turn, "the family would be over");
+    key_of (key, "key/", family.key);
+    if (*family.key && !troupe_value (turn, key, &size))
+        return troupe_refuse (turn, "there is no such key");
     key_of (key, "family/", name);
     if (troupe_value (turn, key, &size))
         return troupe_refuse (turn, "there is such a family already");
@@ -582,6 +587,20 @@ asked_entry (troupe_turn_t *turn, char key[KEY_SIZE], entry_t *entry)
     return fetch_entry (turn, key, entry) ? TROUPE_OK : troupe_refuse (turn, "there is no such key");
 }
 
+/*  What a device signed in ends with its key. */
+static void
+end_families_of (troupe_turn_t *turn, const char *id)
+{
+    list_t list;
+    family_t family;
+    list_all (turn, "family/", &list);
+    for (size_t i = 0; i < list.count; i++)
+        if (fetch_family (turn, list.names[i], &family) && strcmp (family.key, id) == 0) {
+            troupe_erase (turn, list.names[i]);
+            audit (turn, "family_ended", name_in (list.names[i]));
+        }
+}
+
 static troupe_status_t
 remove_key (troupe_turn_t *turn)
 {
@@ -594,6 +613,7 @@ remove_key (troupe_turn_t *turn)
     if (status != TROUPE_OK)
         return status;
     troupe_erase (turn, key);
+    end_families_of (turn, name_in (key));
     audit (turn, "key_removed", name_in (key));
     return TROUPE_OK;
 }
@@ -633,7 +653,7 @@ static const troupe_verb_t verbs[] = {
     { "enable", enable, .allow = TROUPE_OPERATOR, .args = "", .doc = "As before, but for the sign-ins." },
     { "attempt", attempt, .args = "passed:bool how:string from?:string",
       .doc = "Note that somebody tried to sign in." },
-    { "begin_family", begin_family, .args = "family:string token_hash:string expires:int client?:string",
+    { "begin_family", begin_family, .args = "family:string token_hash:string expires:int client?:string key?:string",
       .doc = "A sign-in: the first refresh token." },
     { "rotate", rotate, .args = "family:string old_hash:string new_hash:string",
       .gives = "reused:bool subject:string roles:array",

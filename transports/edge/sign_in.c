@@ -271,7 +271,7 @@ family_begun (sign_in_flow_t *self, troupe_error_t *error)
 }
 
 troupe_status_t
-flow_begin_family (sign_in_flow_t *self, troupe_error_t *error)
+flow_begin_family (sign_in_flow_t *self, const char *key, troupe_error_t *error)
 {
     sign_in_t *service = self->service;
     const host_port_t *host = &service->edge->host;
@@ -282,10 +282,11 @@ flow_begin_family (sign_in_flow_t *self, troupe_error_t *error)
     secret_new_id (id);
     secret_make (SECRET_REFRESH, id, self->login, self->token);
     CHECK (secret_read (SECRET_REFRESH, self->token, strlen (self->token), &secret));
-    packed_put_object (&body, 4);
+    packed_put_object (&body, 5);
     packed_put_text (&body, "family", id);
     packed_put_text (&body, "token_hash", secret.hash);
     packed_put_text (&body, "client", self->client);
+    packed_put_text (&body, "key", key);
     packed_put_number (&body, "expires", host->now_ms (host->self) + service->options.refresh_ms);
     return flow_ask (self, "begin_family", NULL, &body, family_begun, error);
 }
@@ -344,7 +345,7 @@ secret_set (sign_in_flow_t *self, troupe_error_t *error)
     if (self->told_status != TROUPE_OK)
         return flow_said_no (self, wrong_password, error);
     flow_audit (self, "password changed");
-    return flow_begin_family (self, error);
+    return flow_begin_family (self, "", error);
 }
 
 static troupe_status_t
@@ -378,7 +379,7 @@ password_verified (sign_in_flow_t *self, troupe_error_t *error)
         flow_audit (self, "disabled");
         return error_set (error, TROUPE_FORBIDDEN, "the account is disabled");
     }
-    return *self->new_password ? change_password (self, error) : flow_begin_family (self, error);
+    return *self->new_password ? change_password (self, error) : flow_begin_family (self, "", error);
 }
 
 static troupe_status_t
@@ -423,7 +424,7 @@ created (sign_in_flow_t *self, troupe_error_t *error)
         return flow_said_no (self, NULL, error);
     flow_audit (self, "registered");
     troupe_status_t status = flow_take_subject (self, error);
-    return status == TROUPE_OK ? flow_begin_family (self, error) : status;
+    return status == TROUPE_OK ? flow_begin_family (self, "", error) : status;
 }
 
 static troupe_status_t

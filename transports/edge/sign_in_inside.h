@@ -79,7 +79,7 @@ troupe_status_t flow_take_subject (sign_in_flow_t *self, troupe_error_t *error) 
 
 /*  Ends: an access token for the subject; with a new sign-in, for who has shown who he is. */
 troupe_status_t flow_write_tokens (sign_in_flow_t *self, troupe_error_t *error) TROUPE_CHECKED;
-troupe_status_t flow_begin_family (sign_in_flow_t *self, troupe_error_t *error) TROUPE_CHECKED;
+troupe_status_t flow_begin_family (sign_in_flow_t *self, const char *key, troupe_error_t *error) TROUPE_CHECKED;
 void flow_audit (sign_in_flow_t *self, const char *what);
 
 #endif

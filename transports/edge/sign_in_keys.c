@@ -113,7 +113,7 @@ device_told (sign_in_flow_t *self, troupe_error_t *error)
     if (status == TROUPE_OK && !answer_once (self))
         status = error_set (error, TROUPE_FORBIDDEN, "the challenge was answered before: ask for another");
     if (status == TROUPE_OK)
-        return flow_begin_family (self, error);
+        return flow_begin_family (self, self->secret.id, error);
     flow_audit (self, "sign-in failed");
     return status;
 }
