@@ -14,6 +14,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
 #include "transports/web/web_proxy.h"
+#include "transports/web/web_taken.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -28,6 +29,8 @@
 #define FULL_MS 100     /* without a descriptor */
 #define FIRST_MS 10000  /* until a request has come whole */
 #define NEXT_MS 60000   /* until the next one has */
+#define UNSENT_MS 5000  /* between looks at one that has not got its answer yet */
+#define STALLS_MOST 12  /* such looks without another byte */
 
 typedef struct {
     table_node_t node;
@@ -36,6 +39,9 @@ typedef struct {
     web_room_t *room;
     struct in6_addr from;        /* "::": not known */
     web_crowd_t *crowd;
+    uint64_t taken;              /* bytes, at the last look */
+    uint32_t unsent;             /* size of an answer that it has not got yet */
+    uint32_t stalls;
 } socket_t;
 
 /* ---- each ---- */
@@ -55,14 +61,13 @@ find (web_t *web, const struct lws *wsi)
     return (socket_t *) node;
 }
 
-/*  Unless one is in hand. */
 static void
-no_request (web_t *web, web_due_t *due)
+note_unsent (web_t *web, socket_t *self, uint32_t size)
 {
-    (void) web;
-    socket_t *self = (socket_t *) ((char *) due - offsetof (socket_t, due));
-    if (!lws_get_opaque_user_data (self->wsi))
-        web_break_off (self->wsi);
+    web->unsent += size;
+    web->unsent -= self->unsent;
+    self->unsent = size;
+    self->stalls = 0;
 }
 
 static void
@@ -72,20 +77,51 @@ await_request (web_t *web, socket_t *self, uint64_t within_ms)
     web_due_in (web, &self->due, within_ms);
 }
 
+/*  False: it has got all, or takes no more. */
+static bool
+still_takes (socket_t *self)
+{
+    bool waits;
+    uint64_t taken = tcp_bytes_taken (lws_get_socket_fd (self->wsi), &waits);
+    self->stalls = taken > self->taken ? 0 : self->stalls + 1;
+    self->taken = taken;
+    return (waits || lws_partial_buffered (self->wsi)) && self->stalls < STALLS_MOST;
+}
+
+/*  Unless one is in hand. The time for the next one begins when an answer has arrived. */
+static void
+no_request (web_t *web, web_due_t *due)
+{
+    socket_t *self = (socket_t *) ((char *) due - offsetof (socket_t, due));
+    if (lws_get_opaque_user_data (self->wsi))
+        return;
+    if (self->unsent && still_takes (self))
+        web_due_in (web, due, UNSENT_MS);
+    else if (self->unsent && self->stalls < STALLS_MOST) {
+        note_unsent (web, self, 0);
+        await_request (web, self, NEXT_MS);
+    } else
+        web_break_off (self->wsi);
+}
+
 void
-web_socket_idle (web_t *web, struct lws *wsi)
+web_socket_idle (web_t *web, struct lws *wsi, size_t size)
 {
     socket_t *self = find (web, wsi);
-    if (self)
-        await_request (web, self, NEXT_MS);
+    if (!self)
+        return;
+    note_unsent (web, self, lws_partial_buffered (wsi) ? (uint32_t) size : 0);
+    await_request (web, self, self->unsent ? UNSENT_MS : NEXT_MS);
 }
 
 void
 web_socket_upgraded (web_t *web, const struct lws *wsi)
 {
     socket_t *self = find (web, wsi);
-    if (self)
-        web_due_never (web, &self->due);
+    if (!self)
+        return;
+    note_unsent (web, self, 0);
+    web_due_never (web, &self->due);
 }
 
 void
@@ -94,6 +130,7 @@ web_socket_gone (web_t *web, const struct lws *wsi)
     socket_t *self = find (web, wsi);
     if (!self)
         return;  /* of its context, or it ended while it was taken in */
+    note_unsent (web, self, 0);
     web_due_never (web, &self->due);
     table_remove (&web->sockets, &self->node);
     self->room->sockets -= 1;

@@ -19,6 +19,7 @@
 
 #define ETAG_BYTES 16
 #define QUERY_MOST 4096
+#define UNSENT_MOST (256u << 20)  /* bytes of answers, of all together */
 
 troupe_status_t
 web_has_room (const web_t *web, troupe_error_t *error)
@@ -27,6 +28,8 @@ web_has_room (const web_t *web, troupe_error_t *error)
         return error_set (error, TROUPE_STOPPING, "the node goes down");
     if (web->connections + web->requests > web->options.limits.connections)
         return error_set (error, TROUPE_OVERLOADED, "too many clients");
+    if (web->unsent > UNSENT_MOST)
+        return error_set (error, TROUPE_OVERLOADED, "too many answers that are not read");
     return TROUPE_OK;
 }
 

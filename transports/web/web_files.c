@@ -85,9 +85,12 @@ web_file_begin (web_request_t *self, const char *path)
     if (file < 0)
         return false;
     troupe_error_t error;
-    bool is_read = status.st_size <= FILE_MOST && read_file (self, file, (size_t) status.st_size);
+    bool has_room = web_has_room (self->web, &error) == TROUPE_OK;
+    bool is_read = has_room && status.st_size <= FILE_MOST && read_file (self, file, (size_t) status.st_size);
     close (file);
-    if (self->method != WEB_GET && self->method != WEB_HEAD)
+    if (!has_room)
+        web_answer_error (self, &error, 0);
+    else if (self->method != WEB_GET && self->method != WEB_HEAD)
         web_answer_method (self, "GET, HEAD");
     else if (!is_read) {
         buffer_reset (&self->content);

@@ -206,11 +206,12 @@ writable (web_request_t *self)
         return 0;
     struct lws *wsi = self->wsi;
     web_t *web = self->web;
+    size_t size = self->content.size;
     bool goes_on = web_write_answer (self) && !self->is_closing;
     request_free (self);
     if (!goes_on || lws_http_transaction_completed (wsi))
         return -1;
-    web_socket_idle (web, wsi);
+    web_socket_idle (web, wsi, size);
     return 0;
 }
 

@@ -85,6 +85,7 @@ struct web_s {
     bool is_reading;             /* from sockets; else what libwebsockets kept of them */
     uv_timer_t due, end;
     uint32_t connections, requests;  /* those of WebSocket; HTTP requests and streams in hand */
+    uint64_t unsent;             /* bytes of answers that libwebsockets keeps, since nobody reads them */
     wheel_t wheel;               /* of what is due */
     table_t crowds, sockets;     /* of addresses; all that are open, whatever they say */
     int listening;               /* -1: none */
@@ -144,8 +145,8 @@ troupe_status_t web_accept_open (web_t *web, troupe_error_t *error) TROUPE_CHECK
 void web_accept_close (web_t *web);
 uint32_t web_sockets_most (const web_t *web);
 
-/*  A request was answered, and the next one may come for some time. */
-void web_socket_idle (web_t *web, struct lws *wsi);
+/*  A request was answered with so many bytes, and the next one may come for some time. */
+void web_socket_idle (web_t *web, struct lws *wsi, size_t size);
 
 /*  It became a WebSocket connection; it is no more. */
 void web_socket_upgraded (web_t *web, const struct lws *wsi);
