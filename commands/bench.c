@@ -370,6 +370,7 @@ const command_t command_bench = {
     .most = UINT_MAX,
     .summary = "measure this machine and this runtime",
     .help = "Without a name it lists the benches. A line is `name value unit`.\n",
+    .reach = REACH_NONE,
     .options = options,
     .run = run
 };

@@ -170,6 +170,7 @@ const command_t command_call = {
     .summary = "call an actor and print its reply as JSON",
     .help = "BODY is JSON; - reads it from stdin. Without --retry the call is sent once: when the connection\n"
             "breaks before the answer, it may have run or not. With --at it runs once in any case.\n",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };

@@ -53,6 +53,7 @@ const command_t command_cast = {
     .most = 3,
     .summary = "run a verb at most once and wait for nothing, over ZeroMQ",
     .help = "On the node of --at, or of --store. BODY is JSON; - reads it from stdin.\n",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };

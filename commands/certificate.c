@@ -29,6 +29,7 @@ const command_t command_certificate = {
     .summary = "make a certificate for ZeroMQ",
     .help = "Writes FILE, which the other side gets, and FILE_secret, which nobody else does, and prints the public\n"
             "key. FILE of a client goes into the node's zmq_certificates, FILE of the node to its clients.\n",
+    .reach = REACH_NONE,
     .options = options,
     .run = run
 };

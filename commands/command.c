@@ -242,6 +242,25 @@ apply_settings (const parse_t *parse)
     return EXIT_OK;
 }
 
+/*  What is asked of another node must not be done here. */
+static int
+check_at (const invocation_t *self)
+{
+    static const char *const names[] = {
+        [SETTING_FILE] = "the setting at of the file",
+        [SETTING_ENVIRONMENT] = "TROUPE_AT",
+        [SETTING_COMMAND] = "--at"
+    };
+    unsigned row = 0;
+    reach_t reach = self->command->reach;
+    settings_find ("at", &row);
+    uint8_t source = self->settings.sources[row];
+    if (!*self->settings.at || reach == REACH_NODE || (reach == REACH_NONE && source != SETTING_COMMAND))
+        return EXIT_OK;
+    return command_fail (self, EXIT_USAGE, "%s works on this machine, not with %s", self->command->name,
+                         names[source]);
+}
+
 int
 invocation_read (invocation_t *self, int argc, char **argv, bool *help)
 {
@@ -258,6 +277,8 @@ invocation_read (invocation_t *self, int argc, char **argv, bool *help)
         code = check_words (self);
     if (code == EXIT_OK && !*help)
         code = apply_settings (&parse);
+    if (code == EXIT_OK && !*help)
+        code = check_at (self);
     free (parse.overrides);
     return code;
 }
@@ -293,7 +314,8 @@ command_help (const invocation_t *self, FILE *to)
         put_option (to, option->name, option->value, option->doc);
     put_option (to, "store", "DIR", "the store, and with it the node (default ./data)");
     put_option (to, "control", "PATH", "the control socket of the node (default STORE/control.sock)");
-    put_option (to, "at", "HOST:PORT", "or a node from afar, over ZeroMQ; see at_certificate, at_token");
+    if (command->reach == REACH_NODE)
+        put_option (to, "at", "HOST:PORT", "or a node from afar, over ZeroMQ; see at_certificate, at_token");
     put_option (to, "config", "FILE", "settings, see troupe.conf(5)");
     fprintf (to, "  --NAME VALUE             any other setting; `%s settings` lists them\n", self->program);
 }

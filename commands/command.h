@@ -22,12 +22,20 @@ typedef struct {
 
 struct invocation_s;
 
+/*  What a command works on, and so whether it takes --at. */
+typedef enum {
+    REACH_STORE,  /* the store of this machine, or the node that has it open */
+    REACH_NODE,   /* a node, here or --at another place */
+    REACH_NONE    /* neither: a TROUPE_AT that is there for others is no matter */
+} reach_t;
+
 typedef struct {
     const char *name;
     const char *words;        /* "ADDRESS VERB [BODY]", or "" */
     unsigned least, most;     /* how many words */
     const char *summary;      /* one line, without a full stop */
     const char *help;         /* more lines, or NULL */
+    reach_t reach;
     const option_t *options;  /* ends with a NULL name; NULL: none */
     int (*run) (struct invocation_s *invocation);
 } command_t;

@@ -189,5 +189,6 @@ const command_t command_completion = {
     .most = 1,
     .summary = "print what a shell needs to complete command lines",
     .help = "For bash: source <(troupe completion bash)\n",
+    .reach = REACH_NONE,
     .run = run
 };

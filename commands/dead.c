@@ -264,6 +264,7 @@ const command_t command_dead = {
     .most = UINT32_MAX,
     .summary = "list, show, retry or drop dead letters",
     .help = "ID is SHARD/NUMBER as in the list. A retried letter is a new message: it goes behind what waits.\n",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };

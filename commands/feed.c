@@ -154,6 +154,7 @@ const command_t command_feed = {
     .least = 1,
     .most = 1,
     .summary = "print the events of a channel",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };

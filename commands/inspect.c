@@ -223,6 +223,7 @@ const command_t command_inspect = {
     .least = 1,
     .most = 1,
     .summary = "show an actor's state, mail, timers and feeds",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };

@@ -124,6 +124,7 @@ const command_t command_kinds = {
     .most = REGISTRY_KINDS_MAX,
     .summary = "show the kinds with their verbs and channels",
     .help = "Of the files; else of this program; else of the running node.\n",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };

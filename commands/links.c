@@ -68,6 +68,7 @@ const command_t command_links = {
     .summary = "show the links with other nodes, or accept one whose store was restored",
     .help = "accept, on both nodes: links go on from what each sender says. What the restored store had sent and\n"
             "forgotten is handled twice if it is sent again; what it had taken and forgotten is lost.\n",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };

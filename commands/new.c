@@ -99,6 +99,7 @@ const command_t command_new = {
     .most = 1,
     .summary = "write a kind to begin with: C, a test, a Makefile",
     .help = "It compiles as it is; `make check` in its directory builds it and runs its test.\n",
+    .reach = REACH_NONE,
     .options = options,
     .run = run
 };

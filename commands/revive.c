@@ -27,5 +27,6 @@ const command_t command_revive = {
     .least = 1,
     .most = 1,
     .summary = "let a parked actor, or a whole kind, try again",
+    .reach = REACH_NODE,
     .run = run
 };

@@ -195,6 +195,7 @@ const command_t command_serve = {
             "and while it runs from workers that come over ZeroMQ.\n"
             "When the node is up it prints a line that begins with \"ready\".\n"
             "SIGTERM and SIGINT stop it gracefully, SIGHUP has the certificate (web_certificate) read again.\n",
+    .reach = REACH_NONE,
     .options = options,
     .run = run
 };

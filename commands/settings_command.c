@@ -57,6 +57,7 @@ const command_t command_settings = {
     .words = "",
     .summary = "show all settings, their values and where these came from",
     .help = "The same are in troupe.conf(5).\n",
+    .reach = REACH_NONE,
     .options = options,
     .run = run
 };

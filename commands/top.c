@@ -317,6 +317,7 @@ const command_t command_top = {
     .words = "",
     .summary = "show what the node does now: rates, latencies, busy actors",
     .help = "In a terminal the picture is drawn anew each second; q leaves.\n",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };

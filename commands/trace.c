@@ -196,6 +196,7 @@ const command_t command_trace = {
     .help = "A line is TIME ADDRESS VERB, how the message came and from whom, the outcome and how long the handler\n"
             "ran, then what the turn changed, published and told. It goes on until interrupted. TRACE is the 32\n"
             "digits of a trace, or a traceparent.\n",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };

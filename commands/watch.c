@@ -142,6 +142,7 @@ const command_t command_watch = {
     .summary = "print the events of a channel as they come, over ZeroMQ",
     .help = "From the node of --at, or of --store. A line is TOKEN [KEY] BODY; it goes on without a gap when the\n"
             "node comes back, until interrupted.\n",
+    .reach = REACH_NODE,
     .options = options,
     .run = run
 };
