@@ -3,9 +3,12 @@
  *  DESIGN
  *  Whoever may read the file of the keys is an operator already, so nobody is asked: neither
  *  the node, which need not run, nor the accounts. The node sees a new key of the file by itself.
+ *  Where no store is no node takes what new keys would sign, so none are made there.
  */
 #include "commands/command.h"
 #include "runtime/base/clock.h"
+#include "storage/files.h"
+#include "storage/state.h"
 #include "transports/auth/tokens.h"
 
 #include <sodium.h>
@@ -90,6 +93,8 @@ run (invocation_t *invocation)
     bool rotates = option_given (invocation, "rotate");
     if (!rotates && invocation->word_count == 0)
         return command_fail (invocation, EXIT_USAGE, "the token's subject is wanted");
+    if (!*invocation->settings.token_keys && !files_exists (invocation->settings.store, STATE_FILE))
+        return command_fail (invocation, EXIT_ANSWER, "there is no store in %s", invocation->settings.store);
     if (sodium_init () < 0)
         return command_fail (invocation, EXIT_INTERNAL, "libsodium does not start");
     settings_token_keys (&invocation->settings, path, sizeof path);
