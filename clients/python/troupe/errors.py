@@ -66,7 +66,8 @@ class Stopping(TroupeError):
 
 
 class Parked(TroupeError):
-    """The actor waits for an operator."""
+    """The actor waits for an operator; the call may be waiting with it and run when it is revived: ask again only as
+    the same call (same session and number)."""
 
     status = "parked"
 
