@@ -19,6 +19,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #ifndef TROUPE_DATA_DIRECTORY
@@ -152,6 +153,8 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         return status;
     char files[SETTINGS_TEXT_MAX + sizeof CONSOLE + 1];
     bool has_console = settings->web_console && access (CONSOLE_DIRECTORY, X_OK) == 0;  /* it is installed */
+    if (settings->web_console && !has_console && !strstr (settings->web_files, "/console="))
+        log_info ("no console: %s is not there", CONSOLE_DIRECTORY);
     snprintf (files, sizeof files, "%s%s", settings->web_files, has_console ? CONSOLE : "");
     web_options_t options = {
         .host = self->host,

@@ -142,8 +142,8 @@ static const setting_t table[] = {
          "Files of an application that are served as pages: PREFIX=DIRECTORY, several of them parted by spaces, "
          "\"/=public /lib=vendor/lib\". The longest prefix counts. The directories must be there."),
     ROW (web_console, FLAG, "yes", 0, 0,
-         "Serve the operator's console at /console, unless web_files has something there. Its pages are for anyone, "
-         "what they show is for operators."),
+         "Serve the operator's console at /console, when it is installed and web_files has nothing there. Its pages "
+         "are for anyone, what they show is for operators."),
     ROW (web_proxies, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Proxies in front of the gateway that are believed when they say in X-Forwarded-For for whom they speak: "
          "addresses and prefixes, parted by spaces, \"127.0.0.1 10.0.0.0/8\". Limits and the audit log count that "
