@@ -1,5 +1,6 @@
 /*  certificate.c - `troupe certificate FILE`: keys for those who speak ZeroMQ with a node. */
 #include "commands/command.h"
+#include "transports/auth/name.h"
 #include "transports/zmq/certificates.h"
 
 static const option_t options[] = {
@@ -12,9 +13,13 @@ static int
 run (invocation_t *invocation)
 {
     char key[CERTIFICATE_KEY_TEXT + 1];
+    const char *subject = option_text (invocation, "subject"), *roles = option_text (invocation, "roles");
     troupe_error_t error;
-    troupe_status_t status = certificates_make (invocation->words[0], option_text (invocation, "subject"),
-                                                option_text (invocation, "roles"), key, &error);
+    if (roles && !subject)  /* no node counts one without a subject */
+        return command_fail (invocation, EXIT_USAGE, "--roles goes with --subject");
+    if (subject && !name_is_subject (subject))
+        return command_fail (invocation, EXIT_USAGE, "--subject: the id of an actor is wanted, without / { }");
+    troupe_status_t status = certificates_make (invocation->words[0], subject, roles, key, &error);
     if (status != TROUPE_OK)
         return command_fail_error (invocation, &error);
     printf ("%s\n", key);
