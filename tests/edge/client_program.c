@@ -2,6 +2,7 @@
  *
  *      client_program count AT TO                 calls `add` and watches TO/live while stdin is open; the node may be
  *                                                 killed meanwhile: each call runs once, no event is missing
+ *      client_program watch AT TO [- TOKEN]       says what comes of TO/live, until it is killed
  *      client_program ask AT VERB STATUS [CERTIFICATE SERVER | TOKEN]   one call of counter/k; its status is this
  */
 #include <troupe_client.h>
@@ -87,6 +88,29 @@ count (troupe_client_t *client, const char *to)
     return self.is_bad;
 }
 
+static void
+print_heard (void *arg, const troupe_heard_event_t *event)
+{
+    json_int_t total = 0;
+    (void) arg;
+    (void) !troupe_answer_unpack (event->answer, NULL, "{s:I}", "total", &total);
+    printf ("%s %lld\n", troupe_status_name (event->answer->status), (long long) total);
+    fflush (stdout);
+}
+
+/*  It makes no calls, so that the end of none wakes it. */
+static int
+listen_only (troupe_client_t *client, const char *to)
+{
+    char feed[300];
+    troupe_error_t error;
+    snprintf (feed, sizeof feed, "%s/live", to);
+    if (!troupe_client_watch (client, feed, "start", print_heard, NULL, &error))
+        return 1;
+    for (;;)
+        troupe_client_wait (client, UINT32_MAX);
+}
+
 static int
 ask (troupe_client_t *client, const char *verb, const char *wanted)
 {
@@ -121,7 +145,9 @@ main (int argc, char **argv)
         printf ("not ok - %s\n", error.text);
         return 1;
     }
-    int code = strcmp (argv[1], "count") == 0 ? count (client, argv[3]) : ask (client, argv[3], argv[4]);
+    int code = strcmp (argv[1], "count") == 0   ? count (client, argv[3])
+               : strcmp (argv[1], "watch") == 0 ? listen_only (client, argv[3])
+                                                : ask (client, argv[3], argv[4]);
     troupe_client_destroy (&client);
     return code;
 }

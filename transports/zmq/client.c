@@ -283,8 +283,9 @@ troupe_client_process (troupe_client_t *self)
     if (has_input (self->socket) || has_input (self->monitor))
         return 0;
     uint64_t wait_ms = core_wait_ms (&self->core, now);
-    if (!self->socket && self->core.fatal.status == TROUPE_OK && self->connect_ms < now + wait_ms)
-        wait_ms = self->connect_ms > now ? self->connect_ms - now : 0;
+    uint64_t until_ms = self->connect_ms > now ? self->connect_ms - now : 0;
+    if (!self->socket && self->core.fatal.status == TROUPE_OK && until_ms < wait_ms)
+        wait_ms = until_ms;
     return wait_ms < UINT32_MAX ? (uint32_t) wait_ms : UINT32_MAX;
 }
 
