@@ -80,38 +80,42 @@ grow (certificates_t *self)
 }
 
 static void
-take_certificate (certificates_t *self, const char *name, zcert_t *file)
+take_certificate (certificates_t *self, const char *name, const char *key, zconfig_t *file)
 {
-    const char *subject = zcert_meta (file, "subject"), *roles = zcert_meta (file, "roles");
+    const char *subject = zconfig_get (file, "/metadata/subject", NULL);
+    const char *roles = zconfig_get (file, "/metadata/roles", NULL);
     certificate_t one = { .key = "" };
     if (!subject || !*subject || strlen (subject) >= sizeof one.subject)
         tell (self, name, "metadata with a subject is wanted");
     else if (roles && strlen (roles) >= sizeof one.roles)
         tell (self, name, "its roles are too long");
-    else if (has_key (self, zcert_public_txt (file)))
+    else if (has_key (self, key))
         tell (self, name, "another file has the same key; this one does not count");
     else if (grow (self)) {
-        snprintf (one.key, sizeof one.key, "%s", zcert_public_txt (file));
+        snprintf (one.key, sizeof one.key, "%s", key);
         snprintf (one.subject, sizeof one.subject, "%s", subject);
         snprintf (one.roles, sizeof one.roles, "%s", roles ? roles : "");
         self->all[self->count++] = one;
     }
 }
 
+/*  Not with zcert_load, which takes all from a NAME_secret beside it. */
 static void
 read_file (certificates_t *self, int directory, const char *name)
 {
     char path[2 * PATH_MOST + 32];
+    uint8_t bytes[32];
     struct stat about;
     if (fstatat (directory, name, &about, 0) != 0 || !S_ISREG (about.st_mode))
         return;
     snprintf (path, sizeof path, "%s/%s", self->path, name);
-    zcert_t *file = about.st_size <= FILE_MOST ? zcert_load (path) : NULL;
-    if (file)
-        take_certificate (self, name, file);
+    zconfig_t *file = about.st_size <= FILE_MOST ? zconfig_load (path) : NULL;
+    const char *key = file ? zconfig_get (file, "/curve/public-key", NULL) : NULL;
+    if (key && strlen (key) == CERTIFICATE_KEY_TEXT && zmq_z85_decode (bytes, key))
+        take_certificate (self, name, key, file);
     else
         tell (self, name, "this is no certificate");
-    zcert_destroy (&file);
+    zconfig_destroy (&file);
 }
 
 /*  A number that changes with names, sizes and times. */
