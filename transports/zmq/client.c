@@ -122,6 +122,8 @@ close_socket (troupe_client_t *self, void **socket)
 static void
 close_connection (troupe_client_t *self)
 {
+    if (self->socket)
+        (void) zmq_socket_monitor (self->socket, NULL, 0);  /* first: what it tells waits for a reader */
     close_socket (self, &self->monitor);
     close_socket (self, &self->socket);
 }
@@ -153,7 +155,10 @@ open_monitor (troupe_client_t *self)
                                 | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) != 0)
         return false;
     self->monitor = zmq_socket (self->context, ZMQ_PAIR);
-    return self->monitor && zmq_connect (self->monitor, name) == 0;
+    if (!self->monitor)
+        return false;
+    set_number (self->monitor, ZMQ_RCVHWM, 0);  /* a program that looks away for hours must not stop ZeroMQ's thread */
+    return zmq_connect (self->monitor, name) == 0;
 }
 
 static bool
@@ -189,7 +194,7 @@ static void
 see_to_connection (troupe_client_t *self, uint64_t now)
 {
     core_t *core = &self->core;
-    if (!core->wants_connection || core->fatal.status != TROUPE_OK)
+    if (!core->wants_connection)
         return;
     if (self->socket) {
         close_connection (self);
@@ -197,7 +202,7 @@ see_to_connection (troupe_client_t *self, uint64_t now)
         if (core->come_back_ms > self->connect_ms)
             self->connect_ms = core->come_back_ms;
     }
-    if (now < self->connect_ms)
+    if (core->fatal.status != TROUPE_OK || now < self->connect_ms)
         return;
     if (open_connection (self)) {
         core_connected (core, now);
