@@ -142,6 +142,16 @@ def odd(turn, _):
     turn.effects.append(["nonsense"])
 
 
+@tally.verb(allow="anyone")
+def leave(turn, _):
+    sys.exit("enough")
+
+
+@tally.verb(allow="anyone")
+async def cancel(turn, _):
+    raise asyncio.CancelledError
+
+
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
     troupe.serve(sys.argv[1], tally, token=sys.argv[2])

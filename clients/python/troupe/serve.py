@@ -151,7 +151,7 @@ class Worker:
             try:
                 turn = Turn(offer)
                 outcome = turn.finish(self._verb_of(offer).handler(turn, offer.about.get("body")))
-            except Exception as error:
+            except BaseException as error:  # SystemExit, too: the thread is there for others
                 outcome = Turn.fail(error)
             self._finish(offer, outcome)
 
@@ -159,7 +159,7 @@ class Worker:
         try:
             turn = Turn(offer)
             outcome = turn.finish(await self._verb_of(offer).handler(turn, offer.about.get("body")))
-        except Exception as error:
+        except BaseException as error:  # CancelledError, too
             outcome = Turn.fail(error)
         self._finish(offer, outcome)
 
