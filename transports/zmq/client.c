@@ -263,11 +263,20 @@ say_all (troupe_client_t *self, uint64_t now)
 }
 
 static bool
-has_input (void *socket)
+has_events (void *socket, int wanted)
 {
     int events = 0;
     size_t size = sizeof events;
-    return socket && zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
+    return socket && zmq_getsockopt (socket, ZMQ_EVENTS, &events, &size) == 0 && (events & wanted);
+}
+
+/*  Whoever asks takes the news of it, also that there is room again: the descriptor will not tell. */
+static bool
+has_work (troupe_client_t *self)
+{
+    bool wants_room = self->core.out.size > 0 && !self->core.wants_connection;
+    return has_events (self->socket, wants_room ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN)
+           || has_events (self->monitor, ZMQ_POLLIN);
 }
 
 uint32_t
@@ -285,7 +294,7 @@ troupe_client_process (troupe_client_t *self)
     see_to_connection (self, now);
     say_all (self, now);
     self->is_working = false;
-    if (has_input (self->socket) || has_input (self->monitor))
+    if (has_work (self))
         return 0;
     uint64_t wait_ms = core_wait_ms (&self->core, now);
     uint64_t until_ms = self->connect_ms > now ? self->connect_ms - now : 0;
