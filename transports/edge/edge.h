@@ -105,6 +105,8 @@ typedef struct {
     void (*refuse) (void *connection, const troupe_error_t *error);
     /* It takes so many bytes more: in its hello, where there must be some, and later. NULL: it cannot say so. */
     void (*credit) (void *connection, uint64_t bytes);
+    /* What came while it was asked who the client is: takes it as it took it before. NULL: it is for peer_received. */
+    void (*again) (void *connection, const void *bytes, size_t size);
 } peer_port_t;
 
 /*  The port and the connection live until peer_gone. NULL: no memory. */

@@ -505,21 +505,34 @@ identify (peer_t *self, const char *token)
 
 /*  Takes what was held, hello first. */
 static void
+take_held (peer_t *self, const buffer_t *held)
+{
+    for (size_t at = 0, size; at < held->size && is_talking (self); at += sizeof size + size) {
+        memcpy (&size, held->data + at, sizeof size);
+        if (self->port->again)
+            self->port->again (self->connection, held->data + at + sizeof size, size);
+        else
+            peer_received (self, held->data + at + sizeof size, size);
+    }
+}
+
+static void
 go_on (void *arg, const identity_t *who, const troupe_error_t *error)
 {
     peer_t *self = arg;
     asking_t *asking = self->asking;
     asking->key = NULL;
+    if (self->state != PEER_ASKING) {  /* it was closed meanwhile */
+        stop_asking (self);
+        return;
+    }
     self->state = PEER_NEW;
     if (!who)
         fail_hello (self, error, 0);
     else if (become (self, who)) {
         buffer_t held = asking->held;
         asking->held = (buffer_t) { 0 };
-        for (size_t at = 0, size; at < held.size && is_talking (self); at += sizeof size + size) {
-            memcpy (&size, held.data + at, sizeof size);
-            peer_received (self, held.data + at + sizeof size, size);
-        }
+        take_held (self, &held);
         buffer_clear (&held);
     }
     stop_asking (self);
@@ -551,10 +564,13 @@ ask_key (peer_t *self, const char *text)
 static void
 hold (peer_t *self, const void *bytes, size_t size)
 {
-    buffer_append (&self->asking->held, &size, sizeof size);
-    buffer_append (&self->asking->held, bytes, size);
-    if (self->asking->held.failed)
+    buffer_t *held = &self->asking->held;
+    if (!buffer_reserve (held, sizeof size + size)) {  /* both or none of them */
         peer_close (self, CLOSE_POLICY, "too much before a welcome");
+        return;
+    }
+    buffer_append (held, &size, sizeof size);
+    buffer_append (held, bytes, size);
 }
 
 static void

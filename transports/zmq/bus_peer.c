@@ -90,8 +90,20 @@ give_credit (void *connection, uint64_t bytes)
         peer_has_room (self->peer);
 }
 
+/*  What a worker says of its work is for the crew. */
+static void
+take_one (void *connection, const void *bytes, size_t size)
+{
+    connection_t *self = connection;
+    bool may_work = peer_is_open (self->peer) && peer_codec (self->peer)->form == FORM_RECORDS;
+    if (may_work && work_is (bytes, size))
+        bus_work_received (self, bytes, size);
+    else
+        peer_received (self->peer, bytes, size);
+}
+
 static const peer_port_t port = { .send = bus_send, .is_choked = is_choked, .close = close_talk,
-                                  .credit = give_credit };
+                                  .credit = give_credit, .again = take_one };
 
 /* ---- connections ---- */
 
@@ -213,13 +225,7 @@ take_part (connection_t *self, zmq_msg_t *part)
         return;
     if (self->is_ending || (!self->peer && !begin (self, part)))
         return;
-    const void *bytes = zmq_msg_data (part);
-    size_t size = zmq_msg_size (part);
-    bool may_work = peer_is_open (self->peer) && peer_codec (self->peer)->form == FORM_RECORDS;
-    if (may_work && work_is (bytes, size))
-        bus_work_received (self, bytes, size);
-    else
-        peer_received (self->peer, bytes, size);
+    take_one (self, zmq_msg_data (part), zmq_msg_size (part));
 }
 
 /*  NULL: nobody, and the rest of the message is for nobody. */

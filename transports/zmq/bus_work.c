@@ -24,6 +24,7 @@ may_work (const connection_t *self)
 static troupe_status_t
 join (connection_t *self, troupe_error_t *error)
 {
+    peer_has_room (self->peer);  /* the welcome comes before what is said of kinds */
     if (!may_work (self))
         return error_set (error, TROUPE_FORBIDDEN, "only who has the role \"" EDGE_WORKER_ROLE "\" may serve kinds");
     if (self->bus->is_stopping)
