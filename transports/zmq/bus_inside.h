@@ -21,6 +21,7 @@
 #define BUS_CREDIT_MOST (4u << 20)    /* bytes that a client may let wait for it */
 #define BUS_MESSAGE_COST 64           /* what a message counts besides its bytes */
 #define BUS_FAULTS_MOST 3             /* of one connection; then it is answered no more */
+#define BUS_CONVERSATIONS_MOST 16     /* of one connection: what is said to one that reads nothing has no other bound */
 #define BUS_REFUSED_MOST 256          /* connections without a place; more hear nothing at all */
 #define BUS_REFUSALS_MOST 512         /* of one, which may not read them: then it hears nothing either */
 #define BUS_SUBSCRIPTION_MAX 512
@@ -42,6 +43,7 @@ typedef struct connection_s {
     int64_t credit;
     uint64_t heard_ms;
     uint32_t faults;                  /* conversations that ended by its own */
+    uint32_t conversations;
     bool is_ending;                   /* the conversation ends with this round */
     bool is_gone;                     /* so does the connection */
     struct connection_s *next_ending;

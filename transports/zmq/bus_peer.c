@@ -185,8 +185,9 @@ static bool
 begin (connection_t *self, zmq_msg_t *part)
 {
     const char *user = zmq_msg_gets (part, "User-Id");
-    if (self->faults >= BUS_FAULTS_MOST || self->bus->is_stopping)
+    if (self->faults >= BUS_FAULTS_MOST || self->conversations >= BUS_CONVERSATIONS_MOST || self->bus->is_stopping)
         return false;
+    self->conversations += 1;
     self->peer = peer_new (self->bus->edge, codec_of (part), &port, self);
     if (!self->peer)
         return false;
