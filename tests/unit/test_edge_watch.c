@@ -30,6 +30,10 @@ static const troupe_channel_t channels[] = {
     { NULL }
 };
 
+/*  Of another version of the kind, which one may not watch. */
+static const troupe_channel_t new_live = { "live", .is_volatile = true, .allow = TROUPE_OPERATOR };
+
+static bool has_new_table;
 static uint64_t now_ms, head, first;  /* of every feed's history */
 static edge_t *edge;
 
@@ -46,6 +50,8 @@ find_channel (void *self, const char *address, const char *name, troupe_error_t 
     (void) self;
     (void) address;
     (void) error;
+    if (has_new_table && strcmp (name, "live") == 0)
+        return &new_live;
     for (const troupe_channel_t *channel = channels; channel->name; channel++)
         if (strcmp (channel->name, name) == 0)
             return channel;
@@ -397,6 +403,58 @@ history_of_many_feeds_goes_on_by_itself (void **state)
     assert_int_equal (counted, FEEDS * MANY);
 }
 
+/* ---- a kind that changes ---- */
+
+/*  Neither those who watched before hear of more, nor those who come. */
+static void
+watchers_ask_anew_when_their_kind_has_another_table (void **state)
+{
+    (void) state;
+    say (&one, "{\"watch\":\"thing/a/live\",\"id\":1}");
+    drain ();
+    publish ("live", "", 1);
+    read_sent (&one);
+    assert_int_equal (one.count, 1);
+    has_new_table = true;
+    publish ("live", "", 2);
+    read_sent (&one);
+    assert_int_equal (one.count, 0);
+    assert_int_equal (one.others, 2);  /* watching, cut */
+    assert_null (feed_find (edge, "thing/a", "live"));
+    has_new_table = false;
+    say (&one, "{\"watch\":\"thing/a/live\",\"id\":2}");
+    drain ();
+    has_new_table = true;
+    say (&two, "{\"watch\":\"thing/a/live\",\"id\":1}");
+    drain ();
+    read_sent (&two);
+    assert_int_equal (two.others, 1);  /* the error */
+    publish ("live", "", 3);
+    read_sent (&one);
+    assert_int_equal (one.count, 0);
+    assert_int_equal (one.others, 4);
+    has_new_table = false;
+}
+
+/*  Whoever joins finds it: here nothing is published meanwhile. */
+static void
+joiner_of_another_table_sends_the_others_off (void **state)
+{
+    (void) state;
+    say (&one, "{\"watch\":\"thing/a/live\",\"id\":1}");
+    drain ();
+    has_new_table = true;
+    watch_t watch = { .peer = two.peer };
+    feed_t *feed = feed_join (edge, "thing/a", "live", &new_live, &watch);
+    assert_ptr_equal (feed->channel, &new_live);
+    assert_int_equal (feed->watch_count, 1);
+    feed_leave (feed, &watch);
+    drain ();
+    read_sent (&one);
+    assert_int_equal (one.others, 2);
+    has_new_table = false;
+}
+
 /* ---- the latest of each key ---- */
 
 static void
@@ -627,6 +685,8 @@ main (void)
         cmocka_unit_test_setup_teardown (history_of_many_feeds_goes_on_by_itself, setup, teardown),
         cmocka_unit_test_setup_teardown (latest_of_many_keys_are_sent_as_there_is_room, setup, teardown),
         cmocka_unit_test_setup_teardown (latest_keep_no_more_bytes_than_they_may, setup, teardown),
+        cmocka_unit_test_setup_teardown (watchers_ask_anew_when_their_kind_has_another_table, setup, teardown),
+        cmocka_unit_test_setup_teardown (joiner_of_another_table_sends_the_others_off, setup, teardown),
         cmocka_unit_test_setup_teardown (volatile_channel_with_a_rate_tells_the_latest_at_that_rate, setup, teardown),
         cmocka_unit_test_setup_teardown (durable_channel_that_conflates_tells_the_latest_at_its_rate, setup, teardown),
         cmocka_unit_test_setup_teardown (several_events_come_in_batches, setup, teardown),

@@ -359,6 +359,8 @@ void watch_try_again (watch_t *self);
 /*  Its end: with a word why, or without one when the client wished it. */
 void watch_cut (watch_t *self, const char *why);
 void watch_end (watch_t *self);
+/*  It has to ask anew. */
+void watch_send_off (watch_t *self);
 /*  The peer has another token: what it may not watch any more is cut. */
 void watch_check_all (peer_t *peer);
 /*  It may watch nothing any more. */

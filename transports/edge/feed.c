@@ -283,10 +283,48 @@ feed_make (edge_t *edge, const char *address, const char *channel, const troupe_
     return self;
 }
 
+/*  Its kind has another table now, as workers announced another version. */
+static bool
+is_stale (const feed_t *self)
+{
+    troupe_error_t error;
+    const host_port_t *host = &self->edge->host;
+    return host->channel (host->self, self->name, feed_channel (self), &error) != self->channel;
+}
+
+/*  Nobody watches by what the old table said: who does is to ask anew. May free it. */
+static void
+send_off (feed_t *self)
+{
+    for (watch_t *watch = self->watches, *next; watch; watch = next) {
+        next = watch->next_of_feed;
+        watch_send_off (watch);
+    }
+}
+
+/*  One without watchers, that is still there for what it had to tell. */
+static void
+renew (feed_t *self, const troupe_channel_t *table)
+{
+    self->channel = table;
+    self->head = 0;
+    ring_clear (self);
+    while (self->oldest)
+        latest_forget (self->oldest);
+    if (self->edge->gathered_feed == self)
+        self->edge->gathered_feed = NULL;
+}
+
 feed_t *
 feed_join (edge_t *edge, const char *address, const char *channel, const troupe_channel_t *table, watch_t *watch)
 {
     feed_t *self = feed_find (edge, address, channel);
+    if (self && self->channel != table) {
+        send_off (self);
+        self = feed_find (edge, address, channel);
+        if (self)
+            renew (self, table);
+    }
     if (!self)
         self = feed_make (edge, address, channel, table);
     if (!self)
@@ -371,6 +409,10 @@ feed_heard (edge_t *edge, inbox_item_t *item)
     see_account (edge, event);
     feed_t *self = find (edge, event->hash, event->bytes, event->address_size, event->bytes + event->address_size + 1);
     event->references = 1;
+    if (self && is_stale (self)) {
+        send_off (self);
+        self = NULL;
+    }
     bool is_look = event->offset == HOST_LOOK_AGAIN, is_note = is_look || event->offset == HOST_PERMIT_CHANGED;
     bool is_old = self && !self->channel->is_volatile && event->offset <= self->head;
     if (self && is_look)

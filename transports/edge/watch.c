@@ -581,6 +581,18 @@ forbid (watch_t *self, const troupe_error_t *error)
 }
 
 void
+watch_send_off (watch_t *self)
+{
+    troupe_error_t error;
+    if (self->is_told) {
+        watch_cut (self, "gone");
+        return;
+    }
+    error_set (&error, TROUPE_OVERLOADED, "its kind has another table now: watch again");
+    refuse (self, &error);
+}
+
+void
 watch_forbid_all (peer_t *peer, const troupe_error_t *error)
 {
     for (watch_t *watch = peer->watches, *next; watch; watch = next) {
