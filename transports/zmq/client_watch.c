@@ -118,7 +118,9 @@ end_watch (core_t *self, troupe_watch_t *watch, troupe_status_t status, const ch
     if (has_number (watch))
         table_remove (&self->feeds, &watch->node);
     watch->state = WATCH_OVER;
-    tell (self, watch, TROUPE_HEARD_END, &(troupe_answer_t) { .status = status, .text = text }, "", watch->from);
+    char from[RESUME_MAX + 1];
+    snprintf (from, sizeof from, "%s", watch->from);  /* whoever hears that it ends may let it go, and read on */
+    tell (self, watch, TROUPE_HEARD_END, &(troupe_answer_t) { .status = status, .text = text }, "", from);
 }
 
 troupe_watch_t *

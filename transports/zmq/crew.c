@@ -74,7 +74,8 @@ take_owed (crew_t *self, char name[TROUPE_KIND_MAX + 1])
     pthread_mutex_lock (&self->lock);
     for (uint32_t kind = 0; kind < self->kind_count && !is_found; kind++) {
         served_t *served = &self->kinds[kind];
-        for (uint32_t i = 0; i < CREW_MOST && served->is_owed && !is_found; i++)
+        bool is_wanted = served->is_owed && served->version;  /* 0: known from the disk, and nobody serves it yet */
+        for (uint32_t i = 0; i < CREW_MOST && is_wanted && !is_found; i++)
             is_found = self->mates[i] && mate_has_room (self->mates[i], kind, served->version);
         if (!is_found)
             continue;
