@@ -16,7 +16,7 @@ export class SignIn {
     #events = new Events();
     #timer;
     #renewing = null;
-    #isIn = false;
+    #isIn;
     #unlisten;
 
     constructor(url = "/auth", options = {}) {

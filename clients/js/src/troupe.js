@@ -242,9 +242,11 @@ export class Troupe {
     async #renewSession(text, { keep, born }) {
         this.#link.leave();
         await this.#outbox.abandon(text, { keep }).catch((error) => this.#events.emit("error", error));
-        const session = this.state !== "closed" && await this.#newSession(born);
+        if (this.state === "closed")
+            return;
+        const session = await this.#newSession(born);
         if (this.state === "closed") {
-            await session?.release?.();
+            await session.release();
             return;
         }
         this.#outbox.adopt(session);

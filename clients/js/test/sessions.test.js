@@ -3,6 +3,18 @@ import { test } from "node:test";
 import { MemoryStore, connect } from "../src/troupe.js";
 import { World, look } from "./world.js";
 
+/** A world in which anna's page is gone before the answer to her call was there. */
+async function leftByAnna() {
+    const world = new World();
+    const page = await world.open();
+    world.server.answers = false;
+    look(page.call("runner/anna", "lap", 1));
+    await world.clock.settle();
+    world.crash(page);
+    world.server.answers = true;
+    return world;
+}
+
 test("calls_of_a_page_that_is_gone_are_run_by_the_next", async () => {
     const world = new World();
     world.server.reachable = false;
@@ -23,13 +35,7 @@ test("calls_of_a_page_that_is_gone_are_run_by_the_next", async () => {
 });
 
 test("call_whose_answer_the_page_did_not_live_to_see_runs_once", async () => {
-    const world = new World();
-    const first = await world.open();
-    world.server.answers = false;
-    look(first.call("runner/anna", "lap", 1));
-    await world.clock.settle();
-    world.crash(first);
-    world.server.answers = true;
+    const world = await leftByAnna();
     await world.open();
     assert.equal(world.outcomes.length, 1);
     assert.equal(world.server.runs.length, 1);
@@ -114,13 +120,7 @@ test("closed_client_leaves_its_calls_to_the_next_over_the_same_store", async () 
 });
 
 test("calls_of_one_subject_are_not_run_as_another", async () => {
-    const world = new World();
-    const first = await world.open();
-    world.server.answers = false;
-    look(first.call("runner/anna", "lap", 1));
-    await world.clock.settle();
-    world.crash(first);
-    world.server.answers = true;
+    const world = await leftByAnna();
     world.server.subject = "ben";
     const second = await world.open();
     await world.clock.advance(1000);
@@ -228,13 +228,7 @@ test("addresses_are_checked", () => {
 });
 
 test("first_calls_of_another_subject_go_to_a_session_of_their_own", async () => {
-    const world = new World();
-    const first = await world.open();
-    world.server.answers = false;
-    look(first.call("runner/anna", "lap", 1));
-    await world.clock.settle();
-    world.crash(first);
-    world.server.answers = true;
+    const world = await leftByAnna();
     world.server.subject = "ben";
     const second = world.client();
     const own = look(second.call("runner/ben", "lap", 2));
