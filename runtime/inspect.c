@@ -139,8 +139,10 @@ add_mail (const actor_t *actor, buffer_t *packed)
 }
 
 static const char *
-condition (const actor_t *actor)
+condition (const actor_t *actor, bool has_kind)
 {
+    if (!has_kind)
+        return "of a kind that is not here";
     if (!actor)
         return "asleep";
     if (actor->flags & ACTOR_PARKED)
@@ -160,12 +162,13 @@ shard_inspect (shard_t *self, const char *address, uint32_t most, buffer_t *pack
     if (status != TROUPE_OK)
         return status;
     actor_t *actor = shard_find_actor (self, address, strlen (address));
+    bool has_kind = registry_find (self->registry, parts.kind, parts.kind_size) != NULL;
     list_t list = { .shard = self, .actor = actor, .most = most };
     const char *held = actor ? quota_refuses (self, actor) : NULL;
     packed_put_object (packed, 12);
     packed_put_text (packed, "address", address);
     packed_put_number (packed, "shard", self->number);
-    packed_put_text (packed, "condition", condition (actor));
+    packed_put_text (packed, "condition", condition (actor, has_kind));
     packed_put_text (packed, "reason", actor && actor->more && actor->more->reason ? actor->more->reason : "");
     packed_put_number (packed, "mail", actor ? mailbox_count (actor) : 0);
     packed_put_number (packed, "bytes", actor ? quota_bytes (actor) : 0);

@@ -175,7 +175,7 @@ send_on_road (road_t *self)
 {
     self->said_ms = self->now_ms;
     if (!send (self))
-        break_road (self, "it takes no more");
+        break_road (self, "it is not there, or takes no more");
 }
 
 static void
@@ -480,6 +480,7 @@ take_on_road (road_t *self, type_t type, uint64_t x, uint64_t y, const uint8_t *
 {
     bool is_known = self->is_open && x == self->x && y == self->y;
     if (!is_known && !self->is_first && x && x == self->asked_x && y == self->asked_y && type != RESET) {
+        close_road (self, "the other side began a new one", 0);  /* this one may have heard nothing of the end */
         open_road (self, x, y);
         is_known = self->is_open;
     }

@@ -33,6 +33,7 @@ typedef struct {
     bool is_stranger;              /* the other store is not known here */
     bool is_full;                  /* the network takes nothing from here */
     bool is_unheard;               /* what is said is not kept */
+    uint32_t opened, broken;       /* told so often */
     char why[200];
 } side_t;
 
@@ -78,6 +79,8 @@ static void
 changed (void *self, bool is_open, const char *why)
 {
     side_t *side = self;
+    side->opened += is_open;
+    side->broken += !is_open;
     snprintf (side->why, sizeof side->why, "%s", is_open ? "open" : why);
 }
 
@@ -265,7 +268,7 @@ road_breaks_when_a_letter_does_not_go (void **state)
     a.is_full = true;
     say_mark (7);
     assert_false (road_is_open (a.road));
-    assert_string_equal (a.why, "it takes no more");
+    assert_string_equal (a.why, "it is not there, or takes no more");
     a.is_full = false;
     now_ms += ROAD_AGAIN_MS;
     tick ();
@@ -281,6 +284,28 @@ road_breaks_when_a_letter_does_not_go (void **state)
     b.is_full = false;
     tick ();
     assert_false (road_is_open (a.road));  /* its own word was of no road there */
+}
+
+/*  Who forwards calls ends those of the old road only when it hears of its end. */
+static void
+road_that_is_replaced_is_told_as_broken_first (void **state)
+{
+    (void) state;
+    open_it ();
+    a.is_full = true;
+    say_mark (7);
+    a.is_full = false;
+    assert_true (road_is_open (b.road));
+    now_ms += ROAD_AGAIN_MS;
+    open_it ();
+    assert_int_equal (b.opened, 2);
+    assert_int_equal (b.broken, 1);
+    assert_string_equal (b.why, "open");
+    make (&a, map, "a", 3);
+    open_it ();
+    assert_int_equal (b.opened, 3);
+    assert_int_equal (b.broken, 2);
+    assert_int_equal (road_counts (b.road)->broken, 2);
 }
 
 static void
@@ -418,6 +443,7 @@ main (void)
         cmocka_unit_test_setup_teardown (road_drops_letters_while_there_is_none, begin, end),
         cmocka_unit_test_setup_teardown (road_letter_that_comes_twice_is_taken_once, begin, end),
         cmocka_unit_test_setup_teardown (road_breaks_when_a_letter_does_not_go, begin, end),
+        cmocka_unit_test_setup_teardown (road_that_is_replaced_is_told_as_broken_first, begin, end),
         cmocka_unit_test_setup_teardown (road_drops_casts_for_who_says_nothing, begin, end),
         cmocka_unit_test_setup_teardown (road_breaks_at_a_hole_and_opens_again, begin, end),
         cmocka_unit_test_setup_teardown (road_finds_that_the_last_letter_was_lost, begin, end),
