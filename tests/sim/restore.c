@@ -51,16 +51,17 @@ live_apart (sim_t *sim, uint16_t restored)
     }
 }
 
-/*  Once it has refused the other one, and says so. */
+/*  Once it has refused the other one, and says so: a process that started since has yet to be asked. */
 static bool
 accept_at (sim_t *sim, uint16_t at, uint16_t other)
 {
     const char *why;
     world_t *world = sim->nodes[at].world;
-    if (!world_adopt (world, other))
+    bool is_linked = world_is_linked (world, other, &why);
+    if ((!is_linked && !*why) || !world_adopt (world, other))
         return false;
-    if (world_is_linked (world, other, &why) || !*why)
-        sim_fail ("node %u does not say why it is not linked with node %u", at, other);
+    if (is_linked)
+        sim_fail ("node %u is linked with node %u, which it has refused", at, other);
     sim_note (sim, "accept", at, other, 0, why);
     sim_settle (sim);
     world_accept (world, other);
