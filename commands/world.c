@@ -501,6 +501,7 @@ world_halt (world_t *self, bool power)
     journal_destroy (&self->journal);
     for (uint32_t i = 0; i < self->shard_count; i++)
         shard_destroy (&self->shards[i]);
+    world_close_forward (self);
     registry_destroy (&self->registry);
     restore_strikes (self);
     self->submitted = self->durable = self->within = 0;
@@ -564,6 +565,16 @@ call_id (world_t *self, const troupe_call_t *call)
 }
 
 troupe_status_t
+world_call (world_t *self, const troupe_call_t *call, uint16_t shard, troupe_error_t *error)
+{
+    call_t *letter = call_new (call, call_id (self, call));
+    if (!letter)
+        return error_set (error, TROUPE_NO_MEMORY, "no memory for a call");
+    world_post (self, shard, &letter->letter);
+    return TROUPE_OK;
+}
+
+troupe_status_t
 world_submit (world_t *self, const troupe_call_t *call, troupe_error_t *error)
 {
     uint16_t shard;
@@ -573,17 +584,17 @@ world_submit (world_t *self, const troupe_call_t *call, troupe_error_t *error)
     if (status != TROUPE_OK)
         return status;
     waiting_t *waiting = memory_alloc (sizeof *waiting);
+    if (!waiting)
+        return error_set (error, TROUPE_NO_MEMORY, "no memory for a call");
     troupe_call_t asked = *call;
     asked.done = on_done;
     asked.arg = waiting;
-    call_t *letter = waiting ? call_new (&asked, call_id (self, call)) : NULL;
-    if (!letter) {
-        memory_free (waiting);
-        return error_set (error, TROUPE_NO_MEMORY, "no memory for a call");
-    }
     *waiting = (waiting_t) { self, call->done, call->arg };
-    world_post (self, shard, &letter->letter);
-    return TROUPE_OK;
+    status = world_has (self, shard) ? world_call (self, &asked, shard, error)
+                                     : world_forward_call (self, &asked, shard, error);
+    if (status != TROUPE_OK)
+        memory_free (waiting);
+    return status;
 }
 
 typedef struct {

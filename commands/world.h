@@ -33,7 +33,7 @@ typedef enum {
     WORLD_CHECKPOINT,  /* what is durable is folded */
     WORLD_DELIVER,     /* a letter arrives at a shard */
     WORLD_CLOCK,       /* time passes */
-    WORLD_TICK,        /* a road to another node looks at the clock */
+    WORLD_TICK,        /* roads to other nodes, and what is asked over them */
     WORLD_ACTIONS
 } world_action_t;
 
@@ -125,7 +125,8 @@ uint64_t world_now (const world_t *self);
  *  newest frame when the clock is behind that. */
 void world_set_clock (world_t *self, uint64_t wall_ms);
 
-/*  As troupe_submit. `done` is called in a step, or never when the process ended before. */
+/*  As troupe_submit, also of an actor of another node. `done` is called in a step, or never when the process ended
+ *  before. */
 troupe_status_t world_submit (world_t *self, const troupe_call_t *call, troupe_error_t *error) TROUPE_CHECKED;
 
 /*  The shard of an address; TROUPE_INVALID when it is none. */
@@ -187,7 +188,8 @@ recorder_t *world_recorder (world_t *self);
 dice_t *world_dice (world_t *self);
 
 typedef struct {
-    uint64_t roads_opened, roads_broken;  /* to other nodes, of this process */
+    uint64_t roads_opened, roads_broken;  /* to other nodes, of the processes that have ended */
+    uint64_t forwarded;                   /* calls of their actors, likewise */
     uint64_t steps, boots, halts, turns, frames, folds, letters, cuts, deaths_in_handlers, runaways;
 } world_counts_t;
 world_counts_t world_counts (const world_t *self);

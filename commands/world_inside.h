@@ -2,12 +2,14 @@
  *      world.c       the machine, the process, calls from outside
  *      world_step.c  what happens next
  *      world_road.c  roads to other nodes
+ *      world_forward.c  what is asked over them of actors of other nodes
  *      world_volume.c  the room on its disk
  */
 #ifndef COMMANDS_WORLD_INSIDE_H
 #define COMMANDS_WORLD_INSIDE_H
 
 #include "commands/world.h"
+#include "runtime/forward.h"
 #include "runtime/road.h"
 
 #define WORLD_SUSPECTS_MAX 16
@@ -65,6 +67,9 @@ struct world_s {
     bool is_ready[WORLD_SHARDS_MAX];
     path_t paths[WORLD_SHARDS_MAX * WORLD_SHARDS_MAX];
     uint32_t letters;            /* on all roads */
+    forward_t *forward;          /* NULL: there are no other nodes, or it is off */
+    bool must_forward;           /* something was left there */
+    uint64_t forward_ms;         /* when it wants to look at the clock */
     uint64_t submitted, durable; /* frames of all shards, since the boot */
     uint64_t durable_frame[WORLD_SHARDS_MAX];  /* newest of each shard */
     uint64_t folded_frame[WORLD_SHARDS_MAX];
@@ -91,6 +96,16 @@ void world_post (world_t *self, uint16_t to, letter_t *letter);
 
 /*  The process cannot go on, for this reason. */
 void world_fail (world_t *self, const troupe_error_t *error);
+
+/*  A call of one of its own shards. */
+troupe_status_t world_call (world_t *self, const troupe_call_t *call, uint16_t shard, troupe_error_t *error);
+
+/*  A call of a shard of another node; what is to be said and ended of such calls now. */
+troupe_status_t world_open_forward (world_t *self, troupe_error_t *error);
+void world_close_forward (world_t *self);
+troupe_status_t world_forward_call (world_t *self, const troupe_call_t *call, uint16_t shard, troupe_error_t *error);
+uint64_t world_forward_due (const world_t *self);
+void world_forward (world_t *self);
 
 /*  Roads to the other nodes: at a boot, at the end of the process. */
 troupe_status_t world_open_roads (world_t *self, troupe_error_t *error);

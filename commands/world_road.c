@@ -48,6 +48,19 @@ changed (void *way_, bool is_open, const char *why)
 {
     way_t *way = way_;
     snprintf (way->why, sizeof way->why, "%s", is_open ? "" : why);
+    if (is_open)
+        forward_opened (way->world->forward, way->peer);
+    else
+        forward_broken (way->world->forward, way->peer);
+    way->world->must_forward = true;
+}
+
+static void
+relayed (void *way_, const void *bytes, size_t size)
+{
+    way_t *way = way_;
+    forward_received (way->world->forward, way->peer, bytes, size);
+    way->world->must_forward = true;
 }
 
 static road_t *
@@ -58,7 +71,7 @@ new_road (world_t *self, way_t *way)
         .cluster = self->options.cluster,
         .peer = way->peer,
         .seed = hash_mix (self->salt, self->counts.boots + 2000),
-        .port = { way, send, deliver, knows, changed }
+        .port = { way, send, deliver, knows, changed, relayed }
     };
     memcpy (options.identity, identity->store_id, 16);
     memcpy (options.identity + 16, identity->epoch, 16);
@@ -80,7 +93,7 @@ world_open_roads (world_t *self, troupe_error_t *error)
         if (!way->road)
             return error_set (error, TROUPE_NO_MEMORY, "no memory for a road");
     }
-    return TROUPE_OK;
+    return cluster ? world_open_forward (self, error) : TROUPE_OK;
 }
 
 void
@@ -112,7 +125,7 @@ world_received (world_t *self, uint16_t from, const void *bytes, size_t size)
 uint64_t
 world_roads_due (const world_t *self)
 {
-    uint64_t earliest = UINT64_MAX;
+    uint64_t earliest = world_forward_due (self);
     for (uint32_t i = 0; i < WORLD_NODES_MAX; i++) {
         uint64_t due = self->ways[i].road ? road_next_due (self->ways[i].road) : UINT64_MAX;
         earliest = due < earliest ? due : earliest;
@@ -123,6 +136,8 @@ world_roads_due (const world_t *self)
 void
 world_tick_roads (world_t *self)
 {
+    if (world_forward_due (self) <= *self->clock)
+        world_forward (self);
     for (uint32_t i = 0; i < WORLD_NODES_MAX; i++)
         if (self->ways[i].road && road_next_due (self->ways[i].road) <= *self->clock)
             road_tick (self->ways[i].road, *self->clock);

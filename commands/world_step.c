@@ -299,7 +299,7 @@ world_next_due (const world_t *self)
 bool
 world_is_quiet (const world_t *self)
 {
-    if (!self->is_up || self->letters || self->submitted > self->durable)
+    if (!self->is_up || self->letters || self->must_forward || self->submitted > self->durable)
         return false;
     for (uint32_t i = 0; i < self->shard_count; i++)
         if (self->shards[i] && !shard_is_quiet (self->shards[i]))

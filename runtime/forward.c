@@ -6,12 +6,12 @@
  *  breaks nobody knows what came of what is on its way:
  *
  *      a call with a session   is said again on the next road, in its old place: it runs once (rule 6)
- *      a read                  ends as "overloaded": nothing happened, whoever asked comes again
+ *      another read            ends as "overloaded": nothing happened, whoever asked comes again
  *      any other call          ends as "unknown"
  *
  *  Without a road all are refused as "overloaded". An ordered session that was refused is remembered here as shards do
  *  (lane.h), whoever refused: the other node forgets it when it dies, and the client's connection lives on (rule 7).
- *  All have an end by the clock of this node.
+ *  All have an end by the clock of this node: a call is "unknown" then, a page comes again.
  */
 #include "runtime/forward_inside.h"
 
@@ -158,16 +158,16 @@ take_out (forward_t *self, asked_t *asked)
     table_remove (&self->asked, &asked->node);
 }
 
-/*  Nobody knows what came of it; of a read: nothing. */
+/*  Nobody knows what came of it. Who reads may come again, or has waited for as long as it would. */
 static void
-lose (forward_t *self, asked_t *asked, const char *format)
+lose (forward_t *self, asked_t *asked, bool again, const char *format)
 {
     char text[160];
     snprintf (text, sizeof text, format, forward_name (self, asked->peer));
     count_one (&self->counts.lost);
     take_out (self, asked);
-    tell (self, asked, &(troupe_answer_t) { .status = asked->reads ? TROUPE_OVERLOADED : TROUPE_UNKNOWN, .text = text,
-                                            .retry_after_ms = asked->reads ? RETRY_AFTER_MS : 0 });
+    tell (self, asked, &(troupe_answer_t) { .status = again ? TROUPE_OVERLOADED : TROUPE_UNKNOWN, .text = text,
+                                            .retry_after_ms = again ? RETRY_AFTER_MS : 0 });
 }
 
 /* ---- on its way ---- */
@@ -287,7 +287,7 @@ forward_broken (forward_t *self, uint16_t peer)
     for (asked_t *asked = way->first, *next; asked; asked = next) {
         next = asked->after;
         if (asked->call.seq == 0)
-            lose (self, asked, "the road to node %s broke");
+            lose (self, asked, asked->reads, "the road to node %s broke");
     }
     feeds_broken (self, peer);
 }
@@ -356,7 +356,7 @@ end_late (forward_t *self, peer_way_t *way, uint64_t now_ms)
     for (asked_t *asked = way->first, *next; asked; asked = next) {
         next = asked->after;
         if (asked->end_ms < now_ms)
-            lose (self, asked, "node %s did not answer in time");
+            lose (self, asked, asked->told != NULL, "node %s did not answer in time");
     }
     return way->first != NULL;
 }

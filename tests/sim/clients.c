@@ -9,6 +9,8 @@
  *
  *  A client without a session calls once; when the process dies, nobody will
  *  ever know.
+ *
+ *  Of several nodes a client calls one, whoever has the actor, and another one when that has died.
  */
 #include "tests/sim/sim.h"
 
@@ -22,6 +24,12 @@
 #define LATE_GRACE_MS 1
 #define HEARD_MOST_MS 30  /* a refusal takes so long to its caller, who calls on meanwhile */
 
+static uint32_t
+any_gateway (sim_t *sim)
+{
+    return sim->profile.nodes > 1 ? (uint32_t) dice_roll (&sim->network.dice, sim->profile.nodes) : 0;
+}
+
 void
 clients_begin (sim_t *sim)
 {
@@ -29,6 +37,7 @@ clients_begin (sim_t *sim)
         for (uint32_t j = 0; j < 2; j++)
             put_le64 (sim->sessions[i] + 8 * j, dice_next (&sim->dice) | 1);
         sim->next_seq[i] = 1;
+        sim->gateways[i] = any_gateway (sim);
     }
 }
 
@@ -169,11 +178,17 @@ home_of (sim_t *sim, const request_t *request)
     return sim_world_of (sim, shard);
 }
 
+static world_t *
+gateway_of (sim_t *sim, const request_t *request)
+{
+    return sim->nodes[request->client < SIM_NO_SESSION ? sim->gateways[request->client] : request->gateway].world;
+}
+
 static void
 submit (sim_t *sim, request_t *request)
 {
     bool has_session = request->client < SIM_NO_SESSION;
-    if (!world_is_up (home_of (sim, request)))
+    if (!world_is_up (gateway_of (sim, request)))
         return;
     troupe_call_t call = {
         .to = request->to,
@@ -193,7 +208,7 @@ submit (sim_t *sim, request_t *request)
     request->out += 1;
     sim->figures.calls += 1;
     troupe_error_t error;
-    if (world_submit (home_of (sim, request), &call, &error) != TROUPE_OK)
+    if (world_submit (gateway_of (sim, request), &call, &error) != TROUPE_OK)
         sim_fail ("a call of %s is not taken: %s", request->to, error.text);
 }
 
@@ -263,6 +278,7 @@ sim_call (sim_t *sim, const workload_t *workload, uint32_t client, const char *t
     request->workload = workload;
     request->client = client;
     request->seq = client < SIM_NO_SESSION ? sim->next_seq[client]++ : 0;
+    request->gateway = any_gateway (sim);
     request->verb = verb;
     request->a = a;
     request->b = b;
@@ -320,14 +336,19 @@ void
 clients_forget (sim_t *sim)
 {
     for (request_t *request = sim->requests; request; request = request->next) {
-        if (home_of (sim, request) != sim->world)
+        bool was_called = gateway_of (sim, request) == sim->world;
+        if (was_called || home_of (sim, request) == sim->world)
+            request->was_out = request->was_out || request->out > 0 || request->has_place;
+        if (!was_called)
             continue;
-        request->was_out = request->was_out || request->out > 0 || request->has_place;
         request->out = 0;
         request->heard_ms = 0;
         if (request->client >= SIM_NO_SESSION)
             lose (sim, request);
     }
+    for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++)
+        if (sim->nodes[sim->gateways[i]].world == sim->world)
+            sim->gateways[i] = any_gateway (sim);
 }
 
 void

@@ -299,6 +299,7 @@ nodes_count (sim_t *sim)
         sim->figures.runaways += counts.runaways;
         sim->figures.roads_opened += counts.roads_opened;
         sim->figures.roads_broken += counts.roads_broken;
+        sim->figures.forwarded += counts.forwarded;
     }
 }
 

@@ -99,6 +99,7 @@ struct request_s {
     uint64_t floor;              /* stamp of the actor that was seen before this call was first made */
     uint64_t heard_ms;           /* when the caller hears that it was not accepted */
     uint32_t out;                /* submissions that this process has not answered yet */
+    uint32_t gateway;            /* without a session: the node that is called */
     bool is_final;               /* the answer is known, and the same for good */
     bool is_unknown;             /* nobody will ever know */
     bool is_read;                /* not recorded: each submission is answered for itself */
@@ -144,7 +145,7 @@ typedef struct {
 typedef struct {
     uint64_t seeds, steps, turns, frames, calls, resends, halts, powers, deaths_in_boot, full, sync_failures, cuts,
         folds, handler_deaths, runaways, upgrades, compared, released, answers, events, parcels, packets, splits,
-        roads_opened, roads_broken, restores;
+        roads_opened, roads_broken, forwarded, restores;
 } figures_t;
 
 typedef struct {
@@ -200,6 +201,7 @@ struct sim_s {
     uint8_t sessions[SIM_CLIENTS_MAX][16];
     uint64_t next_seq[SIM_CLIENTS_MAX];
     uint64_t hears_ms[SIM_CLIENTS_MAX];  /* of the newest refusal */
+    uint32_t gateways[SIM_CLIENTS_MAX];  /* the node that it calls, until that dies */
     request_t *requests, *requests_last;
     uint32_t waiting;            /* requests that are neither final nor unknown */
 
@@ -315,7 +317,7 @@ void clients_begin (sim_t *sim);
 void sim_call (sim_t *sim, const workload_t *workload, uint32_t client, const char *to, const char *verb, uint64_t a,
                uint64_t b, const char *format, ...);
 void clients_repeat (sim_t *sim);       /* some call again: a twin, an answered one, one that was refused */
-void clients_forget (sim_t *sim);       /* the process ended: nobody answers any more */
+void clients_forget (sim_t *sim);       /* the process ended: nobody answers there any more */
 void clients_push (sim_t *sim);         /* all that wait and are not out */
 void clients_clear (sim_t *sim);
 

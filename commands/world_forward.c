@@ -1,0 +1,106 @@
+/*  world_forward.c - what is asked at one world of actors that another one has.
+ *
+ *  DESIGN. The forwarding is the real one; its inbox and its clock are looked at when the roads are.
+ */
+#include "commands/world_inside.h"
+
+#include "runtime/base/error.h"
+
+static bool
+relay (void *self_, uint16_t peer, const void *bytes, size_t size)
+{
+    const world_t *self = self_;
+    return road_relay (self->ways[peer].road, bytes, size);
+}
+
+/*  No network makes bytes that no node has said. */
+static void
+complain (void *self_, uint16_t peer, const char *text)
+{
+    troupe_error_t error;
+    error_set (&error, TROUPE_CORRUPT, "node %u: %s", peer, text);
+    world_fail (self_, &error);
+}
+
+static void
+wake (void *self_)
+{
+    ((world_t *) self_)->must_forward = true;
+}
+
+static uint64_t
+now_ms (void *self_)
+{
+    return *((const world_t *) self_)->clock;
+}
+
+static troupe_status_t
+submit (void *self, const troupe_call_t *call, troupe_error_t *error)
+{
+    uint16_t shard;
+    troupe_status_t status = world_shard_of (self, call->to, &shard, error);
+    return status == TROUPE_OK ? world_call (self, call, shard, error) : status;
+}
+
+static troupe_status_t
+read_feed (void *self, const char *address, const char *channel, uint64_t from, uint32_t most, host_told_t *told,
+           void *arg, troupe_error_t *error)
+{
+    (void) self, (void) address, (void) channel, (void) from, (void) most, (void) told, (void) arg;
+    return error_set (error, TROUPE_NOT_FOUND, "worlds read no feeds of each other");
+}
+
+static bool
+is_watched (void *self, const char *address, const char *channel)
+{
+    (void) self, (void) address, (void) channel;
+    return false;
+}
+
+static void
+heard (void *self, const char *address, const char *channel, uint64_t offset, const char *key, const void *body,
+       size_t size)
+{
+    (void) self, (void) address, (void) channel, (void) offset, (void) key, (void) body, (void) size;
+}
+
+troupe_status_t
+world_open_forward (world_t *self, troupe_error_t *error)
+{
+    uint64_t keep_ms = self->options.limits.call_keep_ms;
+    forward_port_t port = { self, relay, complain, wake, now_ms, submit, read_feed, is_watched, heard };
+    self->must_forward = false;
+    self->forward_ms = UINT64_MAX;
+    self->forward = forward_new (self->options.cluster, keep_ms, &port);
+    return self->forward ? TROUPE_OK : error_set (error, TROUPE_NO_MEMORY, "no memory for the forwarding");
+}
+
+void
+world_close_forward (world_t *self)
+{
+    self->counts.forwarded += self->forward ? forward_counts (self->forward).forwarded : 0;
+    forward_destroy (&self->forward);
+    self->must_forward = false;
+}
+
+troupe_status_t
+world_forward_call (world_t *self, const troupe_call_t *call, uint16_t shard, troupe_error_t *error)
+{
+    const kind_t *kind = registry_find (self->registry, call->to, strcspn (call->to, "/"));
+    const verb_t *verb = kind ? kind_verb (kind, call->verb, strlen (call->verb)) : NULL;
+    return forward_call (self->forward, shard, call, verb && verb->reads, error);
+}
+
+uint64_t
+world_forward_due (const world_t *self)
+{
+    return !self->forward ? UINT64_MAX : self->must_forward ? 0 : self->forward_ms;
+}
+
+void
+world_forward (world_t *self)
+{
+    self->must_forward = false;
+    uint64_t wait_ms = forward_round (self->forward);
+    self->forward_ms = wait_ms == UINT64_MAX ? UINT64_MAX : *self->clock + wait_ms;
+}
