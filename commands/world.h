@@ -153,6 +153,9 @@ troupe_status_t world_restore (world_t *self, troupe_error_t *error) TROUPE_CHEC
 /*  Whether the road to another node is open; why not. */
 bool world_is_linked (const world_t *self, uint16_t peer, const char **why);
 
+/*  How often it broke, of this process. */
+uint64_t world_broken (const world_t *self, uint16_t peer);
+
 /*  As an operator does when the other store, or this one, is not that which links were made with: first the shards
  *  here are to believe those there; when they have heard that, the node does. False: nobody was refused. */
 bool world_adopt (world_t *self, uint16_t peer);

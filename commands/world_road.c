@@ -151,6 +151,13 @@ world_is_linked (const world_t *self, uint16_t peer, const char **why)
     return way->road && road_is_open (way->road);
 }
 
+uint64_t
+world_broken (const world_t *self, uint16_t peer)
+{
+    const road_t *road = self->ways[peer].road;
+    return road ? road_counts (road)->broken : 0;
+}
+
 /* ---- another store ---- */
 
 troupe_status_t

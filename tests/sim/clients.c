@@ -42,6 +42,34 @@ clients_begin (sim_t *sim)
 }
 
 /* ------------------------------------------------------------------ *
+ *  Where it calls
+ * ------------------------------------------------------------------ */
+
+static world_t *
+home_of (sim_t *sim, const request_t *request)
+{
+    uint16_t shard = 0;
+    CHECK (world_shard_of (sim->world, request->to, &shard, NULL) == TROUPE_OK);
+    return sim_world_of (sim, shard);
+}
+
+static world_t *
+gateway_of (sim_t *sim, const request_t *request)
+{
+    return sim->nodes[request->client < SIM_NO_SESSION ? sim->gateways[request->client] : request->gateway].world;
+}
+
+static uint64_t
+broken_between (sim_t *sim, const request_t *request)
+{
+    const world_t *home = home_of (sim, request);
+    for (uint16_t i = 0; i < sim->profile.nodes; i++)
+        if (sim->nodes[i].world == home)
+            return world_broken (gateway_of (sim, request), i);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ *
  *  Answers
  * ------------------------------------------------------------------ */
 
@@ -105,6 +133,7 @@ hear (sim_t *sim, request_t *request, const troupe_answer_t *answer)
         return;
     }
     bool was_lost = request->is_unknown;
+    request->was_out = request->was_out || request->broken != broken_between (sim, request);
     request->is_final = true;
     request->is_unknown = false;
     keep_answer (request, answer);
@@ -169,20 +198,6 @@ on_answer (void *arg, const troupe_answer_t *answer)
 /* ------------------------------------------------------------------ *
  *  Calls
  * ------------------------------------------------------------------ */
-
-static world_t *
-home_of (sim_t *sim, const request_t *request)
-{
-    uint16_t shard = 0;
-    CHECK (world_shard_of (sim->world, request->to, &shard, NULL) == TROUPE_OK);
-    return sim_world_of (sim, shard);
-}
-
-static world_t *
-gateway_of (sim_t *sim, const request_t *request)
-{
-    return sim->nodes[request->client < SIM_NO_SESSION ? sim->gateways[request->client] : request->gateway].world;
-}
 
 static void
 submit (sim_t *sim, request_t *request)
@@ -279,6 +294,7 @@ sim_call (sim_t *sim, const workload_t *workload, uint32_t client, const char *t
     request->client = client;
     request->seq = client < SIM_NO_SESSION ? sim->next_seq[client]++ : 0;
     request->gateway = any_gateway (sim);
+    request->broken = broken_between (sim, request);
     request->verb = verb;
     request->a = a;
     request->b = b;

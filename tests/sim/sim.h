@@ -104,7 +104,9 @@ struct request_s {
     bool is_unknown;             /* nobody will ever know */
     bool is_read;                /* not recorded: each submission is answered for itself */
     bool has_place;              /* it was told that the actor is parked, and waits there all the same */
-    bool was_out;                /* when a process ended: a read has lost its place then, what came after it has not */
+    bool was_out;                /* when a process or a road ended: a read has lost its place then, what came after it
+                                  * has not */
+    uint64_t broken;             /* how often the road to the actor's node had broken before */
     troupe_status_t status;
     uint8_t *answer;             /* packed, malloced */
     size_t answer_size;
