@@ -19,6 +19,19 @@ head_origin_is_own (const char *origin, const char *host)
 }
 
 bool
+head_origin_is_fixed (const char *origin)
+{
+    static const char local[] = "localhost";
+    const size_t local_size = sizeof local - 1;
+    const char *behind = strstr (origin, "://"), *host = behind ? behind + 3 : "";
+    size_t size = strcspn (host, ":");
+    if (*host == '[' || (size && strspn (host, "0123456789.") == size))
+        return true;
+    return size >= local_size && strncasecmp (host + size - local_size, local, local_size) == 0
+           && (size == local_size || host[size - local_size - 1] == '.');
+}
+
+bool
 head_origin_is_listed (const char *origin, const char *words)
 {
     size_t size = strlen (origin);

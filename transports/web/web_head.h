@@ -8,6 +8,9 @@
 /*  Whether `origin`, "https://HOST", is of the host that was asked: a proxy in front may speak TLS. */
 bool head_origin_is_own (const char *origin, const char *host);
 
+/*  Whether an origin without TLS is a page's whose host's name no DNS can turn: an address, localhost. */
+bool head_origin_is_fixed (const char *origin);
+
 /*  Whether it is one of the words, parted by spaces; "*" is each. */
 bool head_origin_is_listed (const char *origin, const char *words);
 
