@@ -1,12 +1,12 @@
 /*  node_host.c - a node as gateways see it.
  *
  *  DESIGN
- *  Names are looked up in the registry on the caller's thread. History is read on the shard's
- *  thread by an errand, and told when all that it shows is durable (rule 4).
+ *  Names are looked up in the registry on the caller's thread. History is read on the shard's.
  */
 #include "commands/node_host.h"
 
 #include "commands/node_parts.h"
+#include "commands/page.h"
 #include "runtime/base/error.h"
 #include "runtime/base/hex.h"
 #include "runtime/base/memory.h"
@@ -60,67 +60,21 @@ submit (void *self, const troupe_call_t *call, troupe_error_t *error)
 
 /* ---- history ---- */
 
-typedef struct {
-    errand_t errand;
-    host_told_t *told;
-    void *arg;
-    uint64_t from;
-    uint32_t most;
-    buffer_t packed;
-    troupe_error_t error;
-    const char *channel;
-    char address[];  /* NUL channel NUL */
-} reading_t;
-
-static void
-tell (void *arg, bool is_durable)
-{
-    reading_t *self = arg;
-    if (!is_durable)
-        error_set (&self->error, TROUPE_STOPPING, "the node stops");
-    bool is_good = self->error.status == TROUPE_OK;
-    self->told (self->arg, self->error.status, is_good ? "" : self->error.text, self->packed.data, self->packed.size);
-    buffer_clear (&self->packed);
-    memory_free (self);
-}
-
-static void
-read_on_shard (shard_t *shard, errand_t *errand)
-{
-    reading_t *self = (reading_t *) errand;
-    if (!shard) {
-        tell (self, false);
-        return;
-    }
-    self->error.status = shard_read_feed (shard, self->address, self->channel, self->from, self->most, &self->packed,
-                                          &self->error);
-    if (shard_release_after (shard, tell, self) != TROUPE_OK)
-        tell (self, false);
-}
-
 troupe_status_t
 node_read_feed_here (troupe_t *node, const char *address, const char *channel, uint64_t from, uint32_t most,
                      host_told_t *told, void *arg, troupe_error_t *error)
 {
     uint16_t shard;
-    size_t address_size = strlen (address) + 1, channel_size = strlen (channel) + 1;
     troupe_status_t status = node_is_running (node) ? node_shard_of (node, address, &shard, error)
                                                     : error_set (error, TROUPE_STOPPING, "the node does not run");
     if (status != TROUPE_OK)
         return status;
-    reading_t *reading = memory_zalloc (sizeof *reading + address_size + channel_size);
-    if (!reading)
+    letter_t *letter = page_letter_new (address, channel, from, most, told, arg);
+    if (!letter)
         return error_set (error, TROUPE_OVERLOADED, "no memory to read a feed");
-    reading->errand = (errand_t) { .letter.type = LETTER_ERRAND, .run = read_on_shard };
-    reading->told = told;
-    reading->arg = arg;
-    reading->from = from;
-    reading->most = most;
-    memcpy (reading->address, address, address_size);
-    reading->channel = memcpy (reading->address + address_size, channel, channel_size);
-    if (node_post (node, shard, &reading->errand.letter))
+    if (node_post (node, shard, letter))
         return TROUPE_OK;
-    memory_free (reading);
+    memory_free (letter);
     return error_set (error, TROUPE_STOPPING, "the node is going down");
 }
 
