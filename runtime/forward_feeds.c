@@ -280,6 +280,41 @@ who_hears (forward_t *self, feed_name_t *feed, uint64_t bytes)
     return hearing;
 }
 
+/*  There was no memory to say it to these. */
+static void
+miss (forward_t *self, const char *address, const char *channel, uint64_t peers, uint64_t bytes)
+{
+    pthread_mutex_lock (&self->lock);
+    feed_name_t *feed = find (&self->told, address, channel);
+    for (uint16_t peer = 0; feed && peer < self->cluster->nodes; peer++) {
+        peer_way_t *way = &self->ways[peer];
+        if (!(feed->peers & peers & BIT (peer)))
+            continue;
+        way->untaken -= bytes < way->untaken ? bytes : way->untaken;
+        feed->missed |= BIT (peer);
+        way->has_missed = true;
+    }
+    pthread_mutex_unlock (&self->lock);
+    count_one (&self->counts.events_missed);
+    self->port.wake (self->port.self);
+}
+
+/*  NULL: no memory. */
+static said_t *
+event_new (uint64_t peers, const relay_message_t *message)
+{
+    said_t *self = memory_zalloc (sizeof *self);
+    if (!self)
+        return NULL;
+    self->item.type = ITEM_EVENT;
+    self->peers = peers;
+    relay_write (&self->bytes, message);
+    if (!self->bytes.failed)
+        return self;
+    said_free (self);
+    return NULL;
+}
+
 void
 forward_published (void *self_, const char *address, const char *channel, uint64_t offset, const char *key,
                    const void *body, size_t size)
@@ -290,15 +325,14 @@ forward_published (void *self_, const char *address, const char *channel, uint64
     uint64_t charge = charge_of (RELAY_HEAD + strlen (address) + strlen (channel) + size);
     uint64_t peers = feed ? who_hears (self, feed, charge) : 0;
     pthread_mutex_unlock (&self->lock);
-    said_t *said = peers ? memory_zalloc (sizeof *said) : NULL;
+    if (!peers)
+        return;
+    said_t *said = event_new (peers, &(relay_message_t) { .type = RELAY_EVENT, .number = offset, .to = address,
+                                                          .name = channel, .has_key = key != NULL, .who = key,
+                                                          .body = body, .size = size });
     if (!said)
-        return;  /* no memory: of a durable feed the next event shows that one is missing */
-    said->item.type = ITEM_EVENT;
-    said->peers = peers;
-    relay_write (&said->bytes, &(relay_message_t) { .type = RELAY_EVENT, .number = offset, .to = address,
-                                                    .name = channel, .has_key = key != NULL, .who = key, .body = body,
-                                                    .size = size });
-    if (said->bytes.failed || !forward_leave (self, &said->item))
+        miss (self, address, channel, peers, charge);
+    else if (!forward_leave (self, &said->item))
         said_free (said);
 }
 
@@ -344,17 +378,14 @@ note_missed (void *arg, table_node_t *node)
     feed_name_t *feed = feed_of (node);
     if (!(feed->missed & missing->peers))
         return true;
-    said_t *said = missing->way->untaken < EVENTS_MOST ? memory_zalloc (sizeof *said) : NULL;
-    if (said)
-        relay_write (&said->bytes, &(relay_message_t) { .type = RELAY_EVENT, .number = HOST_LOOK_AGAIN,
-                                                        .to = feed->name, .name = channel_of (feed) });
-    if (!said || said->bytes.failed) {
-        said_free (said);
+    relay_message_t message = { .type = RELAY_EVENT, .number = HOST_LOOK_AGAIN, .to = feed->name,
+                                .name = channel_of (feed) };
+    said_t *said = missing->way->untaken < EVENTS_MOST ? event_new (missing->peers, &message) : NULL;
+    if (!said) {
         missing->way->has_missed = true;
         return false;
     }
-    said->item = (inbox_item_t) { .next = missing->first ? &missing->first->item : NULL, .type = ITEM_EVENT };
-    said->peers = missing->peers;
+    said->item.next = missing->first ? &missing->first->item : NULL;
     missing->first = said;
     missing->way->untaken += charge_of (said->bytes.size);
     feed->missed &= ~missing->peers;

@@ -502,6 +502,28 @@ slow_node_misses_events_and_looks_again (void **state)
     assert_int_equal (a.offset, 7);
 }
 
+/*  What did not go does not count as under way, either. */
+static void
+event_without_memory_has_watchers_look_again (void **state)
+{
+    static uint8_t body[4u << 20] = { 0xc6, 0, 0x3f, 0xff, 0xfb };
+    (void) state;
+    a.watches = true;
+    forward_watch (a.forward, 1, "thing/1", "live");
+    talk ();
+    for (uint64_t offset = 1; offset <= 8; offset++) {
+        memory_fail_after (1 + offset % 2);
+        publish (offset, body, sizeof body);
+        memory_fail_after (0);
+        talk ();
+        assert_int_equal (a.looks, offset);
+    }
+    publish (9, NULL, 0);
+    talk ();
+    assert_int_equal (a.offset, 9);
+    assert_int_equal (a.events, 1);
+}
+
 static void
 node_tells_of_its_own_actors_alone (void **state)
 {
@@ -558,6 +580,7 @@ main (void)
         TEST (events_come_while_somebody_watches),
         TEST (new_road_has_watchers_look_again),
         TEST (slow_node_misses_events_and_looks_again),
+        TEST (event_without_memory_has_watchers_look_again),
         TEST (node_tells_of_its_own_actors_alone),
         TEST (malformed_bytes_are_told_once),
     };
