@@ -47,6 +47,8 @@ world_new (const world_options_t *options, troupe_error_t *error)
         error_set (error, TROUPE_NO_MEMORY, "no memory for a world");
         world_destroy (&self);
     } else {
+        if (options->cluster)
+            state_memory_place_by (self->state, cluster_hash_seed (options->cluster));
         make_port (self);
         world_make_volume (self);
     }
@@ -166,8 +168,12 @@ on_published (void *self_, uint16_t shard, const char *address, const char *chan
               const char *key, const void *body, size_t size)
 {
     world_t *self = self_;
-    if (self->is_up && self->options.watch.published)
+    if (!self->is_up)
+        return;
+    if (self->options.watch.published)
         self->options.watch.published (self->options.watch.self, shard, address, channel, offset, key, body, size);
+    if (self->forward && forward_is_watched (self->forward, address, channel))
+        forward_published (self->forward, address, channel, offset, key, body, size);
 }
 
 static void

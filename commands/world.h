@@ -16,6 +16,7 @@
 
 #include "commands/dice.h"
 #include "runtime/cluster.h"
+#include "runtime/port/host.h"
 #include "runtime/recorder.h"
 #include "runtime/shard.h"
 #include "storage/checkpoint.h"
@@ -74,6 +75,10 @@ typedef struct {
     uint64_t *clock;                          /* of all nodes; set by the caller; NULL: one of its own */
     /* What it says to another one, whose world_received it may or may not reach. False: nothing goes there now. */
     bool (*send) (void *network, uint16_t from, uint16_t to, const void *bytes, size_t size);
+    /* Feeds of actors of other nodes: whether somebody watches one here, what is heard of it. NULL: nobody does. */
+    bool (*is_watched) (void *network, uint16_t self, const char *address, const char *channel);
+    void (*heard) (void *network, uint16_t self, const char *address, const char *channel, uint64_t offset,
+                   const void *body, size_t size);
     void *network;
     /* The volume that journal, state and ballast share; 0: none has a bound. */
     uint64_t volume_bytes;
@@ -136,6 +141,13 @@ troupe_status_t world_shard_of (const world_t *self, const char *address, uint16
 typedef void (world_errand_t) (void *arg, shard_t *shard);
 void world_errand (world_t *self, uint16_t shard, world_errand_t *run, void *arg);
 
+/*  A feed of an actor of another node is watched here: it is heard until options.is_watched says no. */
+void world_listen (world_t *self, const char *address, const char *channel);
+
+/*  As host_port_t.read_feed, of an actor of another node; `told` also when the process ends. */
+troupe_status_t world_read_feed (world_t *self, const char *address, const char *channel, uint64_t from, uint32_t most,
+                                 host_told_t *told, void *arg, troupe_error_t *error) TROUPE_CHECKED;
+
 /*  Another node says something. */
 void world_received (world_t *self, uint16_t from, const void *bytes, size_t size);
 
@@ -192,7 +204,7 @@ dice_t *world_dice (world_t *self);
 
 typedef struct {
     uint64_t roads_opened, roads_broken;  /* to other nodes, of the processes that have ended */
-    uint64_t forwarded;                   /* calls of their actors, likewise */
+    uint64_t forwarded, heard;            /* calls of their actors, events of their feeds; likewise */
     uint64_t steps, boots, halts, turns, frames, folds, letters, cuts, deaths_in_handlers, runaways;
 } world_counts_t;
 world_counts_t world_counts (const world_t *self);

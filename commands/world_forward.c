@@ -2,9 +2,11 @@
  *
  *  DESIGN. The forwarding is the real one; its inbox and its clock are looked at when the roads are.
  */
+#include "commands/page.h"
 #include "commands/world_inside.h"
 
 #include "runtime/base/error.h"
+#include "runtime/base/memory.h"
 
 static bool
 relay (void *self_, uint16_t peer, const void *bytes, size_t size)
@@ -46,22 +48,30 @@ static troupe_status_t
 read_feed (void *self, const char *address, const char *channel, uint64_t from, uint32_t most, host_told_t *told,
            void *arg, troupe_error_t *error)
 {
-    (void) self, (void) address, (void) channel, (void) from, (void) most, (void) told, (void) arg;
-    return error_set (error, TROUPE_NOT_FOUND, "worlds read no feeds of each other");
+    uint16_t shard;
+    troupe_status_t status = world_shard_of (self, address, &shard, error);
+    letter_t *letter = status == TROUPE_OK ? page_letter_new (address, channel, from, most, told, arg) : NULL;
+    if (letter)
+        world_post (self, shard, letter);
+    return letter ? TROUPE_OK : error_set (error, TROUPE_OVERLOADED, "no page can be read");
 }
 
 static bool
-is_watched (void *self, const char *address, const char *channel)
+is_watched (void *self_, const char *address, const char *channel)
 {
-    (void) self, (void) address, (void) channel;
-    return false;
+    const world_options_t *options = &((const world_t *) self_)->options;
+    return options->is_watched && options->is_watched (options->network, options->cluster->self, address, channel);
 }
 
 static void
-heard (void *self, const char *address, const char *channel, uint64_t offset, const char *key, const void *body,
+heard (void *self_, const char *address, const char *channel, uint64_t offset, const char *key, const void *body,
        size_t size)
 {
-    (void) self, (void) address, (void) channel, (void) offset, (void) key, (void) body, (void) size;
+    const world_t *self = self_;
+    const world_options_t *options = &self->options;
+    (void) key;
+    if (self->is_up && options->heard)
+        options->heard (options->network, options->cluster->self, address, channel, offset, body, size);
 }
 
 troupe_status_t
@@ -78,7 +88,11 @@ world_open_forward (world_t *self, troupe_error_t *error)
 void
 world_close_forward (world_t *self)
 {
-    self->counts.forwarded += self->forward ? forward_counts (self->forward).forwarded : 0;
+    if (self->forward) {
+        forward_counts_t counts = forward_counts (self->forward);
+        self->counts.forwarded += counts.forwarded;
+        self->counts.heard += counts.events_received;
+    }
     forward_destroy (&self->forward);
     self->must_forward = false;
 }
@@ -89,6 +103,27 @@ world_forward_call (world_t *self, const troupe_call_t *call, uint16_t shard, tr
     const kind_t *kind = registry_find (self->registry, call->to, strcspn (call->to, "/"));
     const verb_t *verb = kind ? kind_verb (kind, call->verb, strlen (call->verb)) : NULL;
     return forward_call (self->forward, shard, call, verb && verb->reads, error);
+}
+
+static uint16_t
+peer_of (const world_t *self, const char *address)
+{
+    uint16_t shard;
+    CHECK (world_shard_of (self, address, &shard, NULL) == TROUPE_OK);
+    return self->options.cluster->owners[shard];
+}
+
+void
+world_listen (world_t *self, const char *address, const char *channel)
+{
+    forward_watch (self->forward, peer_of (self, address), address, channel);
+}
+
+troupe_status_t
+world_read_feed (world_t *self, const char *address, const char *channel, uint64_t from, uint32_t most,
+                 host_told_t *told, void *arg, troupe_error_t *error)
+{
+    return forward_read (self->forward, peer_of (self, address), address, channel, from, most, told, arg, error);
 }
 
 uint64_t

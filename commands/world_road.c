@@ -136,7 +136,7 @@ world_roads_due (const world_t *self)
 void
 world_tick_roads (world_t *self)
 {
-    if (world_forward_due (self) <= *self->clock)
+    if (self->forward)
         world_forward (self);
     for (uint32_t i = 0; i < WORLD_NODES_MAX; i++)
         if (self->ways[i].road && road_next_due (self->ways[i].road) <= *self->clock)

@@ -60,6 +60,7 @@ void state_memory_destroy (state_port_t **self_p);
 void state_memory_die_after (state_port_t *self, uint64_t folds);
 uint64_t state_memory_bytes (state_port_t *self);  /* of all keys and values */
 void state_memory_new_epoch (state_port_t *self, uint64_t seed);  /* as a restore does */
+void state_memory_place_by (state_port_t *self, uint64_t hash_seed);  /* which shard has an actor */
 void state_memory_revive (state_port_t *self);  /* after a crash: views are gone, folds work again */
 
 #endif

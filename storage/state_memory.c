@@ -251,6 +251,12 @@ state_memory_revive (state_port_t *port)
 }
 
 void
+state_memory_place_by (state_port_t *port, uint64_t hash_seed)
+{
+    ((state_memory_t *) port->self)->identity.hash_seed = hash_seed;
+}
+
+void
 state_memory_new_epoch (state_port_t *port, uint64_t seed)
 {
     set_epoch (&((state_memory_t *) port->self)->identity, seed);

@@ -133,7 +133,8 @@ hear (sim_t *sim, request_t *request, const troupe_answer_t *answer)
         return;
     }
     bool was_lost = request->is_unknown;
-    request->was_out = request->was_out || request->broken != broken_between (sim, request);
+    if (gateway_of (sim, request) != home_of (sim, request))
+        request->was_out = request->was_out || request->has_place || request->broken != broken_between (sim, request);
     request->is_final = true;
     request->is_unknown = false;
     keep_answer (request, answer);

@@ -60,7 +60,8 @@ static void
 make_cluster (sim_t *sim)
 {
     const profile_t *profile = &sim->profile;
-    cluster_t cluster = { .name = "sim", .shards = profile->shards, .nodes = profile->nodes };
+    cluster_t cluster = { .shards = profile->shards, .nodes = profile->nodes };
+    snprintf (cluster.name, sizeof cluster.name, "sim%llu", (unsigned long long) sim->seed);  /* it places actors */
     for (uint32_t i = 0; i < profile->shards; i++)
         cluster.owners[i] = (uint8_t) (i < profile->nodes ? i : roll (sim, profile->nodes));
     for (uint16_t i = 0; i < profile->nodes; i++) {
@@ -86,6 +87,8 @@ nodes_begin (sim_t *sim, const world_options_t *asked)
             options.cluster = &sim->nodes[i].cluster;
             options.clock = &sim->clock_ms;
             options.send = send_packet;
+            options.is_watched = listeners_are_at;
+            options.heard = listeners_heard;
             options.network = sim;
         }
         sim->nodes[i].world = world_new (&options, &error);
@@ -300,6 +303,7 @@ nodes_count (sim_t *sim)
         sim->figures.roads_opened += counts.roads_opened;
         sim->figures.roads_broken += counts.roads_broken;
         sim->figures.forwarded += counts.forwarded;
+        sim->figures.heard += counts.heard;
     }
 }
 

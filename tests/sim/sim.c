@@ -120,7 +120,7 @@ print_figures (const figures_t *sum, double seconds)
         { "full disks", sum->full }, { "failed syncs", sum->sync_failures }, { "broken roads", sum->cuts },
         { "packets between nodes", sum->packets }, { "nodes that did not hear of each other", sum->splits },
         { "roads between nodes opened", sum->roads_opened }, { "of them broken", sum->roads_broken },
-        { "calls of actors of other nodes", sum->forwarded },
+        { "calls of actors of other nodes", sum->forwarded }, { "events of their feeds", sum->heard },
         { "stores restored", sum->restores },
         { "folds", sum->folds }, { "states compared", sum->compared }
     };

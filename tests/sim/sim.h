@@ -6,6 +6,7 @@
  *      drive.c       one run: what happens next, faults, the end
  *      nodes.c       the nodes of a run, one or several, and the network between them
  *      restore.c     a node of several gets a restored store
+ *      listeners.c   watchers at nodes that do not have the actor
  *      clients.c     callers with sessions: call, repeat, forget, compare answers
  *      checks.c      what holds at any moment: releases, links, frames, recovery (I1 to I6)
  *      fold.c        a fold of frames of its own, to compare the state with
@@ -104,8 +105,8 @@ struct request_s {
     bool is_unknown;             /* nobody will ever know */
     bool is_read;                /* not recorded: each submission is answered for itself */
     bool has_place;              /* it was told that the actor is parked, and waits there all the same */
-    bool was_out;                /* when a process or a road ended: a read has lost its place then, what came after it
-                                  * has not */
+    bool was_out;                /* a read has lost its place, what came after it has not: when a process or a road
+                                  * ended, or the actor went on from being parked while it was on its way again */
     uint64_t broken;             /* how often the road to the actor's node had broken before */
     troupe_status_t status;
     uint8_t *answer;             /* packed, malloced */
@@ -147,7 +148,7 @@ typedef struct {
 typedef struct {
     uint64_t seeds, steps, turns, frames, calls, resends, halts, powers, deaths_in_boot, full, sync_failures, cuts,
         folds, handler_deaths, runaways, upgrades, compared, released, answers, events, parcels, packets, splits,
-        roads_opened, roads_broken, forwarded, restores;
+        roads_opened, roads_broken, forwarded, heard, restores;
 } figures_t;
 
 typedef struct {
@@ -310,6 +311,19 @@ bool nodes_are_full (const sim_t *sim);  /* the disk of one */
 /*  Now and then: two nodes do not hear of each other for a while. */
 void network_bother (sim_t *sim);
 void network_heal (sim_t *sim);         /* no more faults */
+
+/* ---- listeners.c ---- */
+
+/*  Of the feeds of workload_feed.c, in runs of several nodes. */
+void listeners_begin (sim_t *sim);
+void listeners_act (sim_t *sim);        /* now and then one goes, or comes and goes on where it was */
+void listeners_booted (sim_t *sim);     /* the node that is entered did */
+bool listeners_read (sim_t *sim);       /* what they have to; false: nothing now */
+void listeners_ending (sim_t *sim);     /* faults are over: all come, and must soon be at the head */
+void listeners_check (sim_t *sim);
+bool listeners_are_at (void *sim, uint16_t node, const char *address, const char *channel);
+void listeners_heard (void *sim, uint16_t node, const char *address, const char *channel, uint64_t offset,
+                      const void *body, size_t size);
 
 /* ---- clients.c ---- */
 

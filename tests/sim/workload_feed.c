@@ -228,6 +228,7 @@ booted (sim_t *sim)
             model.watchers[i][j].pushed = 0;
             ask_history (sim, i, j);
         }
+    listeners_booted (sim);
 }
 
 /* ------------------------------------------------------------------ */
@@ -235,12 +236,12 @@ booted (sim_t *sim)
 static void
 begin (sim_t *sim)
 {
-    (void) sim;
     memset (&model, 0, sizeof model);
     boots = 0;
     for (uint32_t i = 0; i < RADIOS; i++)
         for (uint32_t j = 0; j < FEEDS; j++)
             model.watchers[i][j].next = 1;
+    listeners_begin (sim);
 }
 
 extern const workload_t workload_feed;
@@ -250,6 +251,7 @@ act (sim_t *sim, uint32_t client)
 {
     char address[16];
     radio_address (address, (uint32_t) roll (sim, RADIOS));
+    listeners_act (sim);
     if (roll (sim, 15) == 0)
         sim_call (sim, &workload_feed, client, address, "clear", 0, 0, NULL);
     else
@@ -271,8 +273,16 @@ check (sim_t *sim)
                           watcher->is_reading ? "still reads" : "stands", (unsigned long long) watcher->next - 1,
                           (unsigned long long) number);
         }
+    listeners_check (sim);
+}
+
+static void
+works (sim_t *sim)
+{
+    listeners_read (sim);
 }
 
 const workload_t workload_feed = {
-    "feed", .kinds = { &radio }, .begin = begin, .act = act, .published = published, .booted = booted, .check = check
+    "feed", .kinds = { &radio }, .begin = begin, .act = act, .published = published, .booted = booted,
+    .ending = listeners_ending, .works = works, .rests = listeners_read, .check = check
 };
