@@ -14,6 +14,7 @@
 #include "commands/bench.h"
 
 #include "commands/command.h"
+#include "commands/log.h"
 #include "commands/nearest.h"
 #include "commands/node.h"
 
@@ -354,6 +355,7 @@ run (invocation_t *invocation)
     code = make_directory (invocation, path, sizeof path, above);
     if (code != EXIT_OK)
         return code;
+    log_configure (TROUPE_LOG_WARNING, LOG_FORMAT_HUMAN);  /* that a killed node had a handler in hand is no news */
     sigaction (SIGINT, &action, NULL);
     sigaction (SIGTERM, &action, NULL);
     sigaction (SIGHUP, &action, NULL);
