@@ -19,16 +19,29 @@ head_origin_is_own (const char *origin, const char *host)
 }
 
 bool
-head_origin_is_fixed (const char *origin)
+head_host_is_fixed (const char *host)
 {
-    static const char local[] = "localhost";
+    static const char local[] = ".localhost";
     const size_t local_size = sizeof local - 1;
-    const char *behind = strstr (origin, "://"), *host = behind ? behind + 3 : "";
     size_t size = strcspn (host, ":");
-    if (*host == '[' || (size && strspn (host, "0123456789.") == size))
-        return true;
-    return size >= local_size && strncasecmp (host + size - local_size, local, local_size) == 0
-           && (size == local_size || host[size - local_size - 1] == '.');
+    bool has_dot = memchr (host, '.', size), is_address = *host == '[' || strspn (host, "0123456789.") == size;
+    return !has_dot || is_address
+           || (size > local_size && strncasecmp (host + size - local_size, local, local_size) == 0);
+}
+
+bool
+head_host_is_listed (const char *host, const char *origins)
+{
+    size_t size = strlen (host);
+    while (*(origins += strspn (origins, " "))) {
+        size_t word = strcspn (origins, " ");
+        if ((word == 1 && *origins == '*')
+            || (word > size + 3 && strncmp (origins + word - size - 3, "://", 3) == 0
+                && strncasecmp (origins + word - size, host, size) == 0))
+            return true;
+        origins += word;
+    }
+    return false;
 }
 
 bool

@@ -8,8 +8,11 @@
 /*  Whether `origin`, "https://HOST", is of the host that was asked: a proxy in front may speak TLS. */
 bool head_origin_is_own (const char *origin, const char *host);
 
-/*  Whether an origin without TLS is a page's whose host's name no DNS can turn: an address, localhost. */
-bool head_origin_is_fixed (const char *origin);
+/*  Whether no stranger's DNS has "HOST" or "HOST:PORT": an address, a name without a dot, one of localhost. */
+bool head_host_is_fixed (const char *host);
+
+/*  Whether it is of one of the origins, parted by spaces; "*" is each. */
+bool head_host_is_listed (const char *host, const char *origins);
 
 /*  Whether it is one of the words, parted by spaces; "*" is each. */
 bool head_origin_is_listed (const char *origin, const char *words);

@@ -388,7 +388,7 @@ begin (web_t *web, struct lws *wsi)
         self->is_closing = true;
         web_answer_problem (self, HTTP_STATUS_LENGTH_REQUIRED, "");
     } else if (origin == ORIGIN_FOREIGN) {
-        web_answer_problem (self, HTTP_STATUS_FORBIDDEN, "pages of this origin may not (web_origins)");
+        web_answer_problem (self, HTTP_STATUS_FORBIDDEN, "pages of this host or origin may not (web_origins)");
     } else if (self->method == WEB_OPTIONS) {
         self->allow = METHODS;
         web_answer (self, HTTP_STATUS_NO_CONTENT, NULL);

@@ -280,7 +280,7 @@ bool web_header_named (struct lws *wsi, const char *name, char *to, size_t size)
 
 typedef enum { ORIGIN_OWN, ORIGIN_ALLOWED, ORIGIN_FOREIGN } web_origin_t;
 
-/*  Where the page is from whose browser asks; ORIGIN_OWN also when it is no browser. `origin` is then empty. */
+/*  Where the page is from whose browser asks; ORIGIN_OWN also when it does not say. `origin` is then empty. */
 web_origin_t web_origin (const web_t *web, struct lws *wsi, char origin[WEB_ORIGIN_SIZE]);
 
 /* ---- web_tls.c ---- */
