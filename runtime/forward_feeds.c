@@ -286,11 +286,13 @@ miss (forward_t *self, const char *address, const char *channel, uint64_t peers,
 {
     pthread_mutex_lock (&self->lock);
     feed_name_t *feed = find (&self->told, address, channel);
-    for (uint16_t peer = 0; feed && peer < self->cluster->nodes; peer++) {
+    for (uint16_t peer = 0; peer < self->cluster->nodes; peer++) {
         peer_way_t *way = &self->ways[peer];
-        if (!(feed->peers & peers & BIT (peer)))
+        if (!(peers & BIT (peer)))
             continue;
         way->untaken -= bytes < way->untaken ? bytes : way->untaken;
+        if (!feed || !(feed->peers & BIT (peer)))
+            continue;
         feed->missed |= BIT (peer);
         way->has_missed = true;
     }

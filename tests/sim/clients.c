@@ -349,6 +349,20 @@ clients_push (sim_t *sim)
         push_client (sim, client);
 }
 
+/*  Those of the process that ended call another one. */
+static void
+change_gateways (sim_t *sim)
+{
+    bool changed[SIM_CLIENTS_MAX];
+    for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++) {
+        changed[i] = sim->nodes[sim->gateways[i]].world == sim->world;
+        sim->gateways[i] = changed[i] ? any_gateway (sim) : sim->gateways[i];
+    }
+    for (request_t *request = sim->requests; request; request = request->next)
+        if (request->client < SIM_NO_SESSION && changed[request->client])
+            request->broken = broken_between (sim, request);
+}
+
 void
 clients_forget (sim_t *sim)
 {
@@ -363,9 +377,7 @@ clients_forget (sim_t *sim)
         if (request->client >= SIM_NO_SESSION)
             lose (sim, request);
     }
-    for (uint32_t i = 0; i < SIM_CLIENTS_MAX; i++)
-        if (sim->nodes[sim->gateways[i]].world == sim->world)
-            sim->gateways[i] = any_gateway (sim);
+    change_gateways (sim);
 }
 
 void

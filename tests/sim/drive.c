@@ -559,6 +559,7 @@ finish (sim_t *sim)
     check_for_good (sim);
     if (restore_one (sim)) {
         come_to_rest (sim);
+        check_all (sim);
         check_for_good (sim);
     }
 }
