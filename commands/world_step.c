@@ -237,7 +237,7 @@ choose (world_t *self, bool commits_too)
         act (self, WORLD_COMMIT, 0, self->submitted - self->durable);
     else if ((fallen -= commits) < letters)
         act (self, WORLD_DELIVER, nth_path (self, fallen % paths), 0);
-    else if ((fallen -= letters) < ticks)
+    else if (fallen - letters < ticks)
         act (self, WORLD_TICK, 0, 0);
     else
         act (self, WORLD_CLOCK, 0, 1 + dice_roll (&self->dice, CLOCK_STEP_MS));

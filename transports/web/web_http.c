@@ -400,9 +400,7 @@ begin (web_t *web, struct lws *wsi)
         web_stream_begin (self, path + sizeof WEB_STREAM_PATH);
     } else if (strncmp (path, "/auth/", 6) == 0) {
         web_auth_begin (self, path + 6);
-    } else if (web_hook_begin (self, path)) {
-        return 0;
-    } else if (!web_file_begin (self, path)) {
+    } else if (!web_hook_begin (self, path) && !web_file_begin (self, path)) {
         error_set (&error, TROUPE_NOT_FOUND, "nothing is here");
         web_answer_error (self, &error, 0);
     }
