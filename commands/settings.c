@@ -162,8 +162,9 @@ static const setting_t table[] = {
          "Names of the headers, besides content-type, that such a verb is given, in small letters; at most 32."),
     ROW (web_origins, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Origins of pages, besides the gateway's own, that may call and watch from a browser, parted by spaces: "
-         "\"https://example.org\". *: all. A gateway on loopback without TLS and web_proxies answers only "
-         "who calls it by an address, a name without a dot, one of localhost or one of these."),
+         "\"https://example.org\". *: all. A gateway on loopback without TLS, web_proxies and "
+         "web_proxy_protocol answers only who calls it by an address, a name without a dot, one of localhost or one of "
+         "these."),
 
     ROW (zmq_listen, TEXT, "127.0.0.1:7318", 0, 255,
          "Where backends speak to the node over ZeroMQ. Empty: nowhere. Any address but one of loopback wants "

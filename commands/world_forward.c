@@ -50,10 +50,13 @@ read_feed (void *self, const char *address, const char *channel, uint64_t from, 
 {
     uint16_t shard;
     troupe_status_t status = world_shard_of (self, address, &shard, error);
-    letter_t *letter = status == TROUPE_OK ? page_letter_new (address, channel, from, most, told, arg) : NULL;
-    if (letter)
-        world_post (self, shard, letter);
-    return letter ? TROUPE_OK : error_set (error, TROUPE_OVERLOADED, "no page can be read");
+    if (status != TROUPE_OK)
+        return status;
+    letter_t *letter = page_letter_new (address, channel, from, most, told, arg);
+    if (!letter)
+        return error_set (error, TROUPE_OVERLOADED, "no memory to read a feed");
+    world_post (self, shard, letter);
+    return TROUPE_OK;
 }
 
 static bool

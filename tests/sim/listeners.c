@@ -64,10 +64,9 @@ listeners_begin (sim_t *sim)
 /* ---- what it takes ---- */
 
 static void
-take (sim_t *sim, uint32_t which, uint64_t offset, uint64_t number)
+take (uint32_t which, uint64_t offset, uint64_t number)
 {
     listener_t *self = &listeners[which];
-    (void) sim;
     if (number != offset)
         sim_fail ("at node %u event %llu of %s/%s stands at offset %llu (I5)", self->node, (unsigned long long) number,
                   feeds[which].address, feeds[which].channel, (unsigned long long) offset);
@@ -81,7 +80,7 @@ take (sim_t *sim, uint32_t which, uint64_t offset, uint64_t number)
 }
 
 static void
-take_page (sim_t *sim, uint32_t which, const json_t *page)
+take_page (uint32_t which, const json_t *page)
 {
     listener_t *self = &listeners[which];
     uint64_t first = (uint64_t) json_integer_value (json_object_get (page, "first"));
@@ -94,7 +93,7 @@ take_page (sim_t *sim, uint32_t which, const json_t *page)
     if (first > self->next && strcmp (feeds[which].channel, "live") == 0)
         self->next = first;
     json_array_foreach (events, i, event)
-        take (sim, which, (uint64_t) json_integer_value (json_object_get (event, "offset")),
+        take (which, (uint64_t) json_integer_value (json_object_get (event, "offset")),
               (uint64_t) json_integer_value (json_object_get (json_object_get (event, "body"), "n")));
     if (i < PAGE_MOST && self->next != head + 1)
         sim_fail ("a page of %s/%s ends at %llu and its head is %llu", feeds[which].address, feeds[which].channel,
@@ -116,13 +115,21 @@ told (void *arg, troupe_status_t status, const char *text, const void *packed, s
         json_t *read = json_tree_from_packed (packed, size, NULL);
         if (!read)
             sim_fail ("a page of %s is malformed", feeds[page.which].address);
-        take_page (sim, page.which, read);
+        take_page (page.which, read);
         json_decref (read);
     } else if (status == TROUPE_NOT_FOUND && self->next > 1)
         sim_fail ("%s/%s is gone: %s", feeds[page.which].address, feeds[page.which].channel, text);
     bool is_there = status == TROUPE_OK || status == TROUPE_NOT_FOUND;
     self->must_read = self->must_read || !is_there || self->newest >= self->next;
     self->again_ms = is_there ? 0 : sim->clock_ms + AGAIN_MS;
+}
+
+static bool
+is_at (uint32_t which, uint16_t node, const char *address, const char *channel)
+{
+    const listener_t *self = &listeners[which];
+    return self->is_on && self->node == node && strcmp (feeds[which].address, address) == 0
+           && strcmp (feeds[which].channel, channel) == 0;
 }
 
 void
@@ -132,8 +139,7 @@ listeners_heard (void *sim_, uint16_t node, const char *address, const char *cha
     sim_t *sim = sim_;
     for (uint32_t i = 0; i < LISTENERS; i++) {
         listener_t *self = &listeners[i];
-        if (!self->is_on || self->node != node || strcmp (feeds[i].address, address) != 0
-            || strcmp (feeds[i].channel, channel) != 0)
+        if (!is_at (i, node, address, channel))
             continue;
         sim_note (sim, "hears", i, self->next, offset, NULL);
         int64_t number = 0;
@@ -147,7 +153,7 @@ listeners_heard (void *sim_, uint16_t node, const char *address, const char *cha
         checks_seen (sim, address, stamp, "an event at another node");
         self->newest = offset > self->newest ? offset : self->newest;
         if (!self->is_reading && !self->must_read)
-            take (sim, i, offset, (uint64_t) number);
+            take (i, offset, (uint64_t) number);
     }
 }
 
@@ -159,8 +165,7 @@ listeners_are_at (void *sim, uint16_t node, const char *address, const char *cha
     bool any = false;
     (void) sim;
     for (uint32_t i = 0; i < LISTENERS; i++)
-        any = any || (listeners[i].is_on && listeners[i].node == node && strcmp (feeds[i].address, address) == 0
-                      && strcmp (feeds[i].channel, channel) == 0);
+        any = any || is_at (i, node, address, channel);
     return any;
 }
 

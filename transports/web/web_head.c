@@ -29,32 +29,32 @@ head_host_is_fixed (const char *host)
            || (size > local_size && strncasecmp (host + size - local_size, local, local_size) == 0);
 }
 
-bool
-head_host_is_listed (const char *host, const char *origins)
+/*  Whether a word, or what stands behind its "://", is this text. */
+static bool
+is_listed (const char *text, const char *words, bool is_whole)
 {
-    size_t size = strlen (host);
-    while (*(origins += strspn (origins, " "))) {
-        size_t word = strcspn (origins, " ");
-        if ((word == 1 && *origins == '*')
-            || (word > size + 3 && strncmp (origins + word - size - 3, "://", 3) == 0
-                && strncasecmp (origins + word - size, host, size) == 0))
+    size_t size = strlen (text);
+    while (*(words += strspn (words, " "))) {
+        size_t word = strcspn (words, " ");
+        const char *end = words + word;
+        bool fits = is_whole ? word == size : word > size + 3 && strncmp (end - size - 3, "://", 3) == 0;
+        if ((word == 1 && *words == '*') || (fits && strncasecmp (end - size, text, size) == 0))
             return true;
-        origins += word;
+        words = end;
     }
     return false;
 }
 
 bool
+head_host_is_listed (const char *host, const char *origins)
+{
+    return is_listed (host, origins, false);
+}
+
+bool
 head_origin_is_listed (const char *origin, const char *words)
 {
-    size_t size = strlen (origin);
-    while (*(words += strspn (words, " "))) {
-        size_t word = strcspn (words, " ");
-        if ((word == 1 && *words == '*') || (word == size && strncasecmp (words, origin, size) == 0))
-            return true;
-        words += word;
-    }
-    return false;
+    return is_listed (origin, words, true);
 }
 
 bool
