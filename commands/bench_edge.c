@@ -8,6 +8,9 @@
  *  Fan-out is closed-loop: the next burst is published when all but the last few events were
  *  delivered everywhere, so that the latency is that of a server at its limit and not of a growing queue. A volatile
  *  channel may leave out all but the latest event of a key, so those on their way have keys of their own.
+ *
+ *  What a server of a hundred lines does for the same clients (bench_bare.c) is measured behind each, as its floor: the
+ *  machine is shared, and changes its mind within a minute.
  */
 #include "commands/bench_client.h"
 #include "commands/bench_server.h"
@@ -29,6 +32,7 @@
 #define QUIET_A_SECOND 100
 #define LATENCIES (1u << 20)
 #define DEVICES 500.0
+#define VISITORS 64.0       /* at once */
 
 /* ------------------------------------------------------------------ *
  *  What is measured
@@ -39,16 +43,27 @@ enum { ROUTE = 0x03, CALL = 0x05, REPLY = 0x82, ERROR = 0x83 };
 
 typedef struct {
     bench_t *bench;
-    bench_server_t server;
+    bench_server_t ours, bare, *server;  /* the one that is measured */
     bench_clients_t clients;
     uint64_t began_ns, ends_ns;
     uint64_t events, replies, said;
     uint64_t *latencies;
     size_t latency_count;
+    const char *name;       /* of the figure; NULL: the bench's own */
+    uint32_t count;         /* of clients */
     const char *channel, *verb;
-    uint32_t watchers, depth;
+    uint32_t depth;
     struct rusage before;
 } edge_bench_t;
+
+typedef struct measure_s {
+    const char *name, *floor;  /* NULL: the bench's own, or nothing to compare with */
+    void (*measure) (edge_bench_t *self, const struct measure_s *one);
+    double clients;
+    bool is_scaled;            /* the number of clients */
+    const char *what;          /* a channel, or a verb */
+    uint32_t depth;            /* calls of a client on their way */
+} measure_t;
 
 /* ------------------------------------------------------------------ *
  *  What clients say and hear
@@ -193,14 +208,14 @@ report (edge_bench_t *self, const char *name, uint64_t count, const char *unit, 
     for (int i = 0; i < 2 && self->latency_count > 0; i++)
         detail_figure (self, name, i ? "p99" : "p50",
                        (double) bench_quantile (self->latencies, self->latency_count, i ? 0.99 : 0.5) / 1e6, "ms");
-    detail_figure (self, name, "server", 100 * (bench_server_seconds (&self->server) - server_before) / took, "%");
+    detail_figure (self, name, "server", 100 * (bench_server_seconds (self->server) - server_before) / took, "%");
     detail_figure (self, name, "clients", 100 * own / took, "%");
 }
 
 static void
 open_clients (edge_bench_t *self, uint32_t count, bool is_binary)
 {
-    bench_clients_init (&self->clients, self->bench, self->server.port, count, heard);
+    bench_clients_init (&self->clients, self->bench, self->server->port, count, heard);
     self->clients.arg = self;
     self->clients.is_binary = is_binary;
     self->said = 0;
@@ -216,7 +231,6 @@ watch_all (edge_bench_t *self, uint32_t watchers, const char *channel)
 {
     open_clients (self, watchers + 1, false);
     self->said = 0;
-    self->watchers = watchers;
     self->channel = channel;
     for (uint32_t i = 1; i <= watchers; i++) {
         bench_client_say (&self->clients, &self->clients.clients[i], "{\"watch\":\"stadium/one/%s\",\"id\":1}",
@@ -240,26 +254,26 @@ publish (edge_bench_t *self, uint32_t count, uint64_t before)
 }
 
 static void
-measure_fanout (edge_bench_t *self, const char *name, uint32_t watchers, const char *channel)
+measure_fanout (edge_bench_t *self, const measure_t *one)
 {
-    watch_all (self, watchers, channel);
-    double server = bench_server_seconds (&self->server);
+    watch_all (self, self->count, one->what);
+    double server = bench_server_seconds (self->server);
     uint64_t published = 0;
     begin (self);
     while (clock_monotonic_ns () < self->ends_ns) {
-        for (; (published - AHEAD + BURST) * watchers <= self->events + AHEAD || published < AHEAD; published += BURST)
+        for (; (published - AHEAD + BURST) * self->count <= self->events + AHEAD || published < AHEAD; published += BURST)
             publish (self, BURST, published);
         (void) bench_clients_poll (&self->clients, 10);
     }
-    report (self, name, self->events, "k/s", server);
+    report (self, self->name, self->events, "k/s", server);
     bench_clients_close (&self->clients);
 }
 
 static void
-measure_quiet (edge_bench_t *self, const char *name, uint32_t watchers, const char *channel)
+measure_quiet (edge_bench_t *self, const measure_t *one)
 {
-    watch_all (self, watchers, channel);
-    double server = bench_server_seconds (&self->server);
+    watch_all (self, self->count, one->what);
+    double server = bench_server_seconds (self->server);
     begin (self);
     for (uint64_t published = 0; clock_monotonic_ns () < self->ends_ns;) {
         uint64_t due_ns = self->began_ns + published * (1000000000ull / QUIET_A_SECOND);
@@ -270,84 +284,103 @@ measure_quiet (edge_bench_t *self, const char *name, uint32_t watchers, const ch
         } else
             (void) bench_clients_poll (&self->clients, (int) ((due_ns - now_ns) / 1000000));
     }
-    report (self, name, self->events, "k/s", server);
+    report (self, self->name, self->events, "k/s", server);
     bench_clients_close (&self->clients);
 }
 
 static void
-measure_calls (edge_bench_t *self, const char *name, uint32_t clients, uint32_t depth, const char *verb)
+measure_calls (edge_bench_t *self, const measure_t *one)
 {
-    open_clients (self, clients, false);
-    double server = bench_server_seconds (&self->server);
-    self->verb = verb;
-    self->depth = depth;
+    open_clients (self, self->count, false);
+    double server = bench_server_seconds (self->server);
+    self->verb = one->what;
+    self->depth = one->depth;
     begin (self);
-    for (uint32_t i = 0; i < clients; i++) {
+    for (uint32_t i = 0; i < self->count; i++) {
         bench_client_t *client = &self->clients.clients[i];
         client->arg = (void *) (uintptr_t) clock_monotonic_ns ();
-        for (uint32_t j = 0; j < depth; j++)
-            say_call (self, client, verb);
+        for (uint32_t j = 0; j < one->depth; j++)
+            say_call (self, client, one->what);
     }
     while (clock_monotonic_ns () < self->ends_ns)
         (void) bench_clients_poll (&self->clients, 10);
-    report (self, name, self->replies, "k/s", server);
+    report (self, self->name, self->replies, "k/s", server);
     bench_clients_close (&self->clients);
 }
 
 /*  Devices that each send a batch when the one before is durable. */
 static void
-measure_samples (edge_bench_t *self, uint32_t devices)
+measure_samples (edge_bench_t *self, const measure_t *one)
 {
-    open_clients (self, devices, true);
-    double server = bench_server_seconds (&self->server);
+    open_clients (self, self->count, true);
+    double server = bench_server_seconds (self->server);
     begin (self);
-    for (uint32_t i = 0; i < devices; i++) {
+    for (uint32_t i = 0; i < self->count; i++) {
         uint8_t frame[64] = { ROUTE, 0 };
-        int size = snprintf ((char *) frame + 3, sizeof frame - 3, "stadium/%u", i);
-        frame[2] = (uint8_t) size;
-        memcpy (frame + 3 + size, "\7samples", 8);
-        bench_client_send (&self->clients, &self->clients.clients[i], frame, (size_t) size + 11);
+        size_t verb = strlen (one->what);
+        int size = snprintf ((char *) frame + 3, sizeof frame - 3, "stadium/%u%c%s", i, (char) verb, one->what);
+        frame[2] = (uint8_t) ((size_t) size - verb - 1);
+        bench_client_send (&self->clients, &self->clients.clients[i], frame, (size_t) size + 3);
         say_samples (self, &self->clients.clients[i]);
     }
     while (clock_monotonic_ns () < self->ends_ns)
         (void) bench_clients_poll (&self->clients, 10);
-    report (self, "samples", self->replies, "k/s", server);
+    report (self, self->name, self->replies, "k/s", server);
     bench_clients_close (&self->clients);
 }
 
 /*  Clients that said hello and watch a feed of their own. */
 static void
-measure_idle (edge_bench_t *self, uint32_t count)
+measure_idle (edge_bench_t *self, const measure_t *one)
 {
-    uint64_t page = (uint64_t) sysconf (_SC_PAGESIZE), before = bench_server_pages (&self->server);
-    open_clients (self, count, false);
+    uint64_t page = (uint64_t) sysconf (_SC_PAGESIZE), before = bench_server_pages (self->server);
+    open_clients (self, self->count, false);
     self->said = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        bench_client_say (&self->clients, &self->clients.clients[i], "{\"watch\":\"stadium/%u/live\",\"id\":1}", i);
+    for (uint32_t i = 0; i < self->count; i++) {
+        bench_client_say (&self->clients, &self->clients.clients[i], "{\"watch\":\"stadium/%u/%s\",\"id\":1}", i,
+                          one->what);
         (void) bench_clients_poll (&self->clients, 0);
     }
-    while (self->said < count)
+    while (self->said < self->count)
         (void) bench_clients_poll (&self->clients, 100);
-    uint64_t after = bench_server_pages (&self->server);
-    bench_figure (self->bench, "idle", (double) ((after - before) * page) / count, "B");
+    uint64_t after = bench_server_pages (self->server);
+    bench_figure (self->bench, self->name, (double) ((after - before) * page) / self->count, "B");
     bench_clients_close (&self->clients);
 }
 
 /*  Connect, hello, watch, leave. */
 static void
-measure_visits (edge_bench_t *self)
+measure_visits (edge_bench_t *self, const measure_t *one)
 {
-    enum { AT_ONCE = 64 };
     uint64_t visits = 0;
     begin (self);
     while (clock_monotonic_ns () < self->ends_ns) {
-        watch_all (self, AT_ONCE - 1, "live");
+        watch_all (self, self->count - 1, one->what);
         bench_clients_close (&self->clients);
-        visits += AT_ONCE;
+        visits += self->count;
     }
-    bench_figure (self->bench, "visits", (double) visits / ((double) (clock_monotonic_ns () - self->began_ns) / 1e9),
+    bench_figure (self->bench, self->name, (double) visits / ((double) (clock_monotonic_ns () - self->began_ns) / 1e9),
                   "1/s");
 }
+
+/* ------------------------------------------------------------------ *
+ *  The table
+ * ------------------------------------------------------------------ */
+
+static const measure_t measures[] = {
+    { NULL, "floor.fanout", measure_fanout, WATCHERS, true, "live", 0 },
+    { "volatile", NULL, measure_fanout, WATCHERS, true, "gauge", 0 },
+    { "fanout10", "floor.fanout10", measure_fanout, 10 * WATCHERS, true, "live", 0 },
+    { "quiet", "floor.quiet", measure_quiet, WATCHERS, true, "live", 0 },
+    { "read", "floor.read", measure_calls, 100, false, "look", 1 },
+    { "read16", "floor.read16", measure_calls, 100, false, "look", 16 },
+    { "command1", "floor.command1", measure_calls, 1, false, "change", 1 },
+    { "command32", "floor.command32", measure_calls, 32, false, "change", 1 },
+    { "command256", "floor.command256", measure_calls, 256, false, "change", 1 },
+    { "samples", NULL, measure_samples, DEVICES, true, "samples", 1 },
+    { "visits", "floor.visits", measure_visits, VISITORS, false, "live", 0 },
+    { "idle", NULL, measure_idle, IDLE_CLIENTS, true, "live", 0 }
+};
 
 static void
 run_edge (bench_t *bench)
@@ -355,21 +388,20 @@ run_edge (bench_t *bench)
     edge_bench_t self = { .bench = bench, .latencies = malloc (LATENCIES * sizeof (uint64_t)) };
     if (!self.latencies)
         bench_fail (bench, "no memory for latencies");
-    uint32_t watchers = (uint32_t) bench_count (bench, WATCHERS, 10);
-    bench_server_start (&self.server, bench, bench_stadium);
-    measure_fanout (&self, NULL, watchers, "live");
-    measure_fanout (&self, "volatile", watchers, "gauge");
-    measure_fanout (&self, "fanout10", 10 * watchers, "live");
-    measure_quiet (&self, "quiet", watchers, "live");
-    measure_calls (&self, "read", 100, 1, "look");
-    measure_calls (&self, "read16", 100, 16, "look");
-    measure_calls (&self, "command1", 1, 1, "change");
-    measure_calls (&self, "command32", 32, 1, "change");
-    measure_calls (&self, "command256", 256, 1, "change");
-    measure_samples (&self, (uint32_t) bench_count (bench, DEVICES, 10));
-    measure_visits (&self);
-    measure_idle (&self, (uint32_t) bench_count (bench, IDLE_CLIENTS, 10));
-    bench_server_stop (&self.server);
+    bench_server_start (&self.ours, bench, bench_stadium);
+    bench_server_start_bare (&self.bare, bench);
+    for (const measure_t *one = measures; one < measures + sizeof measures / sizeof *measures; one++) {
+        self.count = one->is_scaled ? (uint32_t) bench_count (bench, one->clients, 10) : (uint32_t) one->clients;
+        self.server = &self.ours;
+        self.name = one->name;
+        one->measure (&self, one);
+        self.server = &self.bare;
+        self.name = one->floor;
+        if (one->floor)
+            one->measure (&self, one);
+    }
+    bench_server_stop (&self.bare);
+    bench_server_stop (&self.ours);
     free (self.latencies);
 }
 

@@ -2,6 +2,7 @@
 #include "commands/bench_server.h"
 
 #include "commands/gateway.h"
+#include "commands/host.h"
 #include "commands/log.h"
 #include "commands/node.h"
 #include "commands/node_links.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,16 +24,6 @@ stay_on (int core)
     CPU_ZERO (&set);
     CPU_SET (core, &set);
     (void) sched_setaffinity (0, sizeof set, &set);
-}
-
-static void
-raise_descriptors (void)
-{
-    struct rlimit limit;
-    if (getrlimit (RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void) setrlimit (RLIMIT_NOFILE, &limit);
-    }
 }
 
 static troupe_t *
@@ -81,13 +71,14 @@ serve (const bench_server_t *self, const troupe_kind_t *const *kinds, bool is_zm
     _exit (0);
 }
 
+/*  Without kinds: the bare one. */
 static void
 start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds, bool is_zmq,
        const bench_place_t *place)
 {
     *self = (bench_server_t) { .bench = bench, .store = place->store ? place->store : STORE };
     int told[2], stop[2];
-    raise_descriptors ();
+    host_raise_descriptors ();
     if (pipe (told) != 0 || pipe (stop) != 0)
         bench_fail (self->bench, "no pipes");
     self->pid = fork ();
@@ -96,6 +87,10 @@ start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds, 
     if (self->pid == 0) {
         close (told[0]);
         close (stop[1]);
+        if (!kinds) {
+            stay_on (0);
+            bench_bare_serve (bench, told[1], stop[0]);
+        }
         serve (self, kinds, is_zmq, place, told[1], stop[0]);
     }
     close (told[1]);
@@ -112,6 +107,12 @@ void
 bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds)
 {
     start (self, bench, kinds, false, &(bench_place_t) { 0 });
+}
+
+void
+bench_server_start_bare (bench_server_t *self, bench_t *bench)
+{
+    start (self, bench, NULL, false, &(bench_place_t) { 0 });
 }
 
 void

@@ -25,6 +25,10 @@ typedef struct {
 
 void bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds);
 
+/*  Of the same port, core and clients, without a node: bench_bare.c. */
+void bench_server_start_bare (bench_server_t *self, bench_t *bench);
+_Noreturn void bench_bare_serve (bench_t *bench, int told, int stop);
+
 /*  The same with the door for backends alone, and on no core of its own. */
 void bench_server_start_zmq (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds,
                              const bench_place_t *place);

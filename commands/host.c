@@ -30,6 +30,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -72,6 +73,16 @@ fail (const host_t *self, const troupe_error_t *error)
 
 /* ---- start ---- */
 
+void
+host_raise_descriptors (void)
+{
+    struct rlimit limit;
+    if (getrlimit (RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void) setrlimit (RLIMIT_NOFILE, &limit);
+}
+
 static troupe_status_t
 open_descriptors (host_t *self, troupe_error_t *error)
 {
@@ -82,6 +93,7 @@ open_descriptors (host_t *self, troupe_error_t *error)
     sigaddset (&ends, SIGHUP);
     signal (SIGPIPE, SIG_IGN);
     sigprocmask (SIG_SETMASK, &ends, NULL);
+    host_raise_descriptors ();
     self->signals = signalfd (-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
     self->stop = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (self->signals < 0 || self->stop < 0)

@@ -10,4 +10,8 @@
  *  Returns the exit code. */
 int host_run (const invocation_t *invocation, int parent);
 
+/*  Lets the process have as many descriptors as the system grants: each connection needs one, and what a shell begins
+ *  with is 1,024. */
+void host_raise_descriptors (void);
+
 #endif

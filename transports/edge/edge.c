@@ -22,6 +22,7 @@ edge_new (const edge_options_t *options)
         return NULL;
     self->options = *options;
     self->look_at_ms = EDGE_NEVER;
+    self->lanes.pool = &self->pool;
     self->rates = rates_new (options->rates);
     self->accounts = accounts_new (self->options.roles);
     self->keys_seen = recent_new (KEYS_SEEN);
@@ -47,6 +48,8 @@ edge_destroy (edge_t **self_p)
     CHECK (!self->peers && self->feeds.count == 0);
     table_clear (&self->feeds);
     table_clear (&self->latest);
+    lanes_clear (&self->lanes);
+    pool_clear (&self->pool);
     text_close (&self->text);
     binary_close (&self->binary);
     buffer_clear (&self->gathered);

@@ -139,6 +139,9 @@ const identity_t *peer_identity (const peer_t *self);
 /*  What it said is nothing that can be understood: it is told so, and the conversation ends. */
 void peer_fail (peer_t *self, const troupe_error_t *error);
 
+/*  Frames that the transport has for it besides, behind what waits. Who does not read them is closed. */
+void peer_say (peer_t *self, const void *bytes, size_t size);
+
 /*  What was sent is on its way, and more may be. */
 void peer_has_room (peer_t *self);
 

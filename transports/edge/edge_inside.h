@@ -16,6 +16,7 @@
 
 #include "runtime/base/inbox.h"
 #include "runtime/base/table.h"
+#include "runtime/lane.h"
 #include "transports/auth/recent.h"
 #include "transports/edge/accounts.h"
 #include "transports/edge/api_key.h"
@@ -176,8 +177,6 @@ struct peer_s {
     uint32_t told_later;           /* watches that will be told something, of a client that is gone */
     uint32_t watch_count;
     uint8_t address[8], address_size;
-    uint64_t limited_seq;          /* of a session: what comes behind it is refused until it comes again ... */
-    uint64_t limited_until_ms;     /* ... or can come no more */
     buffer_t out;                  /* frames that wait for room */
     peer_t *next_flush;
     peer_t *before, *after;      /* of all clients */
@@ -205,6 +204,8 @@ struct edge_s {
     /* owner: gateway */
     peer_t *peers;
     peer_t *to_flush;
+    pool_t pool;
+    lanes_t lanes;                 /* calls that were refused here; shards have their own */
     table_t feeds;
     table_t latest;                /* of all feeds that conflate */
     feed_t *dirty;

@@ -256,6 +256,13 @@ go_on_watching (peer_t *self)
 }
 
 void
+peer_say (peer_t *self, const void *bytes, size_t size)
+{
+    peer_send_shared (self, bytes, size);
+    see_to_pause (self);
+}
+
+void
 peer_has_room (peer_t *self)
 {
     peer_send_out (self);
@@ -334,26 +341,28 @@ is_of_session (const peer_t *self, const client_message_t *message)
     return message->type == CLIENT_CALL && message->until_ms && self->session_state == SESSION_OK;
 }
 
-/*  Calls of a session are handled in order: behind one that was refused for now none goes through (rule 7). */
-static troupe_status_t
-check_rate (peer_t *self, const client_message_t *message, rate_class_t class, uint32_t *retry_after_ms,
-            troupe_error_t *error)
+/*  What the order of its session knows it by; nothing of a call without one. */
+static troupe_call_t
+name_call (const peer_t *self, const client_message_t *message)
 {
-    edge_t *edge = self->edge;
-    bool is_ordered = is_of_session (self, message);
-    bool is_behind = is_ordered && self->limited_seq && message->number > self->limited_seq
-                     && edge->host.now_ms (edge->host.self) < self->limited_until_ms;
-    bool is_beyond = !self->port->pause && is_over (self);
+    troupe_call_t call = { .seq = 0 };
+    if (!is_of_session (self, message))
+        return call;
+    memcpy (call.session, self->session, sizeof call.session);
+    call.seq = message->number;
+    call.not_after_ms = message->until_ms;
+    call.ordered = true;
+    return call;
+}
+
+static troupe_status_t
+check_rate (peer_t *self, rate_class_t class, uint32_t *retry_after_ms, troupe_error_t *error)
+{
     *retry_after_ms = 1;
-    troupe_status_t status = is_behind   ? error_set (error, TROUPE_OVERLOADED, "calls before this one wait")
-                             : is_beyond ? error_set (error, TROUPE_OVERLOADED, "too many calls without an answer")
-                                         : edge_may (edge, class, peer_identity (self), self->address,
-                                                   self->address_size, retry_after_ms, error);
-    if (is_behind || !is_ordered)
-        return status;
-    self->limited_seq = status == TROUPE_OK ? 0 : message->number;
-    self->limited_until_ms = message->until_ms;
-    return status;
+    if (!self->port->pause && is_over (self))
+        return error_set (error, TROUPE_OVERLOADED, "too many calls without an answer");
+    return edge_may (self->edge, class, peer_identity (self), self->address, self->address_size, retry_after_ms,
+                     error);
 }
 
 /*  What may be called, by whom, and how often. */
@@ -368,7 +377,7 @@ check_call (peer_t *self, const client_message_t *message, uint32_t *retry_after
     troupe_status_t status = edge_permit (self->edge, &permit, peer_identity (self), message->to, error);
     if (status != TROUPE_OK)
         return status;
-    return check_rate (self, message, verb->reads ? RATE_READ : RATE_COMMAND, retry_after_ms, error);
+    return check_rate (self, verb->reads ? RATE_READ : RATE_COMMAND, retry_after_ms, error);
 }
 
 /*  It comes back as an answer, a cast as an empty one: both count against what a client has in flight. */
@@ -381,22 +390,15 @@ submit (peer_t *self, const client_message_t *message, troupe_error_t *error)
     if (!pending)
         return error_set (error, TROUPE_OVERLOADED, "no memory for one more call");
     *pending = (pending_t) { .item.type = ITEM_ANSWER, .peer = self, .seq = message->number };
-    troupe_call_t call = {
-        .to = message->to,
-        .verb = message->verb,
-        .body = message->body,
-        .size = message->size,
-        .subject = peer_identity (self)->subject,
-        .trace = message->trace,
-        .done = is_cast ? end_cast : answer,
-        .arg = pending
-    };
-    if (is_of_session (self, message)) {
-        memcpy (call.session, self->session, sizeof call.session);
-        call.seq = message->number;
-        call.not_after_ms = message->until_ms;
-        call.ordered = true;
-    }
+    troupe_call_t call = name_call (self, message);
+    call.to = message->to;
+    call.verb = message->verb;
+    call.body = message->body;
+    call.size = message->size;
+    call.subject = peer_identity (self)->subject;
+    call.trace = message->trace;
+    call.done = is_cast ? end_cast : answer;
+    call.arg = pending;
     troupe_status_t status = host->submit (host->self, &call, error);
     if (status != TROUPE_OK) {
         memory_free (pending);
@@ -407,6 +409,28 @@ submit (peer_t *self, const client_message_t *message, troupe_error_t *error)
     return TROUPE_OK;
 }
 
+/*  Calls of a session are handled in order: behind one that was refused for now none goes through (rule 7). */
+static troupe_status_t
+try_call (peer_t *self, const client_message_t *message, uint32_t *retry_after_ms, troupe_error_t *error)
+{
+    edge_t *edge = self->edge;
+    uint64_t now_ms = edge->host.now_ms (edge->host.self);
+    troupe_call_t name = name_call (self, message);
+    troupe_status_t status;
+    if (lanes_refuse (&edge->lanes, &name, now_ms)) {
+        *retry_after_ms = 1;
+        status = error_set (error, TROUPE_OVERLOADED, "calls before this one wait");
+    } else
+        status = check_call (self, message, retry_after_ms, error);
+    if (status == TROUPE_OK)
+        status = submit (self, message, error);
+    if (status != TROUPE_OVERLOADED)
+        lanes_forget (&edge->lanes, &name, now_ms);
+    else if (lanes_remember (&edge->lanes, &name, now_ms) != TROUPE_OK)
+        status = error_set (error, TROUPE_INVALID, "too many refused calls of ordered sessions are to come");
+    return status;
+}
+
 static void
 take_call (peer_t *self, const client_message_t *message)
 {
@@ -414,9 +438,7 @@ take_call (peer_t *self, const client_message_t *message)
     uint32_t retry_after_ms = 0;
     troupe_status_t status = message->until_ms && self->session_state == SESSION_NEW
                                  ? error_set (&error, TROUPE_UNKNOWN, "the session is of another epoch")
-                                 : check_call (self, message, &retry_after_ms, &error);
-    if (status == TROUPE_OK)
-        status = submit (self, message, &error);
+                                 : try_call (self, message, &retry_after_ms, &error);
     if (status != TROUPE_OK)
         peer_say_error (self, ERROR_CALL, message->number, &error, status == TROUPE_OVERLOADED ? retry_after_ms : 0);
 }

@@ -84,7 +84,11 @@ troupe_status_t
 rates_take (rates_t *self, rate_class_t class, const identity_t *who, const void *address, size_t address_size,
             uint32_t *retry_after_ms, troupe_error_t *error)
 {
-    return use (self, buckets_take, class, who, address, address_size, retry_after_ms, error);
+    troupe_status_t status = TROUPE_OK;
+    if (class != RATE_ADDRESS)  /* what others at its address spent is not taken from who asks */
+        status = use_one (self, buckets_have, RATE_ADDRESS, who, address, address_size, retry_after_ms, error);
+    return status == TROUPE_OK ? use (self, buckets_take, class, who, address, address_size, retry_after_ms, error)
+                               : status;
 }
 
 troupe_status_t

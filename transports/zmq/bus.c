@@ -161,7 +161,7 @@ open_sockets (bus_t *self, troupe_error_t *error)
     int64_t most = self->options.edge.limits.message_bytes;
     (void) zmq_setsockopt (self->router, ZMQ_MAXMSGSIZE, &most, sizeof most);
     sockets_set (self->router, ZMQ_ROUTER_MANDATORY, 1);
-    sockets_set (self->router, ZMQ_SNDHWM, 0);  /* credit bounds it */
+    sockets_set (self->router, ZMQ_SNDHWM, BUS_SENT_MOST);
     sockets_set (self->router, ZMQ_RCVHWM, (int) self->options.in_messages);
     status = leave_open (self, error);
     if (status == TROUPE_OK)

@@ -20,6 +20,7 @@
 #define BUS_TEXT_MAX 255
 #define BUS_CREDIT_MOST (4u << 20)    /* bytes that a client may let wait for it */
 #define BUS_MESSAGE_COST 64           /* what a message counts besides its bytes */
+#define BUS_SENT_MOST ((int) (BUS_CREDIT_MOST / BUS_MESSAGE_COST) + 1024)  /* messages; who counts right has fewer */
 #define BUS_FAULTS_MOST 3             /* of one connection; then it is answered no more */
 #define BUS_CONVERSATIONS_MOST 16     /* of one connection: what is said to one that reads nothing has no other bound */
 #define BUS_REFUSED_MOST 256          /* connections without a place; more hear nothing at all */

@@ -83,9 +83,8 @@ static void
 give_credit (void *connection, uint64_t bytes)
 {
     connection_t *self = connection;
-    self->credit += bytes < BUS_CREDIT_MOST ? (int64_t) bytes : BUS_CREDIT_MOST;
-    if (self->credit > BUS_CREDIT_MOST)
-        self->credit = BUS_CREDIT_MOST;
+    uint64_t room = (uint64_t) (BUS_CREDIT_MOST - self->credit);  /* below 0 it takes more than is kept */
+    self->credit += (int64_t) (bytes < room ? bytes : room);
     if (self->credit > 0)
         peer_has_room (self->peer);
 }

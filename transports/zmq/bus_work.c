@@ -2,7 +2,7 @@
  *
  *  DESIGN
  *  A worker is a client that has the role for it, and says more. When its connection is gone (bus_leave.c), what it
- *  had in hand goes to others. Credit holds for offers as for all else.
+ *  had in hand goes to others. Credit holds for offers as for all else: what it is answered waits with other answers.
  */
 #include "transports/zmq/bus_inside.h"
 
@@ -24,7 +24,6 @@ may_work (const connection_t *self)
 static troupe_status_t
 join (connection_t *self, troupe_error_t *error)
 {
-    peer_has_room (self->peer);  /* the welcome comes before what is said of kinds */
     if (!may_work (self))
         return error_set (error, TROUPE_FORBIDDEN, "only who has the role \"" EDGE_WORKER_ROLE "\" may serve kinds");
     if (self->bus->is_stopping)
@@ -61,7 +60,7 @@ bus_work_received (connection_t *self, const void *bytes, size_t size)
            && (status = take (self, &work, &error)) == TROUPE_OK)
         ;
     if (bus->scratch.size)
-        bus_send (self, bus->scratch.data, bus->scratch.size);
+        peer_say (self->peer, bus->scratch.data, bus->scratch.size);
     if (status != TROUPE_NOT_FOUND)
         peer_fail (self->peer, &error);
 }
