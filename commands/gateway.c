@@ -163,6 +163,7 @@ open_web (gateway_t *self, const settings_t *settings, troupe_error_t *error)
         .certificate = settings->web_certificate,
         .key = settings->web_key,
         .files = files,
+        .files_policy = settings->web_files_policy,
         .proxies = settings->web_proxies,
         .tcp_proxies = settings->web_proxy_protocol,
         .hooks = settings->web_hooks,

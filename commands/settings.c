@@ -141,6 +141,11 @@ static const setting_t table[] = {
     ROW (web_files, TEXT, "", 0, SETTINGS_TEXT_MAX,
          "Files of an application that are served as pages: PREFIX=DIRECTORY, several of them parted by spaces, "
          "\"/=public /lib=vendor/lib\". The longest prefix counts. The directories must be there."),
+    ROW (web_files_policy, TEXT, "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'", 0,
+         SETTINGS_TEXT_MAX,
+         "The Content-Security-Policy of the pages of web_files: what a browser lets them load and run. An application "
+         "with scripts in its pages, WebAssembly or files of other hosts needs another one. Empty: none. The console "
+         "has a stricter one of its own besides."),
     ROW (web_console, FLAG, "yes", 0, 0,
          "Serve the operator's console at /console, when it is installed and web_files has nothing there. Its pages "
          "are for anyone, what they show is for operators."),

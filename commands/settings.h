@@ -96,6 +96,7 @@ typedef struct {
     char web_certificate[SETTINGS_TEXT_MAX + 1];
     char web_key[SETTINGS_TEXT_MAX + 1];
     char web_files[SETTINGS_TEXT_MAX + 1];
+    char web_files_policy[SETTINGS_TEXT_MAX + 1];
     bool web_console;
     char web_proxies[SETTINGS_TEXT_MAX + 1];
     char web_proxy_protocol[SETTINGS_TEXT_MAX + 1];

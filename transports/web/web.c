@@ -219,6 +219,7 @@ web_new (const web_options_t *options, troupe_error_t *error)
     self->options = *options;
     snprintf (self->host, sizeof self->host, "%s", options->host);
     snprintf (self->files, sizeof self->files, "%s", options->files ? options->files : "");
+    snprintf (self->files_policy, sizeof self->files_policy, "%s", options->files_policy ? options->files_policy : "");
     snprintf (self->proxies, sizeof self->proxies, "%s", options->proxies ? options->proxies : "");
     snprintf (self->tcp_proxies, sizeof self->tcp_proxies, "%s", options->tcp_proxies ? options->tcp_proxies : "");
     snprintf (self->hooks, sizeof self->hooks, "%s", options->hooks ? options->hooks : "");

@@ -25,6 +25,7 @@ typedef struct {
     uint32_t other_descriptors;  /* that the process may have, besides those of the store */
     const char *certificate, *key;  /* files with PEM; both empty: without TLS; copied */
     const char *files;   /* PREFIX=DIRECTORY, parted by spaces; copied */
+    const char *files_policy;  /* their Content-Security-Policy; empty: none; copied */
     const char *proxies; /* whose X-Forwarded-For is believed: addresses and prefixes, parted by spaces; copied */
     const char *tcp_proxies;  /* alike: who begins a connection with a header of the PROXY protocol */
     const char *hooks;   /* PREFIX=KIND/ID/VERB, parted by spaces; copied, as the next */

@@ -131,8 +131,8 @@ put_headers (web_request_t *self, head_t *head)
     if (*self->web->certificate)
         put_header (head, "strict-transport-security:", "max-age=31536000");
     if (self->is_page) {
-        put_header (head, "content-security-policy:",
-                    "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'");
+        if (*self->web->files_policy)
+            put_header (head, "content-security-policy:", self->web->files_policy);
         put_header (head, "cache-control:", "no-cache");
     }
     if (self->is_sign_in)

@@ -61,7 +61,7 @@ struct web_s {
     web_options_t options;
     edge_t *edge;
     char host[64];
-    char files[2048];
+    char files[2048], files_policy[1024];
     char proxies[1024], tcp_proxies[1024];
     char hooks[1024], hook_headers[1024];
     char origins[1024];

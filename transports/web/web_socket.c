@@ -10,6 +10,7 @@
  *  Who was silent for long is asked by a ping, and let go when it stays so. One that has still to read what was sent
  *  could not answer, so it is enough that it reads.
  */
+#include "transports/edge/problem.h"
 #include "transports/web/web_inside.h"
 #include "transports/web/web_taken.h"
 
@@ -76,13 +77,17 @@ static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_so
 
 /*  In words of our own: libwebsockets does not know yet that this is HTTP/1.1. Then the connection ends. */
 static int
-refuse (struct lws *wsi, const char *status, const char *text)
+refuse (struct lws *wsi, unsigned code, const char *reason, const char *text)
 {
-    char bytes[LWS_PRE + 512];
+    buffer_t problem = { 0 };
+    char bytes[LWS_PRE + 1024];
+    problem_write (&problem, problem_of_code (code), text, 0);
     int size = snprintf (bytes + LWS_PRE, sizeof bytes - LWS_PRE,
-                         "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n"
-                         "%s\n", status, strlen (text) + 1, text);
+                         "HTTP/1.1 %u %s\r\nContent-Type: " PROBLEM_TYPE "\r\nContent-Length: %zu\r\n"
+                         "Connection: close\r\n\r\n%.*s", code, reason, problem.size, (int) problem.size,
+                         problem.data ? (const char *) problem.data : "");
     (void) lws_write (wsi, (unsigned char *) bytes + LWS_PRE, (size_t) size, LWS_WRITE_HTTP_FINAL);
+    buffer_clear (&problem);
     return -1;
 }
 
@@ -104,19 +109,19 @@ web_socket_filter (struct lws *wsi, web_t *web)
 {
     char path[32] = "";
     if (lws_hdr_copy (wsi, path, sizeof path, WSI_TOKEN_GET_URI) < 0 || strcmp (path, WEB_SOCKET_PATH) != 0)
-        return refuse (wsi, "404 Not Found", "WebSocket is at " WEB_SOCKET_PATH);
+        return refuse (wsi, 404, "Not Found", "WebSocket is at " WEB_SOCKET_PATH);
     if (!offers_ours (wsi))
-        return refuse (wsi, "400 Bad Request", "offer the subprotocol troupe.v1 or troupe.v1.bin");
+        return refuse (wsi, 400, "Bad Request", "offer the subprotocol troupe.v1 or troupe.v1.bin");
     web_address_t address;
     if (!web_address_of (wsi, &address))
-        return refuse (wsi, "431 Request Header Fields Too Large", "X-Forwarded-For has 1024 bytes or more");
+        return refuse (wsi, 431, "Request Header Fields Too Large", "X-Forwarded-For has 1024 bytes or more");
     char origin[WEB_ORIGIN_SIZE];
     if (web_origin (web, wsi, origin) == ORIGIN_FOREIGN)
-        return refuse (wsi, "403 Forbidden", "pages of this origin may not (web_origins)");
+        return refuse (wsi, 403, "Forbidden", "pages of this origin may not (web_origins)");
     if (address.is_forwarded && !web_crowd_has_room (web, &address))
-        return refuse (wsi, "429 Too Many Requests", "too many connections of this address");
+        return refuse (wsi, 429, "Too Many Requests", "too many connections of this address");
     if (web->is_stopping || web->connections >= web->options.limits.connections)
-        return refuse (wsi, "503 Service Unavailable", "no room for one more client");
+        return refuse (wsi, 503, "Service Unavailable", "no room for one more client");
     return 0;
 }
 

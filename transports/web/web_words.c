@@ -91,6 +91,16 @@ check_twice (char *words, troupe_error_t *error)
     return TROUPE_OK;
 }
 
+/*  A header of one line. */
+static troupe_status_t
+check_policy (const char *policy, troupe_error_t *error)
+{
+    for (const char *at = policy; *at; at++)
+        if (*at < ' ' || *at > '~')
+            return error_set (error, TROUPE_INVALID, "web_files_policy: a byte that no header may have");
+    return TROUPE_OK;
+}
+
 troupe_status_t
 web_words_check (web_t *web, troupe_error_t *error)
 {
@@ -101,6 +111,8 @@ web_words_check (web_t *web, troupe_error_t *error)
         status = check_proxies ("web_proxy_protocol", web->tcp_proxies, error);
     if (status == TROUPE_OK)
         status = each_word (web->files, check_files, UINT_MAX, "web_files", error);
+    if (status == TROUPE_OK)
+        status = check_policy (web->files_policy, error);
     if (status == TROUPE_OK)
         status = each_word (web->origins, check_origin, UINT_MAX, "web_origins", error);
     if (status == TROUPE_OK)
