@@ -7,6 +7,7 @@
  */
 #include "commands/bench_client.h"
 
+#include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 
 #include <arpa/inet.h>
@@ -26,7 +27,6 @@
 #define EVENTS 512
 #define ADDRESSES 16  /* of this machine, so that there are ports for all */
 
-static const char hello[] = "{\"hello\":1}";
 static const uint8_t binary_hello[] = "\x01\x08\x81\xa5hello\x01";
 
 void
@@ -106,10 +106,6 @@ open_one (bench_clients_t *self, bench_client_t *client)
                          "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
                          "Sec-WebSocket-Protocol: troupe.v1%s\r\n\r\n", self->port, self->is_binary ? ".bin" : "");
     write_all (self, client, request, (size_t) size);
-    if (self->is_binary)
-        bench_client_send (self, client, binary_hello, sizeof binary_hello - 1);
-    else
-        bench_client_send (self, client, hello, sizeof hello - 1);
     fcntl (client->socket, F_SETFL, O_NONBLOCK);
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = client };
     if (epoll_ctl (self->poll, EPOLL_CTL_ADD, client->socket, &event) != 0)
@@ -187,6 +183,17 @@ hear_text (bench_clients_t *self, bench_client_t *client, const uint8_t *bytes, 
     }
 }
 
+static void
+say_hello (bench_clients_t *self, bench_client_t *client)
+{
+    if (self->is_binary)
+        bench_client_send (self, client, binary_hello, sizeof binary_hello - 1);
+    else if (self->token)
+        bench_client_say (self, client, "{\"hello\":1,\"token\":\"%s\"}", self->token);
+    else
+        bench_client_say (self, client, "{\"hello\":1}");
+}
+
 /*  Takes what is whole; returns how much. */
 static size_t
 hear (bench_clients_t *self, bench_client_t *client, const uint8_t *bytes, size_t size)
@@ -196,6 +203,8 @@ hear (bench_clients_t *self, bench_client_t *client, const uint8_t *bytes, size_
         used = handshake_size (self, bytes, size);
         client->is_open = used > 0;
         self->opened += used > 0;
+        if (client->is_open)
+            say_hello (self, client);
     }
     while (client->is_open && (one = frame_size (bytes + used, size - used, &head)) > 0) {
         uint8_t kind = bytes[used] & 0x0f;
@@ -247,8 +256,11 @@ bench_clients_poll (bench_clients_t *self, int wait_ms)
 {
     struct epoll_event events[EVENTS];
     int count = epoll_wait (self->poll, events, EVENTS, wait_ms);
+    uint64_t began_ns = clock_monotonic_ns ();
     for (int i = 0; i < count; i++)
         read_one (self, events[i].data.ptr);
+    uint64_t lag_ns = clock_monotonic_ns () - began_ns;
+    self->lag_ns = lag_ns > self->lag_ns ? lag_ns : self->lag_ns;
     return count;
 }
 

@@ -28,7 +28,9 @@ struct bench_clients_s {
     uint16_t port;
     int poll;
     uint32_t count, opened;
-    bool is_binary;    /* troupe.v1.bin; said before they are opened */
+    uint64_t lag_ns;   /* of what was heard last in a round, at most: how late the load itself is */
+    bool is_binary;    /* troupe.v1.bin; said before they are opened, as the next */
+    const char *token; /* in a hello as text; NULL: nobody's */
     bench_client_t *clients;
     bench_heard_t *heard;
     void *arg;

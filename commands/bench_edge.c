@@ -2,8 +2,9 @@
  *
  *  DESIGN
  *  The server is a process of its own on one core, the clients are one thread on another; both
- *  say how much of their core they used, so that it is seen which of them was the limit. Clients are
- *  those of bench_client.h: each event that a watcher gets is looked at.
+ *  say how much of their core they used, and the clients their lag (the longest that something waited to be heard while
+ *  others were), so that it is seen which of them was the limit. Clients are those of bench_client.h: each event that a
+ *  watcher gets is looked at.
  *
  *  Fan-out is closed-loop: the next burst is published when all but the last few events were
  *  delivered everywhere, so that the latency is that of a server at its limit and not of a growing queue. A volatile
@@ -51,7 +52,7 @@ typedef struct {
     size_t latency_count;
     const char *name;       /* of the figure; NULL: the bench's own */
     uint32_t count;         /* of clients */
-    const char *channel, *verb;
+    const char *channel, *verb, *token;
     uint32_t depth;
     struct rusage before;
 } edge_bench_t;
@@ -175,6 +176,7 @@ begin (edge_bench_t *self)
 {
     self->events = self->replies = 0;
     self->latency_count = 0;
+    self->clients.lag_ns = 0;
     self->began_ns = clock_monotonic_ns ();
     self->ends_ns = self->began_ns + (uint64_t) (seconds_of (self) * 1e9);
     getrusage (RUSAGE_SELF, &self->before);
@@ -210,6 +212,7 @@ report (edge_bench_t *self, const char *name, uint64_t count, const char *unit, 
                        (double) bench_quantile (self->latencies, self->latency_count, i ? 0.99 : 0.5) / 1e6, "ms");
     detail_figure (self, name, "server", 100 * (bench_server_seconds (self->server) - server_before) / took, "%");
     detail_figure (self, name, "clients", 100 * own / took, "%");
+    detail_figure (self, name, "lag", (double) self->clients.lag_ns / 1e6, "ms");
 }
 
 static void
@@ -218,6 +221,7 @@ open_clients (edge_bench_t *self, uint32_t count, bool is_binary)
     bench_clients_init (&self->clients, self->bench, self->server->port, count, heard);
     self->clients.arg = self;
     self->clients.is_binary = is_binary;
+    self->clients.token = self->token;
     self->said = 0;
     self->depth = 0;
     bench_clients_open (&self->clients, 0, count);
@@ -348,11 +352,14 @@ measure_idle (edge_bench_t *self, const measure_t *one)
     bench_clients_close (&self->clients);
 }
 
-/*  Connect, hello, watch, leave. */
+/*  Connect, hello with a token, watch, leave. */
 static void
 measure_visits (edge_bench_t *self, const measure_t *one)
 {
     uint64_t visits = 0;
+    buffer_t token = { 0 };
+    bench_server_token (&self->ours, "anna", &token);
+    self->token = (const char *) token.data;
     begin (self);
     while (clock_monotonic_ns () < self->ends_ns) {
         watch_all (self, self->count - 1, one->what);
@@ -361,6 +368,8 @@ measure_visits (edge_bench_t *self, const measure_t *one)
     }
     bench_figure (self->bench, self->name, (double) visits / ((double) (clock_monotonic_ns () - self->began_ns) / 1e9),
                   "1/s");
+    self->token = NULL;
+    buffer_clear (&token);
 }
 
 /* ------------------------------------------------------------------ *

@@ -6,6 +6,8 @@
 #include "commands/log.h"
 #include "commands/node.h"
 #include "commands/node_links.h"
+#include "runtime/base/clock.h"
+#include "transports/auth/tokens.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -16,6 +18,7 @@
 #include <unistd.h>
 
 #define STORE "edge"
+#define TOKEN_MS (60 * 60 * 1000)
 
 static void
 stay_on (int core)
@@ -135,6 +138,23 @@ bench_server_stop (bench_server_t *self)
         bench_fail (self->bench, "the server ended badly");
     snprintf (path, sizeof path, "%s/%s", self->bench->directory, self->store);
     bench_remove (path);
+}
+
+void
+bench_server_token (const bench_server_t *self, const char *subject, buffer_t *text)
+{
+    char keys[PATH_MAX];
+    const char *no_roles[] = { NULL };
+    troupe_error_t error;
+    tokens_t *tokens = NULL;
+    tokens_options_t from = { .keys = keys, .issuer = self->bench->settings->token_issuer,
+                              .audience = self->bench->settings->token_audience, .issuers = "" };
+    snprintf (keys, sizeof keys, "%s/%s/token.keys", self->bench->directory, self->store);
+    if (tokens_open (&from, &tokens, &error) != TROUPE_OK
+        || tokens_make (tokens, subject, false, no_roles, clock_wall_ms (), TOKEN_MS, text, &error) != TROUPE_OK)
+        bench_fail (self->bench, "no token: %s", error.text);
+    buffer_byte (text, '\0');
+    tokens_destroy (&tokens);
 }
 
 /*  A number of /proc: processor time in ticks, or memory in pages. */

@@ -6,6 +6,7 @@
 #define COMMANDS_BENCH_SERVER_H
 
 #include "commands/bench.h"
+#include "runtime/base/buffer.h"
 
 #include <sys/types.h>
 
@@ -34,6 +35,9 @@ void bench_server_start_zmq (bench_server_t *self, bench_t *bench, const troupe_
                              const bench_place_t *place);
 
 void bench_server_stop (bench_server_t *self);
+
+/*  A token of its keys for this subject. */
+void bench_server_token (const bench_server_t *self, const char *subject, buffer_t *text);
 
 /*  Of the processor, so far. */
 double bench_server_seconds (const bench_server_t *self);
