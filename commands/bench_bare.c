@@ -78,7 +78,7 @@ static void
 publish (bare_t *self, unsigned long long time, unsigned long long count)
 {
     for (; count > 0; count--)
-        buffer_printf (&self->events, "%s{\"event\":1,\"at\":\"AAAAAAAAAAA%08llx\",\"body\":{\"t\":%llu,\"text\":\"%s\"}}",
+        buffer_printf (&self->events, "%s{\"event\":1,\"at\":%llu,\"body\":{\"t\":%llu,\"text\":\"%s\"}}",
                        self->events.size ? "," : "", (unsigned long long) ++self->offset, time,
                        "runner 4711 passed the eighth kilometre in 3:41.7, heart 172, power 318 W, cadence 182");
 }

@@ -265,7 +265,8 @@ measure_fanout (edge_bench_t *self, const measure_t *one)
     uint64_t published = 0;
     begin (self);
     while (clock_monotonic_ns () < self->ends_ns) {
-        for (; (published - AHEAD + BURST) * self->count <= self->events + AHEAD || published < AHEAD; published += BURST)
+        for (; published < AHEAD || (published - AHEAD + BURST) * self->count <= self->events + AHEAD;
+             published += BURST)
             publish (self, BURST, published);
         (void) bench_clients_poll (&self->clients, 10);
     }

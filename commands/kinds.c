@@ -8,6 +8,7 @@
 #include "commands/describe.h"
 #include "commands/plugin.h"
 #include "commands/remote.h"
+#include "commands/text.h"
 #include "runtime/body/json.h"
 
 #include <stdlib.h>
@@ -38,6 +39,11 @@ print_channel (const json_t *channel)
         printf (", not recorded");
     else if (tree_number (channel, "keep"))
         printf (", keeps %llu", (unsigned long long) tree_number (channel, "keep"));
+    if (tree_number (channel, "keep_ms")) {
+        char kept[TEXT_FIGURE];
+        text_duration (tree_number (channel, "keep_ms"), kept);
+        printf (", keeps %s", kept);
+    }
     if (strcmp (presence, "none") != 0)
         printf (", watchers see %s of each other", strcmp (presence, "list") == 0 ? "a list" : "the count");
     printf ("%s%s\n", *doc ? "\n        " : "", doc);

@@ -26,7 +26,8 @@ account.on("token", () => troupe?.renew());
 account.on("end", (error) => error && signOut(error.text));
 
 function field(name, label, more) {
-    return h("input", { name, placeholder: label, "aria-label": label, required: true, autocapitalize: "off", ...more });
+    return h("input", { name, placeholder: label, "aria-label": label, required: true, autocapitalize: "off",
+                        ...more });
 }
 
 /** A form that shows why it failed. */

@@ -57,9 +57,9 @@ export class Figures {
         }
     }
 
-    /** Per second, of what only grows: rate ((sample) => sample.node.counters.turns). */
+    /** Per second, of what only grows: rate ((sample) => sample.node.counters.turns). What came later was 0. */
     rate(of) {
-        return this.before ? Math.max(0, of(this.now) - of(this.before)) / this.seconds : 0;
+        return this.before ? Math.max(0, of(this.now) - (of(this.before) ?? 0)) / this.seconds : 0;
     }
 
     counter(name) {

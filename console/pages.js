@@ -176,7 +176,12 @@ export function shards({ figures }) {
     };
 }
 
-function describeKind(kind) {
+function keeps({ volatile: isVolatile, keep, keep_ms: keepMs }) {
+    const most = keep || (keepMs ? 0 : 1000);
+    return isVolatile ? "the latest" : [most && count(most), keepMs && duration(keepMs)].filter(Boolean).join(", ");
+}
+
+function describeKind(kind, isOpen) {
     const verbs = new Table([
         { title: "Verb", value: ({ name }) => name },
         { title: "For", value: ({ allow }) => allow },
@@ -186,19 +191,33 @@ function describeKind(kind) {
     const channels = new Table([
         { title: "Channel", value: ({ name }) => name },
         { title: "For", value: ({ allow }) => allow },
-        { title: "Keeps", value: (one) => one.volatile ? "the latest" : count(one.keep || 1000) },
+        { title: "Keeps", value: keeps },
         { title: "", wide: true, value: ({ doc }) => doc },
     ], { key: ({ name }) => name, empty: "No channels." });
     verbs.show(kind.verbs);
     channels.show(kind.channels);
-    return h("details", {}, h("summary", {}, `${kind.name}, version ${kind.version}`), h("p", {}, kind.doc),
+    return h("details", { "data-kind": kind.name, open: isOpen },
+             h("summary", {}, `${kind.name}, version ${kind.version}`), h("p", {}, kind.doc),
              verbs.element, channels.element);
+}
+
+/** Verbs and channels of all kinds, told anew when workers brought others. */
+function kindTables(node) {
+    const element = h("div");
+    let described = null;
+    const ask = asking(async (names) => ({ names, told: await node("kinds") }), ({ names, told }) => {
+        const open = [...element.children].filter((one) => one.open).map((one) => one.dataset.kind);
+        described = names;
+        element.replaceChildren(...told.map((kind) => describeKind(kind, open.includes(kind.name))));
+    });
+    const update = (names) => names === described || ask(names);
+    return { element, update };
 }
 
 export function kinds({ figures, node }) {
     const find = ({ node: { kinds: all } }, name) => all.find((kind) => kind.name === name);
-    const of = (kind, name) => figures.rate((sample) => find(sample, kind)[name]);
-    const turn = (kind, wanted) => figures.quantile((sample) => find(sample, kind).turn_ns, wanted);
+    const of = (kind, name) => figures.rate((sample) => find(sample, kind)?.[name]);
+    const turn = (kind, wanted) => figures.quantile((sample) => find(sample, kind)?.turn_ns, wanted);
     const table = new Table([
         { title: "Kind", value: ({ name }) => name },
         ...["turns", "reads", "refused", "failed"].map((name) => ({
@@ -212,13 +231,14 @@ export function kinds({ figures, node }) {
         { title: "", shown: ({ parked }) => parked > 0,
           make: (current) => action("Revive", () => node("revive", { to: current().name })) },
     ], { key: ({ name }) => name });
-    const tables = h("div");
-    asking(() => node("kinds"), (told) => tables.replaceChildren(...told.map(describeKind)))();
+    const tables = kindTables(node);
     return {
         title: "Kinds",
-        element: h("div", {}, section("Kinds", table.element), section("Verbs and channels", tables)),
+        element: h("div", {}, section("Kinds", table.element), section("Verbs and channels", tables.element)),
         update() {
-            table.show(figures.now.node.kinds);
+            const { kinds: all } = figures.now.node;
+            table.show(all);
+            tables.update(all.map(({ name }) => name).join());
         },
     };
 }
@@ -276,6 +296,42 @@ function history(node, feed) {
     return { element: h("div", {}, h("p.bar", {}, older, newer, where), table.element), update: read };
 }
 
+const turnsShown = 100;
+
+const outcome = ({ status, text }) => text ? `${status}: ${text.split("\n", 1)[0]}` : status;
+
+function did({ changed, events, timers, told, more }) {
+    const lists = { changed, published: events, timers, told: told.map(({ to, verb }) => `${to} ${verb}`) };
+    const words = Object.entries(lists).filter(([, list]) => list.length > 0)
+        .map(([word, list]) => `${word} ${list.join(", ")}`);
+    return [...words, ...more > 0 ? [`${more} more`] : []].join("; ");
+}
+
+/** Turns of an actor from now on: the node notes them for whoever asks again and again, and has none of before. */
+function turnsOf(node, address) {
+    const [follower] = crypto.getRandomValues(new Uint32Array(1)), note = h("p.quiet");
+    const table = new Table([
+        { title: "Time", value: (turn) => time(turn.time_ms) },
+        { title: "Verb", value: ({ verb }) => verb },
+        { title: "By", value: ({ by }) => by },
+        { title: "From", value: ({ from }) => from },
+        { title: "Outcome", wide: true, value: outcome },
+        { title: "Took", number: true, value: (turn) => nanoseconds(turn.took_ns) },
+        { title: "Did", wide: true, value: did },
+        { title: "Trace", value: ({ trace }) => trace.split("-")[1] ?? "" },
+    ], { key: ({ number }) => number, empty: "None ran." });
+    let turns = [], seen = 0, lost = 0;
+    const update = asking(() => node("turns", { follower, of: address }), (told) => {
+        const fresh = told.filter((turn) => turn.lost === undefined).map((turn) => ({ ...turn, number: seen++ }));
+        lost += told.reduce((sum, turn) => sum + (turn.lost ?? 0), 0);
+        turns = [...fresh.reverse(), ...turns].slice(0, turnsShown);
+        table.show(turns);
+        setText(note, `As they run while this page is shown, the newest ${turnsShown}.`
+                + (lost > 0 ? ` ${count(lost)} were too many to be noted.` : ""));
+    });
+    return { element: section("Turns", note, table.element), update };
+}
+
 function actorTables(address, choose) {
     const mail = new Table([
         { title: "Verb", value: ({ verb }) => verb },
@@ -314,7 +370,7 @@ export function actor({ node, word: address }) {
     const about = new Tiles(["Condition", "Shard", "Mail", "Bytes"]);
     const why = h("p.bad");
     const revive = action("Revive", () => node("revive", { to: address }));
-    const events = h("div");
+    const turns = turnsOf(node, address), events = h("div");
     let shown = null;
     const tables = actorTables(address, (channel) => {
         shown = history(node, `${address}/${channel}`);
@@ -339,9 +395,11 @@ export function actor({ node, word: address }) {
         element: h("div", {}, h("h1", {}, address, " ", revive), why, about.element,
                    section("State", tables.state.element), h("div.columns", {},
                      section("Mailbox", tables.mail.element), section("Feeds", tables.feeds.element),
-                     section("Timers", tables.timers.element), section("Questions", tables.asks.element)), events),
+                     section("Timers", tables.timers.element), section("Questions", tables.asks.element)),
+                   events, turns.element),
         update() {
             look();
+            turns.update();
             shown?.update();
         },
     };

@@ -1,8 +1,11 @@
 /*  sensor.c - what one athlete wears: it adds up what the devices send, and tells its session.
  *
- *  A batch of samples is one turn: newest sample, totals and the message to
- *  the session are committed together. A device that heard no answer sends
- *  the batch again, as the same call, and it counts once.
+ *  A batch of samples is one turn: newest sample, totals, the event with the
+ *  batch and the message to the session are committed together. A device that
+ *  heard no answer sends the batch again, as the same call, and it counts once.
+ *
+ *  Batches are kept for as long as charts go back: whoever was away, or comes
+ *  late, draws the same as who was there all the time.
  */
 
 #include "workout.h"
@@ -11,6 +14,8 @@
 #include <string.h>
 
 #define BATCH_MAX 1000
+#define KEEP_MS (5 * 60 * 1000) /* of samples: what the page draws, */
+#define KEEP_MOST 1200          /* also when each comes alone, at 4 Hz */
 #define NAME_MAX_BYTES 63
 #define PAUSE_MS 10000     /* between two samples: what was ridden meanwhile is not known */
 #define AT_START_M 30.0    /* so near, it is back where it began: a lap, */
@@ -151,7 +156,6 @@ take_samples (troupe_turn_t *turn, const json_t *list, totals_t *totals, sample_
         if (wrong)
             return troupe_refuse (turn, "samples[%zu]: \"%s\" is missing or out of range", index, wrong);
         count_sample (totals, newest, &sample);
-        troupe_publish_key (turn, "samples", "newest", "o", object);
         if (sample.t < newest->t)
             continue;
         *newest = sample;
@@ -177,6 +181,8 @@ samples (troupe_turn_t *turn)
         load_newest (turn, &newest);
         status = take_samples (turn, list, &totals, &newest);
     }
+    if (status == TROUPE_OK)
+        troupe_publish (turn, "samples", "{s:o}", "samples", list);
     json_decref (list);
     if (status != TROUPE_OK)
         return status;
@@ -226,8 +232,8 @@ static const troupe_verb_t verbs[] = {
     { NULL }
 };
 static const troupe_channel_t channels[] = {
-    { "samples", .is_volatile = true, .allow = TROUPE_ANYONE,
-      .doc = "Every sample as it comes, and at first the newest." },
+    { "samples", .keep = KEEP_MOST, .keep_ms = KEEP_MS, .allow = TROUPE_ANYONE,
+      .doc = "Every batch as it came, {samples}. Those of the last five minutes are kept." },
     { NULL }
 };
 const troupe_kind_t sensor = { "sensor", .version = 1, .verbs = verbs, .channels = channels,

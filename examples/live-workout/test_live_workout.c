@@ -115,6 +115,45 @@ samples_add_up (void **state)
     troupe_test_destroy (&node);
 }
 
+/*  Batches of two that the charts find, each of them once. */
+static size_t
+batches_kept (troupe_test_t *node)
+{
+    json_t *events = parse (troupe_test_events (node, "sensor/anna", "samples", 1)), *event;
+    size_t index, count = json_array_size (events);
+    json_int_t last = 0;
+    json_array_foreach (events, index, event) {
+        json_t *list = json_object_get (event, "samples");
+        json_int_t t = json_integer_value (json_object_get (json_array_get (list, 0), "t"));
+        assert_int_equal (json_array_size (list), 2);
+        assert_true (t > last);
+        last = t;
+    }
+    json_decref (events);
+    return count;
+}
+
+static void
+samples_are_kept_for_as_long_as_charts_go_back (void **state)
+{
+    (void) state;
+    uint64_t minute_ms = 60000;
+    troupe_test_t *node = troupe_test_new (kinds, 1, NULL);
+    assert_int_equal (start (node, "sensor/anna"), TROUPE_OK);
+    for (int second = 0; second < 10; second++)
+        assert_int_equal (send_at (node, "sensor/anna", second, 0), TROUPE_OK);
+    troupe_test_settle (node);
+    troupe_test_crash (node);
+    assert_int_equal (batches_kept (node), 10);
+    troupe_test_pass (node, 4 * minute_ms);
+    assert_int_equal (send_at (node, "sensor/anna", 250, 0), TROUPE_OK);
+    assert_int_equal (batches_kept (node), 11);
+    troupe_test_pass (node, 2 * minute_ms);
+    assert_int_equal (send_at (node, "sensor/anna", 370, 0), TROUPE_OK);
+    assert_int_equal (batches_kept (node), 2);
+    troupe_test_destroy (&node);
+}
+
 static void
 samples_that_do_not_fit_are_refused (void **state)
 {
@@ -247,6 +286,7 @@ main (void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test (samples_add_up),
+        cmocka_unit_test (samples_are_kept_for_as_long_as_charts_go_back),
         cmocka_unit_test (samples_that_do_not_fit_are_refused),
         cmocka_unit_test (a_lap_is_back_at_the_start_after_being_away),
         cmocka_unit_test (ranks_follow_distance_and_everyone_hears),

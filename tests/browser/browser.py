@@ -55,7 +55,9 @@ class Browser:
         async for text in self.socket:
             message = json.loads(text)
             if "id" in message:
-                self.waiting.pop(message["id"]).set_result(message)
+                answer = self.waiting.pop(message["id"])
+                if not answer.done():  # nobody had the patience to wait for it
+                    answer.set_result(message)
             elif message["method"] == "Runtime.exceptionThrown":
                 details = message["params"]["exceptionDetails"]
                 self.errors.append(details.get("exception", {}).get("description") or details["text"])
@@ -77,6 +79,7 @@ class Browser:
         page = Page(self, attached["sessionId"])
         await page.ask("Page.enable")
         await page.ask("Runtime.enable")
+        await page.ask("Network.enable")
         await page.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                        mobile=width < 500)
         await page.go(url)
@@ -132,6 +135,11 @@ class Page:
 
     async def type(self, text):
         await self.ask("Input.insertText", text=text)
+
+    async def be_away(self, is_away):
+        """Takes the page's network away, or gives it back."""
+        await self.ask("Network.emulateNetworkConditions", offline=is_away, latency=0, downloadThroughput=-1,
+                       uploadThroughput=-1)
 
     async def scheme(self, name):
         await self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])

@@ -1,7 +1,8 @@
 /*  edge_inside.h - what the files of the edge share. For transports/edge/ alone.
  *
  *      edge.c    its life, the inbox, the flush at the end of a drain
- *      peer.c  a conversation: hello, calls, casts; what a client is sent
+ *      peer.c  a conversation: hello, watches; what a client is sent
+ *      peer_call.c  its calls and casts
  *      peer_end.c  conversations that the server ends
  *      feed.c    feeds that somebody watches: events on their way, the latest of each key
  *      presence.c  what watchers are told of each other
@@ -259,14 +260,17 @@ void edge_audit_denied (edge_t *self, const identity_t *who, const char *name, c
 
 /* ---- peer.c ---- */
 
-/*  An answer came in. */
-void peer_answered (inbox_item_t *item);
-
 /*  Opens a frame at the end of what the client is to be sent, and closes it; the flush is seen to. */
 size_t peer_open_frame (peer_t *self);
 void peer_close_frame (peer_t *self, size_t place);
 
 void peer_send_out (peer_t *self);
+
+/*  Takes over frames that are its own; the flush is seen to. */
+void peer_take_frames (peer_t *self, buffer_t *frames);
+
+/*  No more calls now: too many are on their way, or too many answers wait. */
+bool peer_is_over (const peer_t *self);
 
 /*  It is seen to at the end of the drain. */
 void peer_want_flush (peer_t *self);
@@ -294,6 +298,17 @@ void peer_close (peer_t *self, uint16_t code, const char *text);
 
 /*  Its token is no good: it is told so, and closed. */
 void peer_fail_token (peer_t *self, const troupe_error_t *error);
+
+/* ---- peer_call.c ---- */
+
+/*  Tells it the outcome, now or later. */
+void peer_call (peer_t *self, const client_message_t *message);
+
+/*  Nobody is told what came of it. */
+void peer_cast (peer_t *self, const client_message_t *message);
+
+/*  An answer came in. */
+void peer_answered (inbox_item_t *item);
 
 /* ---- peer_end.c ---- */
 

@@ -181,9 +181,16 @@ export interface Feed<Body = any> extends AsyncIterable<FeedEvent<Body> | FeedSn
     close(): void;
 }
 
+/** As much of a browser's Storage as is used. */
+export interface TextStorage {
+    getItem(name: string): string | null;
+    setItem(name: string, text: string): void;
+    removeItem(name: string): void;
+}
+
 export interface SignInOptions {
     /** Where the sign-in is kept: localStorage, sessionStorage. Default: memory, gone with the page. */
-    storage?: Pick<globalThis.Storage, "getItem" | "setItem" | "removeItem">;
+    storage?: TextStorage;
     /** Under this name. Default: "troupe-sign-in". */
     storageKey?: string;
     /** A token is renewed so long before its end, of a short one at half its life. Default: 60,000. */

@@ -13,6 +13,8 @@ const feeds = {
 };
 //  A snapshot of the board: a list of what its events say, one for each athlete.
 const rowsOf = (snapshot) => snapshot.athletes ?? Object.values(snapshot);
+//  An event of a sensor: a batch.
+const samplesOf = ({ samples }) => samples;
 
 const shownMs = 5 * 60_000;
 const shownAtFirstMs = 30_000;
@@ -28,7 +30,7 @@ let chosen = null;
 //  The connection, and the proof that it lost nothing
 // -------------------------------------------------------------------------------------------------------------------
 
-const proof = { events: 0, offset: null, opened: 0, missed: 0 };
+const proof = { events: 0, opened: 0, missed: 0, offsets: new Map() };  // the last one of each feed
 
 function showLink() {
     const { state } = troupe;
@@ -40,9 +42,9 @@ function showLink() {
 }
 
 function showProof() {
-    const { events, offset, opened, missed } = proof;
+    const { events, opened, missed, offsets } = proof;
     $("events").textContent = events.toLocaleString();
-    $("offset").textContent = offset === null ? "–" : offset.toLocaleString();
+    $("offset").textContent = offsets.get(feeds.board)?.toLocaleString() ?? "–";
     $("reconnects").textContent = Math.max(0, opened - 1);
     $("missed").textContent = missed.toLocaleString();
     $("missed").parentElement.classList.toggle("some", missed > 0);
@@ -55,10 +57,12 @@ troupe.on("state", (state) => {
     showProof();
 });
 
-//  Offsets are consecutive: what lies between two of them was missed.
-function count(at) {
-    proof.missed += proof.offset === null ? 0 : Math.max(0, at - proof.offset - 1);
-    proof.offset = at;
+//  Offsets of a feed are consecutive: what lies between two of them was missed.
+function count(feed, at) {
+    const before = proof.offsets.get(feed) ?? at - 1;
+    proof.events += 1;
+    proof.missed += Math.max(0, at - before - 1);
+    proof.offsets.set(feed, at);
 }
 
 // -------------------------------------------------------------------------------------------------------------------
@@ -68,12 +72,11 @@ function count(at) {
 troupe.watch(feeds.board, {
     from: "start",
     onEvent: ({ body, at }) => {
-        proof.events += 1;
-        count(at);
+        count(feeds.board, at);
         update(body);
     },
     onSnapshot: ({ body, at }) => {
-        proof.offset = at;          // what the events up to it had told is in it
+        proof.offsets.set(feeds.board, at);     // what the events up to it had told is in it
         rowsOf(body).forEach(update);
     },
 });
@@ -96,9 +99,23 @@ function join(id) {
     athlete.tr.addEventListener("keydown", ({ key }) => key === "Enter" && choose());
     $("charts").append(athlete.card);
     $("empty").hidden = true;
-    troupe.watch(feeds.samples(id), { onEvent: ({ body }) => take(athlete, body) });
     athletes.set(id, athlete);
+    watchSamples(athlete);
     return athlete;
+}
+
+//  All that is kept, and then what comes: after a reload the charts are what they were.
+function watchSamples(athlete) {
+    const feed = feeds.samples(athlete.id);
+    troupe.watch(feed, {
+        from: "start",
+        onEvent: ({ body, at }) => {
+            count(feed, at);
+            samplesOf(body).forEach((sample) => take(athlete, sample));
+            changed();
+        },
+        onGap: () => proof.offsets.delete(feed),    // what is no longer kept is older than what charts show
+    });
 }
 
 function copy(template, { color }) {
@@ -107,14 +124,16 @@ function copy(template, { color }) {
     return made;
 }
 
-function take(athlete, sample) {
-    const { samples } = athlete;
-    if (samples.length > 0 && sample.t <= samples.at(-1).t)
-        return;
-    samples.push(sample);
-    while (samples[0].t < sample.t - shownMs)
-        samples.shift();
-    changed();
+//  By their own time: what several devices measured may come in another order.
+function take({ samples }, sample) {
+    const before = samples.findLastIndex(({ t }) => t <= sample.t);
+    if (sample.t >= troupe.now() - shownMs)
+        samples.splice(before + 1, 0, sample);
+}
+
+function forgetOld({ samples }) {
+    const kept = samples.findIndex(({ t }) => t >= troupe.now() - shownMs);
+    samples.splice(0, kept < 0 ? samples.length : kept);
 }
 
 // -------------------------------------------------------------------------------------------------------------------
@@ -177,10 +196,8 @@ function drawCharts(shown, what, member) {
     const lines = shown.map(({ samples }) =>
         samples.filter((sample) => Number.isFinite(sample[member])).map((sample) => [sample.t, sample[member]]));
     const values = lines.flat().map(([, value]) => value);
-    if (values.length === 0)
-        return;
-    const common = axis(Math.min(...values), Math.max(...values));
-    const first = Math.min(...lines.filter((line) => line.length > 0).map(([[time]]) => time));
+    const common = values.length > 0 ? axis(Math.min(...values), Math.max(...values)) : axis(0, 0);
+    const first = Math.min(end, ...lines.filter((line) => line.length > 0).map(([[time]]) => time));
     const begin = Math.max(end - shownMs, Math.min(first, end - shownAtFirstMs));
     shown.forEach(({ card }, index) => {
         const figure = card.querySelector(`.${what}`);
@@ -199,6 +216,7 @@ function traceOf(athlete) {
 
 setInterval(() => {
     showLink();
+    athletes.forEach(forgetOld);
     changed();
 }, 1000);
 addEventListener("resize", changed);
