@@ -9,18 +9,19 @@ A line of the dump is one notification: ms since 1970, the device, the character
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import struct
 import sys
 import time
 from collections import deque
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
-from troupe import Client
-from troupe.core import Call
+from troupe import Call, Client, errors
 
 IN_FLIGHT = 200
+PATIENCE_S = 3600.0
 
 Values = dict[str, float]
 
@@ -132,31 +133,64 @@ class Gateway:
         self.client, self.dump = client, dump
         self.numbers: dict[str, int] = {}  # the newest that was read
         self.taken: dict[str, int] = {}    # the newest that the actor had when we began
-        self.calls: deque[Call] = deque()
+        self.waiting: deque[tuple[str, dict[str, Any], Call]] = deque()  # without an outcome, in the order of the dump
         self.sent = 0
 
     def forward(self, device: str, at: int, values: Values) -> None:
         """The next measurement of a device."""
         to = f"sensor/{device}"
         if device not in self.taken:
-            self.taken[device] = self.client.call(to, "taken", {"dump": self.dump})["number"]
+            self.taken[device] = self.ask_taken(to)
         number = self.numbers[device] = self.numbers.get(device, 0) + 1
         if number <= self.taken[device]:
             return
         body = {"dump": self.dump, "number": number, "t": at, "values": values}
-        self.calls.append(self.client.submit(to, "measure", body, timeout=3600))
+        self.send(to, body)
         self.sent += 1
-        if len(self.calls) > IN_FLIGHT:
-            self.client.wait(self.calls.popleft())
+        if len(self.waiting) > IN_FLIGHT:
+            self.settle_first()
+
+    def ask_taken(self, to: str) -> int:
+        """The newest number that an actor has."""
+        while True:
+            try:
+                number: int = self.client.call(to, "taken", {"dump": self.dump}, timeout=PATIENCE_S)["number"]
+                return number
+            except (errors.Unknown, errors.Timeout):
+                continue  # the node was away for long
+
+    def send(self, to: str, body: dict[str, Any]) -> None:
+        """Whatever comes of it."""
+        self.waiting.append((to, body, self.client.submit(to, "measure", body, timeout=PATIENCE_S)))
+
+    def settle_first(self) -> None:
+        """The oldest of those that were sent is kept. When nobody knows of it, as the node was away for longer than it
+        keeps calls, it is sent again with all behind it, which were refused if they came before it."""
+        while True:
+            try:
+                self.client.wait(self.waiting[0][2])
+                self.waiting.popleft()
+                return
+            except (errors.Unknown, errors.Timeout):
+                self.send_again()
+
+    def send_again(self) -> None:
+        """In the same order, when nothing is on its way any more. What was taken is known by its number."""
+        again, self.waiting = self.waiting, deque()
+        for _, _, call in again:
+            with contextlib.suppress(errors.TroupeError):
+                self.client.wait(call)
+        for to, body, _ in again:
+            self.send(to, body)
 
     def settle(self) -> None:
         """All that was sent is kept."""
-        while self.calls:
-            self.client.wait(self.calls.popleft())
+        while self.waiting:
+            self.settle_first()
 
 
-def main() -> None:
-    """Until the dump ends, or SIGTERM."""
+def options_of() -> argparse.Namespace:
+    """What it was called with."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dump")
     parser.add_argument("--node", default="127.0.0.1:7318")
@@ -164,8 +198,11 @@ def main() -> None:
     parser.add_argument("--follow", action="store_true", help="wait for more of it")
     parser.add_argument("--certificate", help="ours, of `troupe certificate`")
     parser.add_argument("--server", help="the node's")
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Until the dump ends."""
     bad = 0
     with Client(options.node, certificate=options.certificate, server=options.server) as client:
         gateway = Gateway(client, options.name or os.path.basename(options.dump))
@@ -183,6 +220,16 @@ def main() -> None:
             gateway.forward(device, at, values)
         gateway.settle()
         print(f"{gateway.sent} measurements forwarded, {bad} lines left out")
+
+
+def main() -> None:
+    """Until the dump ends, SIGTERM, or what will not be better by waiting: then another start is as good as any."""
+    options = options_of()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        run(options)
+    except errors.TroupeError as error:
+        sys.exit(f"ble_gateway: {error.status}: {error}")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import inspect
 import time
 from typing import Any, AsyncIterator
 
 import zmq
 import zmq.asyncio
 
-from .core import Call, Event, Watch
+from .core import PATIENCE_S, Call, Event, Watch
 from .errors import Failed, Stopping, Timeout, TroupeError
 from .socket import Conversation, watch_end
+
+LINGER_MS = 500  # for a goodbye on its way
 
 
 class AsyncFeed:
@@ -99,7 +103,7 @@ class AsyncClient(Conversation):
         return call.result
 
     def cast(self, to: str, verb: str, body: Any = None) -> None:
-        """Runs a verb at most once; lost when there is no connection just now."""
+        """Runs a verb at most once; lost without a connection. errors.Overloaded: too much waits for it."""
         self._core.cast(to, verb, body)
         self._wake()
 
@@ -108,6 +112,13 @@ class AsyncClient(Conversation):
         watch = self._core.watch(feed, since)
         self._wake()
         return AsyncFeed(self, watch)
+
+    def renew(self, token: str) -> None:
+        """Another token, before the one that there is ends, or after it was refused; of the same subject."""
+        self._core.renew(token, time.monotonic())
+        if self._task and self._task.done() and not self._core.fatal:
+            self._task = asyncio.create_task(self._run())
+        self._wake()
 
     # ---- inside ----
 
@@ -119,16 +130,50 @@ class AsyncClient(Conversation):
         core = self._core
         try:
             while not core.fatal:
-                await self._connect()
-                end = time.monotonic() + self._delay.before(core)
-                while (now := time.monotonic()) < end:
-                    await asyncio.sleep(max(0.0, min(end, core.tick(now)) - now))
+                asking = asyncio.ensure_future(self._ask())
+                await self._until(asking)
+                if self._take_token(asking):
+                    await self._connect()
+                pause = asyncio.ensure_future(asyncio.sleep(self._delay.before(core)))
+                await self._until(pause)
         except TroupeError as error:
             core.fail(error)
         except Exception as error:
             failed = Failed(f"{type(error).__name__}: {error}")
             failed.__cause__ = error
             core.fail(failed)
+
+    async def _until(self, waiting: asyncio.Future[Any]) -> None:
+        """There is no connection until this is done, but calls end."""
+        wanted = asyncio.ensure_future(self._wanted.wait())
+        try:
+            while not waiting.done():
+                now = time.monotonic()
+                wake = self._core.tick(now)
+                await asyncio.wait({waiting, wanted}, timeout=max(0.0, wake - now), return_when=asyncio.FIRST_COMPLETED)
+                if wanted.done():
+                    self._wanted.clear()
+                    wanted = asyncio.ensure_future(self._wanted.wait())
+        finally:
+            waiting.cancel()
+            wanted.cancel()
+
+    async def _ask(self) -> Any:
+        """A fresh token, where they are asked for."""
+        access = self._core.access
+        token: Any = access.ask() if access.ask else access.token
+        return await asyncio.wait_for(token, PATIENCE_S) if inspect.isawaitable(token) else token
+
+    def _take_token(self, asked: asyncio.Future[Any]) -> bool:
+        """False: there is none now."""
+        now = time.monotonic()
+        try:
+            if self._core.access.ask:
+                self._core.renew(asked.result(), now)
+        except (Exception, asyncio.CancelledError) as error:  # of that task, not of this one
+            self._core.no_token(error, now)
+            return False
+        return True
 
     async def _connect(self) -> None:
         socket = self._address.open(zmq.asyncio.Context.instance())
@@ -142,25 +187,51 @@ class AsyncClient(Conversation):
             socket.disable_monitor()
             end.close()
             if self._core.is_welcome:
-                socket.linger = 500
-                await socket.send(b'{"goodbye":1}')
+                self._say_goodbye(socket)
             for _ in range(2):  # pyzmq still has a look at the socket in its next turn
                 await asyncio.sleep(0)
             socket.close()
+
+    def _say_goodbye(self, socket: Any) -> None:
+        """As far as there is room, with what was said last."""
+        socket.linger, plain = LINGER_MS, zmq.Socket.shadow(socket.underlying)
+        self._core.goodbye()
+        with contextlib.suppress(zmq.Again):
+            while parts := self._core.take(time.monotonic()):
+                plain.send_multipart(parts, zmq.DONTWAIT)
+
+    def _say(self, socket: Any, now: float) -> asyncio.Future[Any] | None:
+        """All that there is to say. What does not leave now is returned, and nothing else is said before it did."""
+        while parts := self._core.take(now):
+            said: asyncio.Future[Any] = asyncio.ensure_future(socket.send_multipart(parts))
+            if not said.done():
+                return said
+            said.result()
+        return None
 
     async def _talk(self, socket: Any, end: Any) -> None:
         """One connection, until it is good no more."""
         core = self._core
         heard = asyncio.ensure_future(socket.recv())
         wanted = asyncio.ensure_future(self._wanted.wait())
+        said: asyncio.Future[Any] | None = None
+        asked: asyncio.Future[Any] | None = None
         try:
             while not core.wants_connection and not core.fatal:
                 now = time.monotonic()
                 wake = core.tick(now)
-                parts = core.take(now)
-                if parts:
-                    await socket.send_multipart(parts)
-                await asyncio.wait({heard, wanted}, timeout=max(0.0, wake - now), return_when=asyncio.FIRST_COMPLETED)
+                if said and said.done():
+                    said.result()
+                    said = None
+                if not said:
+                    said = self._say(socket, now)
+                if not asked and core.wants_token(now):
+                    asked = asyncio.ensure_future(self._ask())
+                waiting = {one for one in (heard, wanted, said, asked) if one}
+                await asyncio.wait(waiting, timeout=max(0.0, wake - now), return_when=asyncio.FIRST_COMPLETED)
+                if asked and asked.done():
+                    self._take_token(asked)
+                    asked = None
                 if heard.done():
                     core.receive(heard.result(), time.monotonic())
                     heard = asyncio.ensure_future(socket.recv())
@@ -170,5 +241,6 @@ class AsyncClient(Conversation):
                     self._wanted.clear()
                     wanted = asyncio.ensure_future(self._wanted.wait())
         finally:
-            heard.cancel()
-            wanted.cancel()
+            for one in (heard, wanted, said, asked):
+                if one:
+                    one.cancel()

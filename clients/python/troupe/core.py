@@ -13,10 +13,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable, Literal
 
-from .errors import FINAL, Cut, Forbidden, Stopping, TooLarge, TroupeError, Unknown, error_of
+from .access import Access, Token
+from .errors import FINAL, Cut, Forbidden, Overloaded, Stopping, Timeout, TooLarge, TroupeError, Unknown, error_of
 
 CREDIT = 1 << 20  # bytes that the node may send ahead
 MESSAGE_COST = 64  # what a message counts besides its bytes
+MESSAGE_MOST = 64 << 10  # bytes that are said in one message, unless a single part is larger
+WAITING_MOST = 64 << 20  # bytes of calls without an outcome, and of what could not leave yet
 PING_S = 15.0  # of silence, after which it is asked whether the node is there
 PATIENCE_S = 10.0  # without an answer, after which a new connection is made
 RETRY_S = 0.05  # for those who were told no better time
@@ -101,8 +104,8 @@ def _with_body(message: dict[str, Any], body: bytes) -> bytes:
 class Core:
     """The state of one client."""
 
-    def __init__(self, token: str | None = None, name: str = "python") -> None:
-        self.token, self.name = token, name
+    def __init__(self, token: Token = None, name: str = "python") -> None:
+        self.access, self.name = Access(token), name
         self.calls: dict[int, Call] = {}
         self.watches: dict[int, Watch] = {}
         self.numbers: dict[int, Watch] = {}
@@ -116,7 +119,9 @@ class Core:
         self._used = self._seq = self._watch_ids = 0
         self._heard_at = self._pinged_at = self._said_at = 0.0
         self._in_flight = 0
-        self._out: list[bytes] = []
+        self._kept = 0  # bytes of calls
+        self._out: deque[bytes] = deque()
+        self._out_bytes = 0
         self._new_session()
 
     def _new_session(self) -> None:
@@ -128,12 +133,14 @@ class Core:
     def call(self, to: str, verb: str, body: Any, ends_at: float, trace: str | None = None) -> Call:
         """Runs once, however often the connection breaks, or not at all after its end."""
         encoded = _encode(body)
+        self._check_room()
         self._seq += 1
         message = {"call": to, "verb": verb, "seq": self._seq}
         if trace:
             message["trace"] = trace
         call = Call(self._seq, message, encoded, ends_at)
         self.calls[call.seq] = call
+        self._kept += len(encoded) + MESSAGE_COST
         if self.fatal:
             self._end(call, error=self.fatal)
         return call
@@ -146,7 +153,8 @@ class Core:
         if self.is_welcome:
             if error := self._too_large(part):
                 raise error
-            self._out.append(part)
+            self._check_room()
+            self._push(part)
 
     def watch(self, feed: str, token: str | None) -> Watch:
         """`token`: None for what comes from now on, "start", or that of the last event."""
@@ -177,6 +185,25 @@ class Core:
                 self._ask(watch)
         return event
 
+    def renew(self, token: str | None, now: float) -> None:
+        """Another token, of the same subject: for the conversation, the next hellos, and a client that was refused."""
+        self.access.renew(token, now)
+        if isinstance(self.fatal, Forbidden):
+            self.fatal, self.wants_connection = None, True
+
+    def wants_token(self, now: float) -> bool:
+        """It is time to ask for another, and to call renew or no_token."""
+        return self.is_welcome and self.access.is_due(now)
+
+    def no_token(self, error: BaseException, now: float) -> None:
+        """Who was asked for one raised this."""
+        if final := self.access.fail(error, now):
+            self.fail(final)
+
+    def no_connection(self) -> Timeout:
+        """There was none for too long."""
+        return Timeout("no connection in time" + (f": {self.access.trouble}" if self.access.trouble else ""))
+
     def fail(self, error: TroupeError) -> None:
         """There is no sense in going on: whoever waits is told, and whoever comes."""
         self.fatal, self.is_welcome = error, False
@@ -202,21 +229,37 @@ class Core:
         self._heard_at = self._pinged_at = self._said_at = now
         self.numbers.clear()
         hello: dict[str, Any] = {"hello": 1, "credit": CREDIT, "session": self.session, "client": self.name}
-        if self.token:
-            hello["token"] = self.token
+        if token := self.access.hello():
+            hello["token"] = token
         if self.epoch:
             hello["epoch"] = self.epoch
-        self._out = [_encode(hello)]
+        self._out.clear()  # casts are lost
+        self._out_bytes = 0
+        self._say(hello)
 
     def lose(self) -> None:
         """The connection broke."""
         self.is_welcome, self.wants_connection = False, True
 
-    def take(self, now: float) -> list[bytes]:
-        """What to send now, as parts of one message."""
+    def goodbye(self) -> None:
+        """At the end of a good conversation; nothing is said after it."""
         if self.is_welcome:
+            self._say({"goodbye": 1})
+            self.is_welcome = False
+
+    def take(self, now: float) -> list[bytes]:
+        """What to send now, as parts of one message; when it left there may be more. What cannot leave stays with the
+        caller, who takes nothing else then."""
+        if self.is_welcome:
+            if token := self.access.news():
+                self._say({"token": token})
             self._send_calls(now)
-        out, self._out = self._out, []
+        out: list[bytes] = []
+        size = 0
+        while self._out and (not out or size + len(self._out[0]) <= MESSAGE_MOST):
+            out.append(self._out.popleft())
+            size += len(out[-1])
+        self._out_bytes -= size
         if out:
             self._said_at = now
         return out
@@ -227,7 +270,7 @@ class Core:
         for call in list(self.calls.values()):
             if now >= call.ends_at:
                 was_sent = "until" in call.message
-                self._end(call, error=error_of("timeout", "no answer in time" if was_sent else "no connection in time"))
+                self._end(call, error=Timeout("no answer in time") if was_sent else self.no_connection())
             else:
                 next_at = min(next_at, call.ends_at)
                 if call.again_at and call.again_at > now:  # else it waits for a connection, or for room
@@ -246,7 +289,7 @@ class Core:
                 self._pinged_at = now  # who only listens is asked after, too
                 self._say({"ping": 1})
             next_at = min(next_at, now + PATIENCE_S / 4)
-        return next_at
+        return self.access.wake_at(now, next_at)
 
     def receive(self, part: bytes, now: float) -> None:
         """A message of the node."""
@@ -263,7 +306,15 @@ class Core:
     # ---- inside ----
 
     def _say(self, message: dict[str, Any]) -> None:
-        self._out.append(_encode(message))
+        self._push(_encode(message))
+
+    def _push(self, part: bytes) -> None:
+        self._out.append(part)
+        self._out_bytes += len(part)
+
+    def _check_room(self) -> None:
+        if self._kept + self._out_bytes > WAITING_MOST:
+            raise Overloaded(f"more than {WAITING_MOST} bytes wait for the node")
 
     def _too_large(self, part: bytes) -> TooLarge | None:
         """Whoever sends such a one loses the connection, again each time."""
@@ -279,7 +330,7 @@ class Core:
                 return
             if call.again_at is None and call.is_sent:
                 continue
-            if self._in_flight >= room:
+            if self._in_flight >= room or self._out_bytes >= MESSAGE_MOST:
                 return
             call.again_at = None
             if "until" not in call.message:
@@ -290,12 +341,13 @@ class Core:
             if error := self._too_large(part):
                 self._end(call, error=error)
                 continue
-            self._out.append(part)
+            self._push(part)
             call.is_sent = True
             self._in_flight += 1
 
     def _end(self, call: Call, result: Any = None, error: TroupeError | None = None) -> None:
-        self.calls.pop(call.seq, None)
+        if self.calls.pop(call.seq, None):
+            self._kept -= len(call.body) + MESSAGE_COST
         call.finish(result, error)
 
     def _say_unwatch(self, watch: Watch) -> None:
@@ -327,12 +379,15 @@ class Core:
             hear(message, now)
 
     def _on_welcome(self, message: dict[str, Any], now: float) -> None:
+        is_another = bool(self.epoch) and message["subject"] != self.subject  # whose session this is not
         self.limits, self.subject = message["limits"], message["subject"]
         self._ahead = message["now"] / 1000 - now
-        if message["session"] == "new":
+        self.access.welcome(self._ahead, now)
+        if message["session"] == "new" or is_another:
+            why = "it was sent as another subject" if is_another else "the node's store is another one now"
             for call in list(self.calls.values()):
                 if "until" in call.message:
-                    self._end(call, error=Unknown("the node's store is another one now"))
+                    self._end(call, error=Unknown(why))
             left = list(self.calls.values())
             self._new_session()
             self.calls = {}
@@ -364,7 +419,10 @@ class Core:
             return
         if message["error"] == "protocol":
             if isinstance(error, Forbidden):
-                self.fail(error)
+                if final := self.access.refuse(error.text, self.is_welcome):
+                    self.fail(final)
+                else:
+                    self.lose()
             return
         self._in_flight -= 1
         call = self.calls.get(message["seq"])

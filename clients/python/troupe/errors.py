@@ -42,7 +42,7 @@ class TooLarge(TroupeError):
 
 
 class Overloaded(TroupeError):
-    """Not accepted, and nothing happened; for as long as the call was given."""
+    """Not accepted, and nothing happened; for as long as the call was given, or since too much waits here already."""
 
     status = "overloaded"
 

@@ -9,7 +9,9 @@ import zmq
 
 from .core import Call, Event, Watch
 from .errors import Timeout
-from .socket import Conversation, watch_end
+from .socket import Conversation, Line, ask_for_token
+
+LINGER_MS = 500  # for a goodbye on its way
 
 
 class Feed:
@@ -53,9 +55,7 @@ class Client(Conversation):
     """A conversation with a node that goes on over any number of connections."""
 
     def _prepare(self) -> None:
-        self._context = zmq.Context.instance()
-        self._socket: Any = None
-        self._end: Any = None  # readable when its connection broke
+        self._line: Line | None = None
         self._connect_at = 0.0
 
     def __enter__(self) -> "Client":
@@ -86,11 +86,11 @@ class Client(Conversation):
         return call.result
 
     def cast(self, to: str, verb: str, body: Any = None) -> None:
-        """Runs a verb at most once; nothing comes back."""
+        """Runs a verb at most once; nothing comes back. errors.Overloaded: too much waits for the connection."""
         end = time.monotonic() + self._timeout
         while not self._core.is_welcome and not self._core.fatal:
             if time.monotonic() >= end:
-                raise Timeout("no connection in time")
+                raise self._core.no_connection()
             self._pump(end)
         self._core.cast(to, verb, body)
         self._pump(0)
@@ -101,61 +101,66 @@ class Client(Conversation):
         self._pump(0)
         return Feed(self, watch)
 
+    def renew(self, token: str) -> None:
+        """Another token, before the one that there is ends, or after it was refused; of the same subject."""
+        self._core.renew(token, time.monotonic())
+        self._pump(0)
+
     def close(self) -> None:
         """Says goodbye. Calls without an outcome end as Unknown, or Stopping if they were not sent; so do watches."""
-        if self._socket:
-            if self._core.is_welcome:
-                self._socket.linger = 500
-                self._socket.send(b'{"goodbye":1}')
-            self._close_socket()
+        if self._line:
+            self._core.goodbye()
+            self._send(time.monotonic())
+            self._line.close(LINGER_MS)
+            self._line = None
         self._core.close()
 
     # ---- inside ----
 
-    def _close_socket(self) -> None:
-        self._socket.disable_monitor()
-        self._end.close()
-        self._socket.close()
-        self._socket = None
-
     def _see_to_connection(self, now: float) -> None:
         core = self._core
-        if not core.wants_connection or core.fatal:
+        if core.fatal or not core.wants_connection:
             return
-        if self._socket:
-            self._close_socket()
+        if self._line:
+            self._line.close()
+            self._line = None
             self._connect_at = now + self._delay.before(core)
-        if now >= self._connect_at:
-            self._socket = self._address.open(self._context)
-            self._end = watch_end(self._socket)
-            core.connected(now)
+        if now < self._connect_at:
+            return
+        if ask_for_token(core):
+            self._line = Line(self._address)
+            core.connected(time.monotonic())
+        else:
+            self._connect_at = time.monotonic() + self._delay.before(core)
 
     def _send(self, now: float) -> None:
-        parts = self._core.take(now)
-        if parts:
-            self._socket.send_multipart(parts)
+        if self._line:
+            self._line.say(lambda: self._core.take(now))
 
     def _pump(self, until: float | None) -> None:
         """Sends what is to be sent and takes what comes, waiting for it once; `until` 0: not at all."""
+        if self._core.wants_token(time.monotonic()):
+            ask_for_token(self._core)
         now = time.monotonic()
         wake = self._core.tick(now)
         self._see_to_connection(now)
-        if self._socket is None:
+        if self._core.fatal:
+            return
+        self._send(now)
+        line = self._line
+        if not line:
             wake = min(wake, self._connect_at)
-        else:
-            self._send(now)
         end = wake if until is None else min(wake, until)
-        left_ms = max(0, int((end - now) * 1000) + 1) if until != 0 else 0
-        if self._socket is None:
+        left_ms = max(0, int((end - time.monotonic()) * 1000) + 1) if until != 0 else 0
+        if not line:
             time.sleep(left_ms / 1000)
             return
         poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._end, zmq.POLLIN)
+        line.watch(poller)
         if poller.poll(left_ms):
-            while self._socket.poll(0):
-                self._core.receive(self._socket.recv(), time.monotonic())
-            if self._end.poll(0):
+            while line.socket.poll(0):
+                self._core.receive(line.socket.recv(), time.monotonic())
+            if line.end.poll(0):
                 self._core.lose()
             else:
                 self._send(time.monotonic())

@@ -13,9 +13,12 @@ from typing import Any
 
 import zmq
 
+from .access import Token
 from .kind import Kind, Offer, Outcome, Turn
-from .socket import Address, Delay, watch_end
+from .socket import Address, Delay, Line, ask_for_token
 from .work import WorkerCore
+
+LINGER_MS = 1000  # for outcomes on their way
 
 log = logging.getLogger("troupe")
 
@@ -27,7 +30,7 @@ class Worker:
     nobody waiting but its actor, and the connection stays alive meanwhile.
     """
 
-    def __init__(self, address: str = "127.0.0.1:7318", *kinds: Kind, token: str | None = None,
+    def __init__(self, address: str = "127.0.0.1:7318", *kinds: Kind, token: Token = None,
                  certificate: str | None = None, server: str | None = None, name: str = "python", threads: int = 1,
                  capacity: int = 64, states: int = 10000) -> None:
         if not kinds:
@@ -37,6 +40,7 @@ class Worker:
         self._delay = Delay()
         self._offers: queue.SimpleQueue[Offer | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[Offer, Outcome]] = queue.SimpleQueue()
+        self._tokens: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._woken, False)
@@ -51,6 +55,11 @@ class Worker:
     def stop(self) -> None:
         """Takes no more, finishes what it has, and lets `run` return. From any thread, and from a signal's handler."""
         self._has_stopped = True
+        self._tell()
+
+    def renew(self, token: str) -> None:
+        """Another token, before the one that there is ends; of the same subject. From any thread."""
+        self._tokens.put(token)
         self._tell()
 
     def run(self) -> None:
@@ -72,39 +81,40 @@ class Worker:
 
     def _serve_once(self) -> None:
         """One connection, from its hello to its end."""
-        core, socket = self._core, self._address.open(zmq.Context.instance())
-        core.connected(time.monotonic())
-        poller, end = zmq.Poller(), watch_end(socket)
-        for one in (socket, end, self._woken):
-            poller.register(one, zmq.POLLIN)
-        while not core.wants_connection:
-            wake = core.tick(time.monotonic())
-            self._hand_in()
-            if core.has_left:
-                core.goodbye()
-                core.wants_connection = True
-            self._send(socket)
-            if core.wants_connection:
-                break
-            poller.poll(max(0, int((wake - time.monotonic()) * 1000)) + 1)
-            for _ in range(1000):
-                if not socket.poll(0):
-                    break
-                core.receive(socket.recv(), time.monotonic())
-            if end.poll(0):
-                core.lose()
-            self._begin()
-        socket.disable_monitor()
-        end.close()
-        socket.linger = 1000
-        socket.close()
+        core = self._core
+        self._hand_in()
+        if ask_for_token(core):
+            line = Line(self._address)
+            core.connected(time.monotonic())
+            while not core.wants_connection:
+                self._talk(line)
+            line.close(LINGER_MS)
         if not core.fatal and not self._has_stopped:
             time.sleep(self._delay.before(core))
 
-    def _send(self, socket: Any) -> None:
-        parts = self._core.take()
-        if parts:
-            socket.send_multipart(parts)
+    def _talk(self, line: Line) -> None:
+        """One round of it."""
+        core, poller = self._core, zmq.Poller()
+        if core.wants_token(time.monotonic()):
+            ask_for_token(core)
+        wake = core.tick(time.monotonic())
+        self._hand_in()
+        self._begin()
+        if core.has_left:
+            core.goodbye()
+        line.say(core.take)
+        if core.wants_connection or (core.has_left and not line.left):
+            core.wants_connection = True
+            return
+        line.watch(poller)
+        poller.register(self._woken, zmq.POLLIN)
+        poller.poll(max(0, int((wake - time.monotonic()) * 1000)) + 1)
+        for _ in range(1000):
+            if not line.socket.poll(0):
+                break
+            core.receive(line.socket.recv(), time.monotonic())
+        if line.end.poll(0):
+            core.lose()
 
     def _begin(self) -> None:
         """Gives handlers what they can begin with soon; what waits in the core can still go to others."""
@@ -124,6 +134,8 @@ class Worker:
             pass
         if self._has_stopped:
             self._core.leave()
+        while not self._tokens.empty():
+            self._core.renew(self._tokens.get(), time.monotonic())
         while not self._done.empty():
             self._core.hand_in(*self._done.get())
 

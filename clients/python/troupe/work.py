@@ -10,7 +10,8 @@ import logging
 from collections import OrderedDict, deque
 from typing import Any, Iterable
 
-from .errors import Failed, Forbidden, TroupeError, error_of
+from .access import Access, Token
+from .errors import Failed, TroupeError, error_of
 from .kind import Kind, Offer, Outcome
 from .pack import Reader, pack, put_number, put_span, unpack
 
@@ -20,7 +21,7 @@ PING_S = 10.0
 PATIENCE_S = 10.0
 TEXT_MOST = 255  # bytes of a text that says why
 
-HELLO, PING, CREDIT_TYPE, GOODBYE = 0x01, 0x09, 0x0B, 0x0C
+HELLO, TOKEN, PING, CREDIT_TYPE, GOODBYE = 0x01, 0x02, 0x09, 0x0B, 0x0C
 ANNOUNCE, DONE, STATELESS, UNTAKEN, LEAVE = range(0x10, 0x15)
 WELCOME, ERROR, PONG, DRAIN, NODE_GOODBYE = 0x81, 0x83, 0x8A, 0x8B, 0x8D
 ANNOUNCED, OFFER, SETTLED, BEAT, LEFT = range(0x90, 0x95)
@@ -31,10 +32,10 @@ log = logging.getLogger("troupe")
 class WorkerCore:
     """The state of one worker. What it caches is of one conversation."""
 
-    def __init__(self, kinds: Iterable[Kind], token: str | None = None, name: str = "python", *, capacity: int = 64,
+    def __init__(self, kinds: Iterable[Kind], token: Token = None, name: str = "python", *, capacity: int = 64,
                  states: int = 10000) -> None:
         self.kinds = {kind.name: kind for kind in kinds}
-        self.token, self.name, self.capacity, self.states = token, name, capacity, states
+        self.access, self.name, self.capacity, self.states = Access(token), name, capacity, states
         self.ready: deque[Offer] = deque()
         self.wants_connection, self.is_welcome = True, False
         self.is_leaving = False  # for good
@@ -61,12 +62,14 @@ class WorkerCore:
         for waiting in all_that_waits:
             waiting.clear()
         hello: dict[str, Any] = {"hello": 1, "credit": CREDIT, "client": self.name}
-        if self.token:
-            hello["token"] = self.token
+        if token := self.access.hello():
+            hello["token"] = token
         self._out = [bytes([HELLO]) + put_span(pack(hello))]
 
     def take(self) -> list[bytes]:
         """What to send now, as parts of one message."""
+        if self.is_welcome and (token := self.access.news()):
+            self._out.append(bytes([TOKEN]) + put_span(token.encode()))
         out, self._out = self._out, []
         return out
 
@@ -79,7 +82,20 @@ class WorkerCore:
             elif self.is_welcome and now - self._pinged_at >= PING_S:
                 self._pinged_at = now
                 self._out.append(bytes([PING, 1]))
-        return now + PING_S / 4
+        return self.access.wake_at(now, now + PING_S / 4)
+
+    def renew(self, token: str | None, now: float) -> None:
+        """Another token, of the same subject: for the conversation, and the next hellos."""
+        self.access.renew(token, now)
+
+    def wants_token(self, now: float) -> bool:
+        """It is time to ask for another, and to call renew or no_token."""
+        return self.is_welcome and self.access.is_due(now)
+
+    def no_token(self, error: BaseException, now: float) -> None:
+        """Who was asked for one raised this."""
+        if final := self.access.fail(error, now):
+            self._fail(final)
 
     def leave(self) -> None:
         """Takes no more; what has not begun goes to others."""
@@ -135,25 +151,27 @@ class WorkerCore:
         """A message of the node."""
         self._heard_at = now
         self._used += len(part) + MESSAGE_COST
-        while self._used >= CREDIT // 2:
-            given = min(self._used, CREDIT)
-            self._used -= given
-            self._out.append(bytes([CREDIT_TYPE]) + put_number(given))
+        if self._used >= CREDIT // 2:
+            self._out.append(bytes([CREDIT_TYPE]) + put_number(self._used))
+            self._used = 0
         reader = Reader(part)
         try:
             while reader.has_more() and not self.wants_connection:
-                self._hear(reader.byte(), reader)
+                self._hear(reader.byte(), reader, now)
         except (ValueError, LookupError) as error:
             self._fail(Failed(f"the node says what cannot be understood: {error}"))
 
-    def _hear(self, type_: int, reader: Reader) -> None:
+    def _hear(self, type_: int, reader: Reader, now: float) -> None:
         if type_ == WELCOME:
-            self._on_welcome(unpack(reader.span()))
+            self._on_welcome(unpack(reader.span()), now)
         elif type_ == ERROR:
             of, _, status, text, _ = reader.number(), reader.number(), reader.text(), reader.text(), reader.number()
-            if of == 0 and status == "forbidden":
-                self._fail(Forbidden(text))
             log.warning("the node says: %s: %s", status, text)
+            if of == 0 and status == "forbidden":
+                if final := self.access.refuse(text, self.is_welcome):
+                    self._fail(final)
+                else:
+                    self.lose()
         elif type_ == PONG:
             reader.number(), reader.number()
         elif type_ == DRAIN:
@@ -175,8 +193,9 @@ class WorkerCore:
         elif type_ != BEAT:
             raise ValueError(f"type {type_:02x}")
 
-    def _on_welcome(self, welcome: dict[str, Any]) -> None:
+    def _on_welcome(self, welcome: dict[str, Any], now: float) -> None:
         self.limits, self.subject, self.is_welcome = welcome["limits"], welcome["subject"], True
+        self.access.welcome(welcome["now"] / 1000 - now, now)
         self.nothing_comes = self.is_leaving
         for kind in self.kinds.values() if not self.is_leaving else ():
             self._announced.append(kind)
