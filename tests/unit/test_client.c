@@ -415,7 +415,7 @@ a_bad_token_ends_everything_until_there_is_another (void **state)
     assert_int_equal (listen (), 1);
     records_codec.error (&node, ERROR_PROTOCOL, 0, TROUPE_FORBIDDEN, "token", 0);
     deliver ();
-    assert_int_equal (outcome.status, TROUPE_FORBIDDEN);
+    assert_int_equal (outcome.status, TROUPE_FORBIDDEN);  /* it was not sent */
     assert_int_equal (heard.type, TROUPE_HEARD_END);
     assert_int_equal (heard.status, TROUPE_FORBIDDEN);
     core_unwatch (&core, watch);
@@ -426,6 +426,60 @@ a_bad_token_ends_everything_until_there_is_another (void **state)
     core_connected (&core, now_ms);
     assert_int_equal (listen (), 1);
     assert_string_equal (said[0].token, "better");
+}
+
+static void
+say_that_the_token_has_ended (void)
+{
+    records_codec.error (&node, ERROR_PROTOCOL, 0, TROUPE_FORBIDDEN, "token", 0);
+    deliver ();
+}
+
+static void
+what_was_sent_before_a_token_ended_may_have_run (void **state)
+{
+    (void) state;
+    welcome_as (SESSION_OK);
+    call ("runner/anna", "lap", &outcome);
+    assert_true (listen () > 0);
+    say_that_the_token_has_ended ();
+    assert_int_equal (outcome.status, TROUPE_UNKNOWN);
+}
+
+static void
+an_api_key_comes_again_after_each_end (void **state)
+{
+    (void) state;
+    assert_int_equal (core_token (&core, "trp_key_x", &error), TROUPE_OK);
+    core_connected (&core, now_ms);
+    welcome_as (SESSION_OK);
+    call ("runner/anna", "lap", &outcome);
+    (void) listen ();
+    say_that_the_token_has_ended ();
+    assert_int_equal (outcome.count, 0);
+    assert_true (core.wants_connection);
+    core_connected (&core, now_ms);
+    assert_int_equal (listen (), 1);
+    assert_string_equal (said[0].token, "trp_key_x");
+    say_that_the_token_has_ended ();  /* it was removed */
+    assert_int_equal (outcome.status, TROUPE_UNKNOWN);
+    assert_false (core.wants_connection);
+}
+
+static void
+a_token_given_before_the_welcome_is_told_behind_it (void **state)
+{
+    (void) state;
+    assert_int_equal (core_token (&core, "better", &error), TROUPE_OK);
+    welcome_as (SESSION_OK);
+    assert_string_equal (said[0].token, "");
+    assert_int_equal (listen (), 1);
+    assert_int_equal (said[0].type, CLIENT_TOKEN);
+    assert_string_equal (said[0].token, "better");
+    assert_int_equal (listen (), 0);
+    assert_int_equal (core_token (&core, "best", &error), TROUPE_OK);
+    say_that_the_token_has_ended ();  /* the one before; both were on their way */
+    assert_true (core.wants_connection);
 }
 
 static void
@@ -610,6 +664,9 @@ main (void)
         CASE (credit_is_given_back),
         CASE (silence_is_asked_and_then_ends_the_connection),
         CASE (a_bad_token_ends_everything_until_there_is_another),
+        CASE (what_was_sent_before_a_token_ended_may_have_run),
+        CASE (an_api_key_comes_again_after_each_end),
+        CASE (a_token_given_before_the_welcome_is_told_behind_it),
         CASE (what_is_no_message_ends_the_connection),
         CASE (watches_go_on_where_they_were),
         CASE (a_watch_of_what_comes_begins_where_it_stood),

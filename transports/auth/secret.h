@@ -11,6 +11,9 @@
 #include "transports/auth/base64url.h"
 #include "transports/auth/name.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 #define SECRET_API_KEY_PREFIX "trp_key_"
 #define SECRET_BYTES 32
 #define SECRET_ID_MAX 32
@@ -29,6 +32,13 @@ typedef struct {
     char login[LOGIN_MAX + 1];
     char hash[SECRET_HASH_SIZE];
 } secret_t;
+
+/*  Whether it is meant for an API key, rather than for a token. */
+static inline bool
+secret_is_api_key (const char *text)
+{
+    return strncmp (text, SECRET_API_KEY_PREFIX, sizeof SECRET_API_KEY_PREFIX - 1) == 0;
+}
 
 /*  A new random id of 22 letters. */
 void secret_new_id (char id[SECRET_ID_MAX + 1]);

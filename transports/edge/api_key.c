@@ -34,12 +34,6 @@ struct api_key_s {
     buffer_t told;               /* packed, or the text of an error */
 };
 
-bool
-api_key_is (const char *text)
-{
-    return strncmp (text, SECRET_API_KEY_PREFIX, strlen (SECRET_API_KEY_PREFIX)) == 0;
-}
-
 uint64_t
 api_key_hash (const char *text)
 {

@@ -15,9 +15,6 @@ typedef struct api_key_s api_key_t;
 /*  Who it is, or NULL and why not. */
 typedef void (api_key_done_t) (void *arg, const identity_t *who, const troupe_error_t *error);
 
-/*  Whether it is meant for one, rather than for a token. */
-bool api_key_is (const char *text);
-
 /*  TROUPE_FORBIDDEN: it is none. */
 troupe_status_t api_key_read (const char *text, secret_t *key, troupe_error_t *error) TROUPE_CHECKED;
 

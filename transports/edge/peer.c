@@ -357,7 +357,7 @@ identify (peer_t *self, const char *token)
 {
     troupe_error_t error;
     identity_t who = { .subject = "" };
-    troupe_status_t status = api_key_is (token)
+    troupe_status_t status = secret_is_api_key (token)
                                  ? error_set (&error, TROUPE_FORBIDDEN, "an API key is shown in the hello alone")
                                  : edge_identify (self->edge, token, self->address, self->address_size, &who,
                                                   &error);
@@ -471,7 +471,7 @@ take_hello (peer_t *self, const client_message_t *message)
         peer_close (self, CLOSE_PROTOCOL, "credit");
         return;
     }
-    if (api_key_is (message->token) && !self->asking) {
+    if (secret_is_api_key (message->token) && !self->asking) {
         ask_key (self, message->token);
         return;
     }

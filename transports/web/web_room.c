@@ -8,6 +8,7 @@
  */
 #include "transports/web/web_inside.h"
 
+#include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 
 #include <fcntl.h>
@@ -22,14 +23,27 @@
 #define HEAD_BYTES 8192            /* of a request's head: a token is half of it */
 #define SPARE_DESCRIPTORS 4096     /* of the store, of kinds */
 
+#define LINES_MOST 10              /* of libwebsockets in a second: strangers make it write them */
+
 static void (*log_line) (bool is_error, const char *line);
+static _Atomic uint64_t log_second;
+static _Atomic unsigned log_lines;  /* in it */
 
 static void
 emit (int level, const char *line)
 {
     char text[256];
+    uint64_t second = clock_monotonic_ns () / 1000000000;
+    if (!log_line)
+        return;
+    if (atomic_exchange (&log_second, second) != second) {
+        unsigned lines = atomic_exchange (&log_lines, 0);
+        snprintf (text, sizeof text, "web: %u lines more were left out", lines - LINES_MOST);
+        if (lines > LINES_MOST)
+            log_line (false, text);
+    }
     snprintf (text, sizeof text, "web: %.*s", (int) strcspn (line, "\n"), line);
-    if (log_line)
+    if (atomic_fetch_add (&log_lines, 1) < LINES_MOST)
         log_line (level == LLL_ERR, text);
 }
 

@@ -22,7 +22,7 @@ web_identify (web_request_t *self, troupe_error_t *error)
     if (strncasecmp (text, "Bearer ", 7) != 0)
         return error_set (error, TROUPE_FORBIDDEN, "Authorization: Bearer is wanted");
     const char *token = text + 7 + strspn (text + 7, " ");
-    if (api_key_is (token))
+    if (secret_is_api_key (token))
         return api_key_read (token, &self->api_key, error);
     const web_address_t *from = &self->address;
     troupe_status_t status = edge_identify (self->web->edge, token, from->key, from->key_size, &self->who, error);

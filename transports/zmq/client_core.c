@@ -16,6 +16,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/body/answer.h"
 #include "runtime/body/packed.h"
+#include "transports/auth/secret.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -302,7 +303,7 @@ core_token (core_t *self, const char *token, troupe_error_t *error)
     }
     memory_free (self->token);
     self->token = copy;
-    self->wants_token = self->is_welcome;
+    self->wants_token = true;
     if (self->fatal.status != TROUPE_OK)
         self->wants_connection = true;
     self->fatal.status = TROUPE_OK;
@@ -318,7 +319,7 @@ core_fill (core_t *self, uint64_t now_ms)
         say_credit (&self->out, self->used);
         self->used = 0;
     }
-    if (self->wants_token)
+    if (self->wants_token && !secret_is_api_key (self->token))  /* that is shown in a hello alone */
         say_token (&self->out, self->token);
     if (self->wants_ping)
         say_ping (&self->out, 1);
@@ -445,7 +446,7 @@ fail_all (core_t *self, const troupe_error_t *error)
     self->fatal = *error;
     self->is_welcome = false;
     while (self->first)
-        fail_call (self, self->first, error->status, error->text);
+        fail_call (self, self->first, self->first->until_ms ? TROUPE_UNKNOWN : error->status, error->text);
     watches_end (self, error);
 }
 
@@ -465,6 +466,13 @@ heard_call_error (core_t *self, const server_message_t *message, const troupe_er
                                                    .retry_after_ms = (uint32_t) message->at });
 }
 
+/*  An API key lets us in again after each end, and another token may, which was not shown yet. */
+static bool
+comes_again (const core_t *self)
+{
+    return self->wants_token || (self->is_welcome && secret_is_api_key (self->token));
+}
+
 static void
 heard_error (core_t *self, const server_message_t *message, uint64_t now_ms)
 {
@@ -480,7 +488,7 @@ heard_error (core_t *self, const server_message_t *message, uint64_t now_ms)
                          now_ms + (message->at > WATCH_RETRY_MS ? message->at : WATCH_RETRY_MS));
         break;
     case ERROR_PROTOCOL:
-        if (error.status == TROUPE_FORBIDDEN)
+        if (error.status == TROUPE_FORBIDDEN && !comes_again (self))
             fail_all (self, &error);
         else
             core_lost (self, error.text);

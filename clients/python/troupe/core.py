@@ -205,19 +205,16 @@ class Core:
         return Timeout("no connection in time" + (f": {self.access.trouble}" if self.access.trouble else ""))
 
     def fail(self, error: TroupeError) -> None:
-        """There is no sense in going on: whoever waits is told, and whoever comes."""
+        """There is no sense in going on: whoever waits is told, and whoever comes. What was sent may have run."""
         self.fatal, self.is_welcome = error, False
         for call in list(self.calls.values()):
-            self._end(call, error=error)
+            self._end(call, error=Unknown(error.text) if "until" in call.message else error)
         for watch in list(self.watches.values()):
             watch.tell(error=error)
         self.watches.clear()
 
     def close(self) -> None:
-        """The program wants nothing more. What was sent may have run."""
-        for call in list(self.calls.values()):
-            if "until" in call.message:
-                self._end(call, error=Unknown("the client was closed"))
+        """The program wants nothing more."""
         self.fail(Stopping("the client was closed"))
 
     # ---- the connection ----
