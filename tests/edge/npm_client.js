@@ -16,6 +16,7 @@ class Conversation {
         this.socket.connect(`tcp://${address}`);
         this.waiting = [];
         this.used = this.given = 0;
+        this.hasLeft = false;
     }
 
     async say(...messages) {
@@ -24,7 +25,7 @@ class Conversation {
 
     async hear() {
         while (this.waiting.length === 0) {
-            if (this.used >= CREDIT / 2) {
+            if (this.used >= CREDIT / 2 && !this.hasLeft) {
                 await this.say({ credit: this.used });
                 this.given += this.used;
                 this.used = 0;
@@ -46,9 +47,17 @@ class Conversation {
         }
     }
 
+    //  Behind a goodbye nothing is given back.
+    async leave() {
+        this.hasLeft = true;
+        await this.say({ goodbye: 1 });
+        return this.until("goodbye");
+    }
+
     //  Of an earlier conversation no credit is left, and none is owed.
     async hello(more) {
         this.used = 0;
+        this.hasLeft = false;
         await this.say({ hello: 1, credit: CREDIT, client: "npm", ...more });
         return this.hear();
     }
@@ -119,8 +128,7 @@ tell("totals", totals.sort((a, b) => a - b));
 await one.say({ watch: "counter/npm/live", id: 2, from: `${welcome.epoch}-${last.at - 2}` });
 tell("missed", [(await one.until("event")).body.total, (await one.until("event")).body.total]);
 
-await one.say({ goodbye: 1 });
-const goodbye = await one.until("goodbye");
+const goodbye = await one.leave();
 tell("goodbye", [goodbye.goodbye, goodbye.text]);
 tell("a new conversation", (await one.hello({})).welcome);
 await one.say({ nonsense: 1 });
