@@ -10,8 +10,8 @@
  *  delivered everywhere, so that the latency is that of a server at its limit and not of a growing queue. A volatile
  *  channel may leave out all but the latest event of a key, so those on their way have keys of their own.
  *
- *  What a server of a hundred lines does for the same clients (bench_bare.c) is measured behind each, as its floor: the
- *  machine is shared, and changes its mind within a minute.
+ *  What a bare server does for the same clients (bench_bare.c) is measured behind each, as its floor: the machine is
+ *  shared, and changes its mind within a minute.
  */
 #include "commands/bench_client.h"
 #include "commands/bench_server.h"

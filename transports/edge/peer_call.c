@@ -99,9 +99,10 @@ check_call (peer_t *self, const client_message_t *message, uint32_t *retry_after
     return check_rate (self, verb->reads ? RATE_READ : RATE_COMMAND, retry_after_ms, error);
 }
 
-/*  It comes back as an answer, a cast as an empty one: both count against what a client has in flight. */
+/*  It comes back as an answer, a cast as an empty one: both count against what a client has in flight. `call` has its
+ *  name, and gets the rest. */
 static troupe_status_t
-submit (peer_t *self, const client_message_t *message, troupe_error_t *error)
+submit (peer_t *self, const client_message_t *message, troupe_call_t *call, troupe_error_t *error)
 {
     const host_port_t *host = &self->edge->host;
     bool is_cast = message->type == CLIENT_CAST;
@@ -109,16 +110,15 @@ submit (peer_t *self, const client_message_t *message, troupe_error_t *error)
     if (!pending)
         return error_set (error, TROUPE_OVERLOADED, "no memory for one more call");
     *pending = (pending_t) { .item.type = ITEM_ANSWER, .peer = self, .seq = message->number };
-    troupe_call_t call = name_call (self, message);
-    call.to = message->to;
-    call.verb = message->verb;
-    call.body = message->body;
-    call.size = message->size;
-    call.subject = peer_identity (self)->subject;
-    call.trace = message->trace;
-    call.done = is_cast ? end_cast : answer;
-    call.arg = pending;
-    troupe_status_t status = host->submit (host->self, &call, error);
+    call->to = message->to;
+    call->verb = message->verb;
+    call->body = message->body;
+    call->size = message->size;
+    call->subject = peer_identity (self)->subject;
+    call->trace = message->trace;
+    call->done = is_cast ? end_cast : answer;
+    call->arg = pending;
+    troupe_status_t status = host->submit (host->self, call, error);
     if (status != TROUPE_OK) {
         memory_free (pending);
         return status;
@@ -133,19 +133,19 @@ static troupe_status_t
 try_call (peer_t *self, const client_message_t *message, uint32_t *retry_after_ms, troupe_error_t *error)
 {
     edge_t *edge = self->edge;
-    uint64_t now_ms = edge->host.now_ms (edge->host.self);
-    troupe_call_t name = name_call (self, message);
+    troupe_call_t call = name_call (self, message);
+    uint64_t now_ms = call.ordered ? edge->host.now_ms (edge->host.self) : 0;
     troupe_status_t status;
-    if (lanes_refuse (&edge->lanes, &name, now_ms)) {
+    if (lanes_refuse (&edge->lanes, &call, now_ms)) {
         *retry_after_ms = 1;
         status = error_set (error, TROUPE_OVERLOADED, "calls before this one wait");
     } else
         status = check_call (self, message, retry_after_ms, error);
     if (status == TROUPE_OK)
-        status = submit (self, message, error);
+        status = submit (self, message, &call, error);
     if (status != TROUPE_OVERLOADED)
-        lanes_forget (&edge->lanes, &name, now_ms);
-    else if (lanes_remember (&edge->lanes, &name, now_ms) != TROUPE_OK)
+        lanes_forget (&edge->lanes, &call, now_ms);
+    else if (lanes_remember (&edge->lanes, &call, now_ms) != TROUPE_OK)
         status = error_set (error, TROUPE_INVALID, "too many refused calls of ordered sessions are to come");
     return status;
 }
@@ -167,6 +167,8 @@ peer_cast (peer_t *self, const client_message_t *message)
 {
     troupe_error_t error;
     uint32_t retry_after_ms;
-    if (check_call (self, message, &retry_after_ms, &error) != TROUPE_OK || submit (self, message, &error) != TROUPE_OK)
+    troupe_call_t call = { .seq = 0 };
+    if (check_call (self, message, &retry_after_ms, &error) != TROUPE_OK
+        || submit (self, message, &call, &error) != TROUPE_OK)
         count_up (&self->edge->counts.errors, 1);
 }
