@@ -139,10 +139,10 @@ remove_one (const char *path, const struct stat *status, int type, struct FTW *p
     return remove (path);
 }
 
-void
+bool
 bench_remove (const char *path)
 {
-    nftw (path, remove_one, FILES_OPEN_MOST, FTW_DEPTH | FTW_PHYS);
+    return nftw (path, remove_one, FILES_OPEN_MOST, FTW_DEPTH | FTW_PHYS) == 0;
 }
 
 static volatile sig_atomic_t child;    /* to be ended with us */

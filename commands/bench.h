@@ -61,7 +61,7 @@ troupe_t *bench_start (bench_t *self, const char *store, const troupe_kind_t *co
 
 /*  Stops it and removes its store. */
 void bench_end (bench_t *self, troupe_t **node, const char *store);
-void bench_remove (const char *path);
+bool bench_remove (const char *path);
 
 /*  Fails unless the status is OK; `answer` (may be NULL) says more. */
 void bench_check (const bench_t *self, troupe_status_t status, const troupe_answer_t *answer, const char *what);

@@ -18,7 +18,7 @@ typedef struct {
 
 typedef struct {
     bench_t *bench;
-    const char *store;
+    const char *store;  /* NULL: the bare one has none */
     pid_t pid;
     int told, stop;  /* pipes */
     uint16_t port;   /* of the door */
