@@ -33,6 +33,14 @@ fail (troupe_turn_t *turn)
     return troupe_fail (turn, "the moon is wrong");
 }
 
+/*  Whoever asks never hears. */
+static troupe_status_t
+ponder (troupe_turn_t *turn)
+{
+    (void) troupe_reply_later (turn);
+    return TROUPE_OK;
+}
+
 static troupe_status_t
 crash (troupe_turn_t *turn)
 {
@@ -69,6 +77,7 @@ static const troupe_verb_t verbs[] = {
     { "look", look, .reads = true, .allow = TROUPE_ANYONE },
     { "refuse", refuse },
     { "fail", fail },
+    { "ponder", ponder },
     { "crash", crash },
     { "tell", tell, .args = "to:string verb:string" },
     { "remember", remember },
