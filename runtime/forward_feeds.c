@@ -324,7 +324,7 @@ forward_published (void *self_, const char *address, const char *channel, uint64
     forward_t *self = self_;
     pthread_mutex_lock (&self->lock);
     feed_name_t *feed = find (&self->told, address, channel);
-    uint64_t charge = charge_of (RELAY_HEAD + strlen (address) + strlen (channel) + size);
+    uint64_t charge = charge_of (RELAY_HEAD + strlen (address) + strlen (channel) + (key ? strlen (key) : 0) + size);
     uint64_t peers = feed ? who_hears (self, feed, charge) : 0;
     pthread_mutex_unlock (&self->lock);
     if (!peers)
