@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 static uint8_t secret[crypto_sign_SECRETKEYBYTES];
 static public_key_t key;
 static const key_set_t keys = { &key, 1 };
+static recent_t *good;
 static const char *const roles[] = { "coach", NULL };
 
 static void
@@ -35,12 +36,13 @@ start (void)
     static const uint8_t seed[crypto_sign_SEEDBYTES] = "a seed that is no secret";
     HOLDS (sodium_init () >= 0);
     crypto_sign_seed_keypair (key.ed25519, secret, seed);
+    HOLDS ((good = recent_new (64)) != NULL);
 }
 
 static token_result_t
 verify (const char *token, size_t size, claims_t *claims)
 {
-    jwt_issuer_t issuer = { .prefix = "they:", .roles = roles, .grants = 1u << 1, .keys = &keys };
+    jwt_issuer_t issuer = { .prefix = "they:", .roles = roles, .grants = 1u << 1, .keys = &keys, .good = good };
     token_result_t result = jwt_verify (&issuer, 1, token, size, NOW_MS, claims);
     HOLDS (result < TOKEN_RESULTS && token_result_text (result)[0]);
     if (result != TOKEN_OK) {
@@ -77,6 +79,7 @@ verify_signed (const uint8_t *header, size_t header_size, const uint8_t *payload
     at = append (token, at, signature, sizeof signature);
     token_result_t result = verify (token, at, &claims);
     HOLDS (result != TOKEN_SIGNATURE);
+    HOLDS (verify (token, at, &claims) == result);
     if (result == TOKEN_OK) {
         HOLDS (object_read (header, header_size, &packed, &object, NULL) == TROUPE_OK);
         HOLDS (member_string (object, "alg", &value) == MEMBER_OK);

@@ -11,7 +11,7 @@ open_with (const char *key, const char *token)
 {
     static jws_t jws;
     key_set_t *set = set_of (key);
-    token_result_t result = jws_open (set, token, strlen (token), NOW_MS, &jws);
+    token_result_t result = jws_open (set, NULL, token, strlen (token), NOW_MS, &jws);
     jwks_destroy (&set);
     assert_int_equal (ERR_peek_error (), 0);
     return result;
@@ -29,7 +29,7 @@ jws_vectors_of_the_rfcs_are_good (void **state)
     (void) state;
     jws_t jws;
     key_set_t *set = set_of (RFC8037_KEY);
-    assert_int_equal (jws_open (set, RFC8037_TOKEN, strlen (RFC8037_TOKEN), NOW_MS, &jws), TOKEN_OK);
+    assert_int_equal (jws_open (set, NULL, RFC8037_TOKEN, strlen (RFC8037_TOKEN), NOW_MS, &jws), TOKEN_OK);
     assert_int_equal (jws.size, strlen ("Example of Ed25519 signing"));
     assert_memory_equal (jws.payload, "Example of Ed25519 signing", jws.size);
     jwks_destroy (&set);
@@ -45,7 +45,7 @@ each_cut (const char *key, const char *token)
     for (size_t size = 0; size < strlen (token); size++) {
         char *cut = malloc (size + 1);
         memcpy (cut, token, size);
-        assert_int_not_equal (jws_open (set, cut, size, NOW_MS, &jws), TOKEN_OK);
+        assert_int_not_equal (jws_open (set, NULL, cut, size, NOW_MS, &jws), TOKEN_OK);
         free (cut);
     }
     jwks_destroy (&set);
@@ -73,7 +73,7 @@ each_change (const char *key, const char *token)
             memcpy (changed, token, size);
             changed[at] = *c;
             if (*c != token[at])
-                assert_int_not_equal (jws_open (set, changed, size, NOW_MS, &jws), TOKEN_OK);
+                assert_int_not_equal (jws_open (set, NULL, changed, size, NOW_MS, &jws), TOKEN_OK);
         }
     jwks_destroy (&set);
 }
@@ -85,6 +85,37 @@ jws_with_any_letter_changed_is_refused (void **state)
     each_change (RFC8037_KEY, RFC8037_TOKEN);
     each_change (RFC7515_EC_KEY, RFC7515_ES256);
     each_change (RFC7515_RSA_KEY, RFC7515_RS256);
+}
+
+static void
+jws_found_good_is_looked_at_again_but_for_its_signature (void **state)
+{
+    (void) state;
+    jws_t jws;
+    char changed[256];
+    recent_t *good = recent_new (2);
+    key_set_t *set = set_of (RFC8037_KEY), *others = set_of (RFC8037_KEY);
+    size_t size = strlen (RFC8037_TOKEN);
+    assert_int_equal (jws_open (set, good, RFC8037_TOKEN, size, NOW_MS, &jws), TOKEN_OK);
+    set->keys[0].ed25519[0] ^= 1;
+    others->keys[0].ed25519[0] ^= 1;
+    assert_int_equal (jws_open (set, good, RFC8037_TOKEN, size, NOW_MS, &jws), TOKEN_OK);
+    assert_memory_equal (jws.payload, "Example of Ed25519 signing", jws.size);
+    assert_int_equal (jws_open (set, NULL, RFC8037_TOKEN, size, NOW_MS, &jws), TOKEN_SIGNATURE);
+    assert_int_equal (jws_open (others, good, RFC8037_TOKEN, size, NOW_MS, &jws), TOKEN_SIGNATURE);
+    for (size_t at = 0; at < size; at++) {
+        memcpy (changed, RFC8037_TOKEN, size);
+        changed[at] = changed[at] == 'A' ? 'B' : 'A';
+        assert_int_not_equal (jws_open (set, good, changed, size, NOW_MS, &jws), TOKEN_OK);
+        assert_int_not_equal (jws_open (set, good, RFC8037_TOKEN, at, NOW_MS, &jws), TOKEN_OK);
+    }
+    /* and what was no good took nobody's place */
+    assert_int_equal (jws_open (set, good, RFC8037_TOKEN, size, NOW_MS, &jws), TOKEN_OK);
+    set->keys[0].until_ms = NOW_MS;
+    assert_int_equal (jws_open (set, good, RFC8037_TOKEN, size, NOW_MS, &jws), TOKEN_KEY_UNKNOWN);
+    recent_destroy (&good);
+    jwks_destroy (&set);
+    jwks_destroy (&others);
 }
 
 static void
@@ -207,6 +238,7 @@ main (void)
         cmocka_unit_test (jws_vectors_of_the_rfcs_are_good),
         cmocka_unit_test (jws_cut_at_any_byte_is_refused),
         cmocka_unit_test (jws_with_any_letter_changed_is_refused),
+        cmocka_unit_test (jws_found_good_is_looked_at_again_but_for_its_signature),
         cmocka_unit_test (jws_with_more_behind_it_is_refused),
         cmocka_unit_test (jws_algorithm_is_that_of_the_key),
         cmocka_unit_test (jws_without_signature_is_refused),

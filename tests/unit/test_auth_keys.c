@@ -56,7 +56,7 @@ static token_result_t
 open_token (const keys_t *keys, const buffer_t *token, uint64_t now_ms)
 {
     jws_t jws;
-    return jws_open (keys_public (keys), (const char *) token->data, token->size, now_ms, &jws);
+    return jws_open (keys_public (keys), NULL, (const char *) token->data, token->size, now_ms, &jws);
 }
 
 static void

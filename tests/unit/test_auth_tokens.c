@@ -118,6 +118,30 @@ tokens_file_that_changes_is_read_again_and_a_bad_one_changes_nothing (void **sta
     tokens_destroy (&tokens);
 }
 
+/*  What was found to be signed with a key is not, when another has its name. */
+static void
+tokens_key_that_is_replaced_under_its_name_verifies_no_more (void **state)
+{
+    (void) state;
+    tokens_t *tokens;
+    claims_t claims;
+    uint8_t key[ED25519_KEY_SIZE], secret[crypto_sign_SECRETKEYBYTES];
+    char x[BASE64URL_SIZE (ED25519_KEY_SIZE)], text[256], token[JWS_MAX];
+    write_file ("them.jwks", jwks);
+    write_issuer ("");
+    assert_int_equal (open_tokens (&tokens, NULL), TROUPE_OK);
+    snprintf (token, sizeof token, "%s", outside ("shop", ""));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal (verify (tokens, token, &claims), TROUPE_OK);
+    crypto_sign_keypair (key, secret);
+    base64url_write (key, sizeof key, x);
+    snprintf (text, sizeof text, "{\"keys\":[{\"kid\":\"k\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"%s\"}]}", x);
+    write_file ("them.jwks", text);
+    assert_int_equal (tokens_look (tokens, NULL), TROUPE_OK);
+    assert_int_equal (verify (tokens, token, &claims), TROUPE_FORBIDDEN);
+    tokens_destroy (&tokens);
+}
+
 static void
 tokens_issuers_that_are_none_are_told (void **state)
 {
@@ -155,6 +179,7 @@ main (void)
         cmocka_unit_test (tokens_of_a_provider_are_taken_with_its_prefix_and_roles),
         cmocka_unit_test (tokens_of_its_own_are_taken_beside_them),
         cmocka_unit_test (tokens_file_that_changes_is_read_again_and_a_bad_one_changes_nothing),
+        cmocka_unit_test (tokens_key_that_is_replaced_under_its_name_verifies_no_more),
         cmocka_unit_test (tokens_issuers_that_are_none_are_told),
     };
     return cmocka_run_group_tests (tests, start_sodium, NULL);

@@ -3,7 +3,7 @@
  *  Strict: three parts of base64url without padding, one text for a token (nothing can be put in or
  *  changed that keeps it good), headers read as JSON without duplicates, `crit` refused. The
  *  header's `kid` chooses the key, the key says how it is verified, and the header's `alg`
- *  must agree. Any thread.
+ *  must agree. Any thread, but for what is shared by those who use the same `good`.
  */
 #ifndef TRANSPORTS_AUTH_JWS_H
 #define TRANSPORTS_AUTH_JWS_H
@@ -11,6 +11,7 @@
 #include "runtime/base/buffer.h"
 #include "transports/auth/keys.h"
 #include "transports/auth/public_key.h"
+#include "transports/auth/recent.h"
 
 #define JWS_MAX 4096             /* bytes of the text */
 #define JWS_HEADER_MAX 1024      /* bytes of the header, decoded */
@@ -42,8 +43,11 @@ typedef struct {
     uint8_t payload[JWS_PAYLOAD_MAX];
 } jws_t;
 
-/*  TOKEN_OK: the payload was signed with a key of the set. Else the payload is not to be looked at. */
-token_result_t jws_open (const key_set_t *keys, const char *token, size_t size, uint64_t now_ms, jws_t *jws);
+/*  TOKEN_OK: the payload was signed with a key of the set. Else the payload is not to be looked at.
+ *  `good`: the texts whose signature was found good lately, and with which key: it is not looked at again. It ends
+ *  before these keys do. NULL: none are kept. */
+token_result_t jws_open (const key_set_t *keys, recent_t *good, const char *token, size_t size, uint64_t now_ms,
+                         jws_t *jws);
 
 /*  Appends the token, signed with the node's key; on failure the buffer is `failed`. */
 void jws_make (const keys_t *keys, const void *payload, size_t size, buffer_t *to);

@@ -99,7 +99,7 @@ verify (const jwt_issuer_t *issuer, const char *token, size_t size, uint64_t now
     jws_t jws;
     packed_reader_t object;
     buffer_t packed = { 0 };
-    token_result_t result = jws_open (issuer->keys, token, size, now_ms, &jws);
+    token_result_t result = jws_open (issuer->keys, issuer->good, token, size, now_ms, &jws);
     if (result != TOKEN_OK)
         return result;
     troupe_status_t status = object_read (jws.payload, jws.size, &packed, &object, NULL);

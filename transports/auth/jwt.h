@@ -1,4 +1,4 @@
-/*  jwt.h - access tokens: who somebody is, for a short while, signed. Any thread.
+/*  jwt.h - access tokens: who somebody is, for a short while, signed. Any thread, as jws.h.
  *
  *  Ours are JWTs with EdDSA: {"iss","sub","aud"?,"roles"?,"iat","exp","jti"}. Those of outside providers
  *  are read by the same rules, with their keys (jwks.h). A token is good when its signature is, when `exp` is
@@ -24,6 +24,7 @@ typedef struct {
     uint32_t grants;             /* the roles that tokens of this issuer may give; others in them count for nothing */
     uint64_t leeway_ms;
     const key_set_t *keys;
+    recent_t *good;              /* of jws_open */
 } jwt_issuer_t;
 
 typedef struct {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define NAME_SIZE 256
+#define GOOD_MOST 65536          /* tokens whose signature need not be looked at again: 3 MB when all are used */
 #define LEEWAY_MS 1000           /* a clock may have been set back a little since */
 
 struct tokens_s {
@@ -17,6 +18,7 @@ struct tokens_s {
     files_t files;
     keys_t *keys;
     issuers_t *issuers;          /* NULL: none */
+    recent_t *good;              /* signed with these keys; NULL: there was no memory for it */
     size_t rule_count;
     jwt_issuer_t rules[1 + ISSUERS_MAX];  /* its own, then the others */
 };
@@ -45,8 +47,10 @@ read_files (tokens_t *self, troupe_error_t *error)
         issuers_destroy (&issuers);
         return status;
     }
+    recent_destroy (&self->good);
     keys_destroy (&self->keys);
     issuers_destroy (&self->issuers);
+    self->good = recent_new (GOOD_MOST);
     self->keys = keys;
     self->issuers = issuers;
     self->rules[0].keys = keys_public (keys);
@@ -55,6 +59,8 @@ read_files (tokens_t *self, troupe_error_t *error)
     self->rule_count = 1 + count;
     for (size_t i = 0; i < count; i++)
         self->rules[1 + i] = rules[i];
+    for (size_t i = 0; i < self->rule_count; i++)
+        self->rules[i].good = self->good;
     return TROUPE_OK;
 }
 
@@ -98,6 +104,7 @@ tokens_destroy (tokens_t **self_p)
     tokens_t *self = *self_p;
     if (!self)
         return;
+    recent_destroy (&self->good);
     keys_destroy (&self->keys);
     issuers_destroy (&self->issuers);
     memory_free (self);

@@ -290,6 +290,10 @@ bool peer_is_full (const peer_t *self);
 /*  Frees it when it is gone and nothing will be told to it. */
 void peer_let_go (peer_t *self);
 
+/*  Whether it may do one more of these; one that may not rests for a moment. */
+troupe_status_t peer_may (peer_t *self, rate_class_t class, uint32_t *retry_after_ms, troupe_error_t *error)
+    TROUPE_CHECKED;
+
 void peer_say_error (peer_t *self, error_of_t of, uint64_t number, const troupe_error_t *error,
                        uint32_t retry_after_ms);
 

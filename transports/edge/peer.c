@@ -495,14 +495,23 @@ take_hello (peer_t *self, const client_message_t *message)
 
 /* ---- messages ---- */
 
+troupe_status_t
+peer_may (peer_t *self, rate_class_t class, uint32_t *retry_after_ms, troupe_error_t *error)
+{
+    troupe_status_t status = edge_may (self->edge, class, peer_identity (self), self->address, self->address_size,
+                                       retry_after_ms, error);
+    if (status == TROUPE_OVERLOADED && self->port->rest)
+        self->port->rest (self->connection);
+    return status;
+}
+
 /*  It counts as a read. */
 static void
 take_watch (peer_t *self, const client_message_t *message)
 {
     troupe_error_t error;
     uint32_t retry_after_ms;
-    if (edge_may (self->edge, RATE_READ, peer_identity (self), self->address, self->address_size, &retry_after_ms,
-                  &error) == TROUPE_OK)
+    if (peer_may (self, RATE_READ, &retry_after_ms, &error) == TROUPE_OK)
         watch_begin (self, message);
     else
         peer_say_error (self, ERROR_WATCH, message->number, &error, retry_after_ms);

@@ -80,8 +80,7 @@ check_rate (peer_t *self, rate_class_t class, uint32_t *retry_after_ms, troupe_e
     *retry_after_ms = 1;
     if (!self->port->pause && peer_is_over (self))
         return error_set (error, TROUPE_OVERLOADED, "too many calls without an answer");
-    return edge_may (self->edge, class, peer_identity (self), self->address, self->address_size, retry_after_ms,
-                     error);
+    return peer_may (self, class, retry_after_ms, error);
 }
 
 /*  What may be called, by whom, and how often. */

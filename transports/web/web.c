@@ -62,6 +62,7 @@ end_all (web_t *self)
         return;
     self->is_ending = true;
     web_accept_close (self);
+    web_foyer_close (self);
     web_rooms_close (self);
     uv_close ((uv_handle_t *) &self->woken, NULL);
     uv_close ((uv_handle_t *) &self->before, NULL);
@@ -227,7 +228,7 @@ web_new (const web_options_t *options, troupe_error_t *error)
     snprintf (self->origins, sizeof self->origins, "%s", options->origins ? options->origins : "");
     snprintf (self->certificate, sizeof self->certificate, "%s", options->certificate ? options->certificate : "");
     snprintf (self->key, sizeof self->key, "%s", options->key ? options->key : "");
-    self->wake = self->listening = -1;
+    self->wake = self->foyer = self->listening = -1;
     edge_options_t edge = options->edge;
     edge.wake = wake;
     edge.wake_arg = self;
@@ -242,6 +243,8 @@ web_new (const web_options_t *options, troupe_error_t *error)
         status = web_tls_read (self, error);
     if (status == TROUPE_OK)
         status = web_rooms_open (self, error);
+    if (status == TROUPE_OK)
+        status = web_foyer_open (self, error);
     if (status == TROUPE_OK)
         status = web_accept_open (self, error);
     if (status != TROUPE_OK)

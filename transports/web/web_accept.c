@@ -13,7 +13,6 @@
 #include "runtime/base/bytes.h"
 #include "runtime/base/error.h"
 #include "runtime/base/memory.h"
-#include "transports/web/web_proxy.h"
 #include "transports/web/web_taken.h"
 
 #include <errno.h>
@@ -25,7 +24,7 @@
 #include <unistd.h>
 
 #define BACKLOG 4096
-#define ACCEPT_MOST 32  /* in a round */
+#define ACCEPT_MOST 8   /* in a round */
 #define FULL_MS 100     /* without a descriptor */
 #define FIRST_MS 10000  /* until a request has come whole */
 #define NEXT_MS 60000   /* until the next one has */
@@ -155,10 +154,10 @@ web_sockets_most (const web_t *web)
     return most + most / 8 + 16;
 }
 
-static bool
-has_room (web_t *web, const web_address_t *address)
+bool
+web_may_come (web_t *web, const web_address_t *address)
 {
-    return !web->is_stopping && web->sockets.count + web->prefaces_count < web_sockets_most (web)
+    return !web->is_stopping && web->sockets.count + web->strangers_count < web_sockets_most (web)
            && web_crowd_has_room (web, address);
 }
 
@@ -167,7 +166,7 @@ web_take_in (web_t *web, int descriptor, const struct in6_addr *from)
 {
     web_address_t address;
     web_address_of_other (web, from, &address);
-    socket_t *self = has_room (web, &address) ? memory_zalloc (sizeof *self) : NULL;
+    socket_t *self = web_may_come (web, &address) ? memory_zalloc (sizeof *self) : NULL;
     if (!self) {
         close (descriptor);
         return;
@@ -185,18 +184,6 @@ web_take_in (web_t *web, int descriptor, const struct in6_addr *from)
     self->room->sockets += 1;
     self->crowd = web_crowd_join (web, &address);
     await_request (web, self, FIRST_MS);
-}
-
-static void
-receive (web_t *web, int descriptor, const struct sockaddr_storage *other)
-{
-    static const web_address_t nobody;
-    struct in6_addr from;
-    web_address_read (other, &from);
-    if (!*web->tcp_proxies || !proxy_is_trusted (web->tcp_proxies, &from))
-        web_take_in (web, descriptor, &from);
-    else if (!has_room (web, &nobody) || !web_preface_await (web, descriptor, &from))
-        close (descriptor);
 }
 
 static void on_arrival (uv_poll_t *poll, int status, int events);
@@ -229,12 +216,14 @@ on_arrival (uv_poll_t *poll, int status, int events)
     (void) events;
     web_t *web = poll->data;
     for (unsigned i = 0; i < ACCEPT_MOST; i++) {
+        struct in6_addr from;
         struct sockaddr_storage other = { 0 };
         socklen_t size = sizeof other;
         int descriptor = accept4 (web->listening, (struct sockaddr *) &other, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (descriptor >= 0)
-            receive (web, descriptor, &other);
-        else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        if (descriptor >= 0) {
+            web_address_read (&other, &from);
+            web_foyer_enter (web, descriptor, &from);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             stop_for_a_while (web);
             return;
         } else if (errno == EAGAIN) {
@@ -305,7 +294,6 @@ web_accept_close (web_t *web)
     if (web->listening < 0)
         return;
     web_due_never (web, &web->opening);
-    web_preface_end_all (web);
     uv_close ((uv_handle_t *) &web->arrival, NULL);
     close (web->listening);
     web->listening = -1;

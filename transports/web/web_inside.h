@@ -4,7 +4,7 @@
  *      web_room.c    contexts of libwebsockets
  *      web_due.c     what is due later
  *      web_accept.c  sockets
- *      web_preface.c  what a proxy says before anything else
+ *      web_foyer.c   those that have not said anything yet
  *      web_socket.c  WebSocket connections
  *      web_http.c    HTTP requests: which of the following it is for, and what is answered
  *      web_head.c    what headers and queries mean
@@ -92,8 +92,10 @@ struct web_s {
     uv_poll_t arrival;
     web_due_t opening;           /* again, when there were no descriptors */
     bool is_full;                /* and it was told */
-    struct web_preface_s *prefaces;  /* sockets of proxies that have not said yet whom they are from */
-    uint32_t prefaces_count;
+    int foyer;                   /* an epoll of sockets that have not said anything yet; -1: none */
+    uv_poll_t words;             /* one of them has */
+    struct web_stranger_s *strangers;  /* whose they are */
+    uint32_t strangers_count;
     bool is_bad_told;            /* one began without saying so, and the log has it */
     bool is_stopping, is_ending;
     bool is_sending_away;        /* clients that were told to go and did not */
@@ -152,19 +154,24 @@ void web_socket_idle (web_t *web, struct lws *wsi, size_t size);
 void web_socket_upgraded (web_t *web, const struct lws *wsi);
 void web_socket_gone (web_t *web, const struct lws *wsi);
 
-/*  Is libwebsockets' from here on, or closed. */
+/*  Whether there is room for one more of that address. */
+bool web_may_come (web_t *web, const web_address_t *address);
+
+/*  Has said something; is libwebsockets' from here on, or closed. */
 void web_take_in (web_t *web, int descriptor, const struct in6_addr *from);
 
 /*  Who opened it, a proxy or what one that says so says; "::": not known. */
 struct in6_addr web_socket_from (web_t *web, const struct lws *wsi);
 
-/* ---- web_preface.c ---- */
+/* ---- web_foyer.c ---- */
 
-typedef struct web_preface_s web_preface_t;
+typedef struct web_stranger_s web_stranger_t;
 
-/*  The proxy says whom it is from, and it is taken in. False: no memory; the descriptor is still the caller's. */
-bool web_preface_await (web_t *web, int descriptor, const struct in6_addr *proxy);
-void web_preface_end_all (web_t *web);
+troupe_status_t web_foyer_open (web_t *web, troupe_error_t *error) TROUPE_CHECKED;
+void web_foyer_close (web_t *web);
+
+/*  The other end may be a proxy. Is closed when there is no room for it. */
+void web_foyer_enter (web_t *web, int descriptor, const struct in6_addr *from);
 
 /* ---- web_crowd.c ---- */
 
@@ -192,6 +199,7 @@ typedef struct {
     web_crowd_t *crowd;          /* behind a proxy */
     buffer_t message;            /* pieces of a message that is not whole yet */
     bool is_closing;             /* our close frame is sent */
+    bool is_paused, is_resting;  /* nothing is read: the edge says so; it asked for too much */
 } web_socket_t;
 
 int web_socket_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t size);

@@ -9,6 +9,7 @@
  *  A message comes in pieces; one that is whole is handed on where it lies.
  *  Who was silent for long is asked by a ping, and let go when it stays so. One that has still to read what was sent
  *  could not answer, so it is enough that it reads.
+ *  The same timer ends the rest of one that asked for too much.
  */
 #include "transports/edge/problem.h"
 #include "transports/web/web_inside.h"
@@ -19,6 +20,7 @@
 
 #define CLOSE_TEXT_MOST 32
 #define CLOSE_SECONDS 2  /* for the client's own close frame */
+#define REST_MS 100      /* of one that asks for more than it may */
 
 enum { CLOSE_NORMAL = 1000, CLOSE_POLICY = 1008, CLOSE_TOO_LARGE = 1009, CLOSE_WRONG_TYPE = 1003, CLOSE_SERVER = 1011 };
 
@@ -41,11 +43,29 @@ is_choked (void *connection)
 static void
 pause_reading (void *connection, bool is_paused)
 {
-    struct lws *wsi = ((web_socket_t *) connection)->wsi;
+    web_socket_t *self = connection;
+    self->is_paused = is_paused;
     if (is_paused)
-        lws_rx_flow_control (wsi, 0);
-    else
-        web_read_on (wsi);
+        lws_rx_flow_control (self->wsi, 0);
+    else if (!self->is_resting)
+        web_read_on (self->wsi);
+}
+
+/*  Who floods is slowed by its own socket, and costs no more than what is read of it. */
+static void
+rest (void *connection)
+{
+    web_socket_t *self = connection;
+    self->is_resting = true;
+    lws_rx_flow_control (self->wsi, 0);
+    web_due_in (self->web, &self->due, REST_MS);
+}
+
+static void
+end_rest (web_socket_t *self)
+{
+    self->is_resting = false;
+    pause_reading (self, self->is_paused);
 }
 
 static void
@@ -71,7 +91,7 @@ close_socket (void *connection, uint16_t code, const char *text)
     lws_cancel_service (lws_get_context (self->wsi));  /* as in web_break_off */
 }
 
-static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_socket };
+static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_socket, .rest = rest };
 
 /* ---- callbacks ---- */
 
@@ -135,6 +155,8 @@ look (web_t *web, web_due_t *due)
     uint64_t silent_ms = uv_now (&web->loop) - self->heard_ms, most_ms = is_new ? limits->hello_ms : limits->idle_ms;
     if (self->is_closing)
         return;
+    if (self->is_resting)
+        end_rest (self);
     bool waits;
     uint64_t taken = tcp_bytes_taken (lws_get_socket_fd (self->wsi), &waits);
     if (silent_ms < most_ms)
