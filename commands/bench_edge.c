@@ -398,7 +398,7 @@ run_edge (bench_t *bench)
     edge_bench_t self = { .bench = bench, .latencies = malloc (LATENCIES * sizeof (uint64_t)) };
     if (!self.latencies)
         bench_fail (bench, "no memory for latencies");
-    bench_server_start (&self.ours, bench, bench_stadium);
+    bench_server_start (&self.ours, bench, bench_stadium, &(bench_place_t) { 0 });
     bench_server_start_bare (&self.bare, bench);
     for (const measure_t *one = measures; one < measures + sizeof measures / sizeof *measures; one++) {
         self.count = one->is_scaled ? (uint32_t) bench_count (bench, one->clients, 10) : (uint32_t) one->clients;

@@ -52,7 +52,7 @@ serve (const bench_server_t *self, const troupe_kind_t *const *kinds, bool is_zm
 {
     troupe_error_t error = { TROUPE_OK, "" };
     char byte;
-    if (!is_zmq)
+    if (!is_zmq && !place->shares_cores)
         stay_on (0);
     log_configure (TROUPE_LOG_ERROR, LOG_FORMAT_HUMAN);
     troupe_t *node = new_node (self, kinds, is_zmq, place);
@@ -103,16 +103,17 @@ start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds, 
     close (stop[0]);
     self->told = told[0];
     self->stop = stop[1];
-    if (!is_zmq)
+    if (!is_zmq && !place->shares_cores)
         stay_on (1);
     if (read (self->told, &self->port, sizeof self->port) != sizeof self->port)
         bench_fail (self->bench, "the server left before it was ready");
 }
 
 void
-bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds)
+bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds,
+                    const bench_place_t *place)
 {
-    start (self, bench, kinds, false, &(bench_place_t) { 0 });
+    start (self, bench, kinds, false, place);
 }
 
 void

@@ -1,6 +1,6 @@
 /*  bench_server.h - a node with a gateway in a process of its own, for benches that come from outside.
  *
- *  With the gateway it has the first core, and who starts it stays on the second.
+ *  With the gateway it has the first core, and who starts it stays on the second, unless they share both.
  */
 #ifndef COMMANDS_BENCH_SERVER_H
 #define COMMANDS_BENCH_SERVER_H
@@ -14,6 +14,7 @@
 typedef struct {
     const char *store;         /* its name below the directory of the run */
     const char *node, *nodes;  /* which one it is of the map of a cluster; NULL: of none */
+    bool shares_cores;
 } bench_place_t;
 
 typedef struct {
@@ -24,13 +25,14 @@ typedef struct {
     uint16_t port;   /* of the door */
 } bench_server_t;
 
-void bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds);
+void bench_server_start (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds,
+                         const bench_place_t *place);
 
 /*  Of the same port, core and clients, without a node: bench_bare.c. */
 void bench_server_start_bare (bench_server_t *self, bench_t *bench);
 _Noreturn void bench_bare_serve (bench_t *bench, int told, int stop);
 
-/*  The same with the door for backends alone, and on no core of its own. */
+/*  The same with the door for backends alone; the cores are shared. */
 void bench_server_start_zmq (bench_server_t *self, bench_t *bench, const troupe_kind_t *const *kinds,
                              const bench_place_t *place);
 
