@@ -189,9 +189,10 @@ say_hello (bench_clients_t *self, bench_client_t *client)
     if (self->is_binary)
         bench_client_send (self, client, binary_hello, sizeof binary_hello - 1);
     else if (self->token)
-        bench_client_say (self, client, "{\"hello\":1,\"token\":\"%s\"}", self->token);
+        bench_client_say (self, client, "{\"hello\":1,\"session\":\"%021uA\",\"token\":\"%s\"}", client->number,
+                          self->token);
     else
-        bench_client_say (self, client, "{\"hello\":1}");
+        bench_client_say (self, client, "{\"hello\":1,\"session\":\"%021uA\"}", client->number);
 }
 
 /*  Takes what is whole; returns how much. */

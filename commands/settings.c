@@ -218,13 +218,14 @@ static const setting_t table[] = {
     ROW (auth_register, FLAG, "no", 0, 1,
          "Whoever comes may make an account by POST /auth/register. With no, only an operator."),
     ROW (auth_access_ms, DURATION, "15m", 1000, DAY_MS,
-         "How long an access token is good. Nothing ends it before, so it should be short."),
+         "How long an access token is good. Only a disabled account or keys that are rotated away end it before, so it "
+         "should be short."),
     ROW (auth_refresh_ms, DURATION, "30d", 1000, 3650 * DAY_MS,
          "How long somebody stays signed in before the password is asked for again."),
     ROW (rate_reads, INTEGER, "0", 0, 1000000,
          "Reads and watches that one client may begin in a second, by its subject, or by its address when it is "
-         "nobody; ten times as many at once. Beyond it 429 or overloaded is answered, with when to come again. "
-         "0: no bound."),
+         "nobody; ten times as many at once, 65,536 at most. Beyond it 429 or overloaded is answered, with when to "
+         "come again. 0: no bound."),
     ROW (rate_commands, INTEGER, "0", 0, 1000000, "The same for calls that are no reads, and casts."),
     ROW (rate_sign_ins, INTEGER, "20", 0, 1000000, "The same for requests to /auth/, always by the address."),
     ROW (rate_address, INTEGER, "0", 0, 1000000,

@@ -107,8 +107,8 @@ typedef struct {
     void (*credit) (void *connection, uint64_t bytes);
     /* What came while it was asked who the client is: takes it as it took it before. NULL: it is for peer_received. */
     void (*again) (void *connection, const void *bytes, size_t size);
-    /* It asked for more than it may, and was told: nothing is read of it for a moment. NULL: cannot be. */
-    void (*rest) (void *connection);
+    /* It asked for more than it may, and was told: nothing is read of it for so long. NULL: cannot be. */
+    void (*rest) (void *connection, uint64_t ms);
 } peer_port_t;
 
 /*  The port and the connection live until peer_gone. NULL: no memory. */

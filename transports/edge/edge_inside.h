@@ -34,6 +34,7 @@
 #define LATEST_BYTES_MOST (16u << 20)  /* and their bytes */
 #define GATHER_MOST (256u << 10)   /* bytes of events in one send */
 #define BATCH_MOST (16u << 10)     /* and in one frame of several, which a client has to hold whole */
+#define REST_MS 100                 /* of one that asks for more than it may, or not in its turn */
 #define OUT_SOFT (256u << 10)      /* bytes of answers from which on a client gets no events */
 #define HISTORY_EVENTS 256         /* of one look into a feed's history */
 #define LOOKS_MOST 4               /* of a client at once; what each brings is sent, whatever waits */
@@ -290,7 +291,10 @@ bool peer_is_full (const peer_t *self);
 /*  Frees it when it is gone and nothing will be told to it. */
 void peer_let_go (peer_t *self);
 
-/*  Whether it may do one more of these; one that may not rests for a moment. */
+/*  It was told to come again: nothing is read of it for a moment. When it is worth another try, then. */
+uint32_t peer_rest (peer_t *self, uint32_t retry_after_ms);
+
+/*  Whether it may do one more of these; one that may not rests. */
 troupe_status_t peer_may (peer_t *self, rate_class_t class, uint32_t *retry_after_ms, troupe_error_t *error)
     TROUPE_CHECKED;
 

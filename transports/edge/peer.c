@@ -495,13 +495,22 @@ take_hello (peer_t *self, const client_message_t *message)
 
 /* ---- messages ---- */
 
+uint32_t
+peer_rest (peer_t *self, uint32_t retry_after_ms)
+{
+    if (!self->port->rest)
+        return retry_after_ms;
+    self->port->rest (self->connection, REST_MS);
+    return retry_after_ms > REST_MS ? retry_after_ms : REST_MS;
+}
+
 troupe_status_t
 peer_may (peer_t *self, rate_class_t class, uint32_t *retry_after_ms, troupe_error_t *error)
 {
     troupe_status_t status = edge_may (self->edge, class, peer_identity (self), self->address, self->address_size,
                                        retry_after_ms, error);
-    if (status == TROUPE_OVERLOADED && self->port->rest)
-        self->port->rest (self->connection);
+    if (status == TROUPE_OVERLOADED)
+        *retry_after_ms = peer_rest (self, *retry_after_ms);
     return status;
 }
 

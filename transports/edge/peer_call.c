@@ -74,28 +74,26 @@ name_call (const peer_t *self, const client_message_t *message)
     return call;
 }
 
+/*  How much it asks for; what is refused for another reason counts as well. */
 static troupe_status_t
-check_rate (peer_t *self, rate_class_t class, uint32_t *retry_after_ms, troupe_error_t *error)
+check_rate (peer_t *self, const troupe_verb_t *verb, uint32_t *retry_after_ms, troupe_error_t *error)
 {
     *retry_after_ms = 1;
     if (!self->port->pause && peer_is_over (self))
         return error_set (error, TROUPE_OVERLOADED, "too many calls without an answer");
-    return peer_may (self, class, retry_after_ms, error);
+    return peer_may (self, verb && verb->reads ? RATE_READ : RATE_COMMAND, retry_after_ms, error);
 }
 
-/*  What may be called, by whom, and how often. */
+/*  What may be called, by whom. NULL: there is no such verb. */
 static troupe_status_t
-check_call (peer_t *self, const client_message_t *message, uint32_t *retry_after_ms, troupe_error_t *error)
+check_permit (peer_t *self, const client_message_t *message, const troupe_verb_t *verb, troupe_error_t *error)
 {
-    const host_port_t *host = &self->edge->host;
-    const troupe_verb_t *verb = host->verb (host->self, message->to, message->verb, error);
-    if (!verb)
+    if (!verb) {
+        (void) edge_verb (self->edge, message->to, message->verb, error);
         return error->status;
+    }
     permit_t permit = { verb->allow, verb->role, verb->name };
-    troupe_status_t status = edge_permit (self->edge, &permit, peer_identity (self), message->to, error);
-    if (status != TROUPE_OK)
-        return status;
-    return check_rate (self, verb->reads ? RATE_READ : RATE_COMMAND, retry_after_ms, error);
+    return edge_permit (self->edge, &permit, peer_identity (self), message->to, error);
 }
 
 /*  It comes back as an answer, a cast as an empty one: both count against what a client has in flight. `call` has its
@@ -134,12 +132,17 @@ try_call (peer_t *self, const client_message_t *message, uint32_t *retry_after_m
     edge_t *edge = self->edge;
     troupe_call_t call = name_call (self, message);
     uint64_t now_ms = call.ordered ? edge->host.now_ms (edge->host.self) : 0;
+    const troupe_verb_t *verb = edge_verb (edge, message->to, message->verb, error);
     troupe_status_t status;
     if (lanes_refuse (&edge->lanes, &call, now_ms)) {
-        *retry_after_ms = 1;
         status = error_set (error, TROUPE_OVERLOADED, "calls before this one wait");
+        *retry_after_ms = peer_rest (self, 1);
     } else
-        status = check_call (self, message, retry_after_ms, error);
+        status = check_rate (self, verb, retry_after_ms, error);
+    if (status == TROUPE_OK && message->until_ms && self->session_state == SESSION_NEW)
+        status = error_set (error, TROUPE_UNKNOWN, "the session is of another epoch");
+    if (status == TROUPE_OK)
+        status = check_permit (self, message, verb, error);
     if (status == TROUPE_OK)
         status = submit (self, message, &call, error);
     if (status != TROUPE_OVERLOADED)
@@ -154,9 +157,7 @@ peer_call (peer_t *self, const client_message_t *message)
 {
     troupe_error_t error;
     uint32_t retry_after_ms = 0;
-    troupe_status_t status = message->until_ms && self->session_state == SESSION_NEW
-                                 ? error_set (&error, TROUPE_UNKNOWN, "the session is of another epoch")
-                                 : try_call (self, message, &retry_after_ms, &error);
+    troupe_status_t status = try_call (self, message, &retry_after_ms, &error);
     if (status != TROUPE_OK)
         peer_say_error (self, ERROR_CALL, message->number, &error, status == TROUPE_OVERLOADED ? retry_after_ms : 0);
 }
@@ -167,7 +168,10 @@ peer_cast (peer_t *self, const client_message_t *message)
     troupe_error_t error;
     uint32_t retry_after_ms;
     troupe_call_t call = { .seq = 0 };
-    if (check_call (self, message, &retry_after_ms, &error) != TROUPE_OK
-        || submit (self, message, &call, &error) != TROUPE_OK)
+    const troupe_verb_t *verb = edge_verb (self->edge, message->to, message->verb, &error);
+    troupe_status_t status = check_rate (self, verb, &retry_after_ms, &error);
+    if (status == TROUPE_OK)
+        status = check_permit (self, message, verb, &error);
+    if (status != TROUPE_OK || submit (self, message, &call, &error) != TROUPE_OK)
         count_up (&self->edge->counts.errors, 1);
 }

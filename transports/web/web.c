@@ -126,6 +126,8 @@ on_check (uv_check_t *check)
 {
     web_t *self = check->data;
     self->is_reading = self->is_late = false;
+    self->served = self->serving;
+    self->serving = 0;
     edge_release (self->edge);
     drain (self);
     if (self->is_stopping)

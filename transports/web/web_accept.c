@@ -157,8 +157,7 @@ web_sockets_most (const web_t *web)
 bool
 web_may_come (web_t *web, const web_address_t *address)
 {
-    return !web->is_stopping && web->sockets.count + web->strangers_count < web_sockets_most (web)
-           && web_crowd_has_room (web, address);
+    return web->sockets.count + web->strangers_count < web_sockets_most (web) && web_crowd_has_room (web, address);
 }
 
 void

@@ -1,7 +1,7 @@
 /*  web_crowd.c - how many connections there are of one address: one stranger does not take the room of all.
  *
  *  DESIGN
- *  Sockets are counted by whom they come from, from the moment they are accepted (web_accept.c), so that those count
+ *  Sockets are counted by whom they come from, from the moment they are accepted (web_foyer.c), so that those count
  *  that say nothing.
  *  A proxy that is trusted has as many as it likes: behind it clients are counted by the address that it tells, from
  *  the head of their request on. Of IPv6 a /64 is one address (web_address.h).

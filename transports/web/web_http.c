@@ -427,6 +427,7 @@ web_http_callback (struct lws *wsi, enum lws_callback_reasons reason, void *user
     case LWS_CALLBACK_HTTP:
         if (request)
             return -1;  /* something behind a request whose answer has no end */
+        web_of (wsi)->serving += 1;
         return begin (web_of (wsi), wsi);
     case LWS_CALLBACK_HTTP_BODY:
         if (request && request->wants_body)

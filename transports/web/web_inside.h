@@ -96,6 +96,7 @@ struct web_s {
     uv_poll_t words;             /* one of them has */
     struct web_stranger_s *strangers;  /* whose they are */
     uint32_t strangers_count;
+    uint32_t serving, served;    /* messages and requests, in this round of reading and in the last one */
     bool is_bad_told;            /* one began without saying so, and the log has it */
     bool is_stopping, is_ending;
     bool is_sending_away;        /* clients that were told to go and did not */
@@ -117,6 +118,8 @@ void web_read_on (struct lws *wsi);
 void web_break_off (struct lws *wsi);
 
 /* ---- web_room.c ---- */
+
+#define WEB_HEAD_BYTES 8192      /* of a request's head: a token is half of it */
 
 /*  The first one. */
 troupe_status_t web_rooms_open (web_t *web, troupe_error_t *error) TROUPE_CHECKED;

@@ -20,7 +20,6 @@
 #define ROOM_SOCKETS 2048          /* before another one is opened */
 #define RECEIVE_BYTES 1024         /* of one read; each connection has such a buffer while it reads */
 #define SEND_BYTES (1u << 20)      /* of one write at most; the edge bounds them */
-#define HEAD_BYTES 8192            /* of a request's head: a token is half of it */
 #define SPARE_DESCRIPTORS 4096     /* of the store, of kinds */
 
 #define LINES_MOST 10              /* of libwebsockets in a second: strangers make it write them */
@@ -96,7 +95,7 @@ create_context (web_room_t *self)
         .user = self,
         .gid = (gid_t) -1,
         .uid = (uid_t) -1,
-        .max_http_header_data = HEAD_BYTES,
+        .max_http_header_data = WEB_HEAD_BYTES,
         .pt_serv_buf_size = 32768
     };
     struct rlimit before;

@@ -20,7 +20,6 @@
 
 #define CLOSE_TEXT_MOST 32
 #define CLOSE_SECONDS 2  /* for the client's own close frame */
-#define REST_MS 100      /* of one that asks for more than it may */
 
 enum { CLOSE_NORMAL = 1000, CLOSE_POLICY = 1008, CLOSE_TOO_LARGE = 1009, CLOSE_WRONG_TYPE = 1003, CLOSE_SERVER = 1011 };
 
@@ -53,12 +52,12 @@ pause_reading (void *connection, bool is_paused)
 
 /*  Who floods is slowed by its own socket, and costs no more than what is read of it. */
 static void
-rest (void *connection)
+rest (void *connection, uint64_t ms)
 {
     web_socket_t *self = connection;
     self->is_resting = true;
     lws_rx_flow_control (self->wsi, 0);
-    web_due_in (self->web, &self->due, REST_MS);
+    web_due_in (self->web, &self->due, ms);
 }
 
 static void
@@ -88,7 +87,8 @@ close_socket (void *connection, uint16_t code, const char *text)
     web_socket_t *self = connection;
     send_close (self, code, text);
     lws_set_timeout (self->wsi, PENDING_TIMEOUT_CLOSE_ACK, CLOSE_SECONDS);
-    lws_cancel_service (lws_get_context (self->wsi));  /* as in web_break_off */
+    self->is_resting = false;
+    web_read_on (self->wsi);  /* to its close frame */
 }
 
 static const peer_port_t port = { send_bytes, is_choked, pause_reading, close_socket, .rest = rest };
@@ -228,6 +228,7 @@ static int
 received (web_socket_t *self, const void *bytes, size_t size)
 {
     struct lws *wsi = self->wsi;
+    self->web->serving += 1;
     bool is_last = lws_is_final_fragment (wsi) && lws_remaining_packet_payload (wsi) == 0;
     bool is_binary = lws_frame_is_binary (wsi);
     self->web->is_late |= !self->web->is_reading;
