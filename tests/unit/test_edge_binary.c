@@ -364,6 +364,28 @@ messages_of_the_server_are_written (void **state)
     WRITTEN ("\x8d\xea\x07\x07message");
 }
 
+/*  What is promised of a running stream: 8 bytes besides the body, of calls, answers and events. */
+static void
+a_running_stream_has_8_bytes_besides_each_body (void **state)
+{
+    (void) state;
+    static uint8_t body[16383] = { 0xc5, 0x3f, 0xfc };  /* bytes, so many */
+    static const uint8_t call[] = { 5, 127, 0xff, 0xff, 0xff, 0x7f, 0xff, 0x7f };
+    assert_int_equal (READ ("\x03\x7f" LAP), TROUPE_NOT_FOUND);
+    buffer_append (&out, call, sizeof call);
+    buffer_append (&out, body, sizeof body);
+    assert_int_equal (read_bytes (out.data, out.size), TROUPE_OK);
+    assert_int_equal (message.number, (1u << 28) - 1);
+    assert_int_equal (message.size, sizeof body);
+    buffer_reset (&out);
+    binary_codec.reply (&out, (1u << 28) - 1, body, sizeof body);
+    assert_int_equal (out.size - sizeof body, 7);
+    buffer_reset (&out);
+    binary_codec.event (&out, NULL, 127, (1u << 28) - 1, NULL, body, sizeof body);
+    assert_int_equal (out.size - sizeof body, 8);
+    buffer_clear (&out);
+}
+
 static void
 frames_of_several_messages_have_nothing_between_them (void **state)
 {
@@ -409,6 +431,7 @@ main (void)
         cmocka_unit_test (frames_that_end_too_early_are_refused),
         cmocka_unit_test (without_memory_nothing_is_read_and_later_all),
         cmocka_unit_test (messages_of_the_server_are_written),
+        cmocka_unit_test (a_running_stream_has_8_bytes_besides_each_body),
         cmocka_unit_test (frames_of_several_messages_have_nothing_between_them),
         cmocka_unit_test (what_does_not_fit_leaves_what_was_there),
     };
